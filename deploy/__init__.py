@@ -1,0 +1,1 @@
+"""The operators' edge: the command, the fleet, the worker and rendered configuration."""

@@ -1,0 +1,1 @@
+"""The Python SDK for tenants. It imports nothing of the service."""

@@ -1,0 +1,1 @@
+"""One shard's data, and the set of shards: ring, registry, residency, documents, audit."""
