@@ -1,0 +1,328 @@
+"""What can go wrong in the words of the domain.
+
+Every error says what happened in `title`, by a stable `code` that programs may rely on,
+and for a person in `detail`. Which HTTP status belongs to a code is the router's affair.
+The docstring of a class is its meaning: the docs' table of errors is made from it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong value of a request.
+
+    `pointer` is a JSON Pointer (RFC 6901) into the body, such as `/metadata/size`,
+    or the name of the parameter or header with a leading `?` or `#`.
+    """
+
+    pointer: str
+    message: str
+
+
+class ServiceError(Exception):
+    """Base of all domain errors. `detail` is for the person who made the request."""
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail if detail is not None else f"{self.title}."
+        super().__init__(self.detail)
+
+
+class TemporaryError(ServiceError):
+    """Base of errors that may pass: the same request may succeed after `retry_after_seconds`."""
+
+    default_retry_after_seconds: ClassVar[int] = 2
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after_seconds: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = (
+            self.default_retry_after_seconds if retry_after_seconds is None else retry_after_seconds
+        )
+
+
+# Who is asking
+
+
+class Unauthenticated(ServiceError):
+    """No credentials came with the request, or they are unknown, expired or revoked."""
+
+    code = "unauthenticated"
+    title = "Credentials are missing or not valid"
+
+
+class InvalidCredentials(ServiceError):
+    """E-mail address, password or one-time code do not fit; which of them is never said."""
+
+    code = "invalid_credentials"
+    title = "E-mail address, password or code is wrong"
+
+
+class MfaRequired(ServiceError):
+    """The password is right and a second factor is needed: send `totp` or `recovery_code`."""
+
+    code = "mfa_required"
+    title = "A second factor is required"
+
+
+class NotFound(ServiceError):
+    """The thing does not exist, or the caller may not know that it does."""
+
+    code = "not_found"
+    title = "Not found"
+
+
+class Forbidden(ServiceError):
+    """The caller may see the thing and lacks the permission for what was asked."""
+
+    code = "forbidden"
+    title = "Permission is missing"
+
+
+class ClientSuspended(ServiceError):
+    """The client is suspended: none of its data can be read or written until it is activated."""
+
+    code = "client_suspended"
+    title = "The client is suspended"
+
+
+class ClientInactive(ServiceError):
+    """The client is inactive: its data can be read and not be changed."""
+
+    code = "client_inactive"
+    title = "The client is inactive and read-only"
+
+
+# What is asked
+
+
+class InvalidRequest(ServiceError):
+    """The request is well-formed and its values are not acceptable; `errors` names each one."""
+
+    code = "invalid_request"
+    title = "The request is not valid"
+
+    def __init__(self, detail: str | None = None, errors: Iterable[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.errors: tuple[FieldError, ...] = tuple(errors)
+
+    @classmethod
+    def at(cls, pointer: str, message: str) -> "InvalidRequest":
+        """Make the error of one wrong value."""
+        return cls(message, (FieldError(pointer, message),))
+
+
+class InvalidCursor(ServiceError):
+    """The cursor was not given out for this list with these filters: start without a cursor."""
+
+    code = "invalid_cursor"
+    title = "The cursor is not valid"
+
+
+class InvalidJson(ServiceError):
+    """The body cannot be read as JSON."""
+
+    code = "invalid_json"
+    title = "The body is not valid JSON"
+
+
+class IdempotencyMismatch(ServiceError):
+    """The Idempotency-Key was used before with another request: use a new key."""
+
+    code = "idempotency_mismatch"
+    title = "The Idempotency-Key belongs to another request"
+
+
+class IdempotencyInProgress(TemporaryError):
+    """A request with this Idempotency-Key is still running: wait and repeat it."""
+
+    code = "idempotency_in_progress"
+    title = "A request with this Idempotency-Key is still running"
+    default_retry_after_seconds = 1
+
+
+class SecretAlreadyShown(ServiceError):
+    """The first answer held a secret, which is shown only once and is not kept."""
+
+    code = "secret_already_shown"
+    title = "The secret of this request was shown before"
+
+
+class PreconditionRequired(ServiceError):
+    """The call changes an existing thing and needs If-Match with its ETag."""
+
+    code = "precondition_required"
+    title = "If-Match is required"
+
+
+class PreconditionFailed(ServiceError):
+    """The thing has changed since the caller read it: read it again and decide anew."""
+
+    code = "precondition_failed"
+    title = "The ETag is stale"
+
+
+class Conflict(ServiceError):
+    """The state of the thing does not allow what was asked."""
+
+    code = "conflict"
+    title = "The present state does not allow this"
+
+
+class CodeTaken(Conflict):
+    """Another living client has this code."""
+
+    code = "code_taken"
+    title = "The code belongs to another client"
+
+
+class EmailTaken(Conflict):
+    """Another living user has this e-mail address."""
+
+    code = "email_taken"
+    title = "The e-mail address belongs to another user"
+
+
+class Busy(TemporaryError):
+    """Another request holds the same thing for longer than this one waits: repeat it."""
+
+    code = "busy"
+    title = "Another request is changing the same thing"
+    default_retry_after_seconds = 1
+
+
+class NoContent(ServiceError):
+    """The document has no version yet: there is nothing to download."""
+
+    code = "no_content"
+    title = "The document has no content yet"
+
+
+class ChecksumMismatch(ServiceError):
+    """The bytes that arrived are not those that were announced; nothing was kept."""
+
+    code = "checksum_mismatch"
+    title = "The content does not match its checksum"
+
+
+class ContentTooLarge(ServiceError):
+    """The body is larger than the limit; nothing was kept."""
+
+    code = "content_too_large"
+    title = "The body is too large"
+
+
+class RequestTimeout(ServiceError):
+    """The body did not arrive in time; nothing was kept."""
+
+    code = "request_timeout"
+    title = "The body took too long to arrive"
+
+
+class TooManyRequests(TemporaryError):
+    """The caller or its client has used up its share of requests for now."""
+
+    code = "too_many_requests"
+    title = "Too many requests"
+    default_retry_after_seconds = 1
+
+
+class MethodNotAllowed(ServiceError):
+    """The address exists and does not know this method."""
+
+    code = "method_not_allowed"
+    title = "The method is not allowed here"
+
+
+class NotAcceptable(ServiceError):
+    """None of the media types that the caller accepts can be given."""
+
+    code = "not_acceptable"
+    title = "No acceptable media type"
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body has a media type or encoding that this call does not take."""
+
+    code = "unsupported_media_type"
+    title = "The media type is not supported"
+
+
+# What is away
+
+
+class ShardUnavailable(TemporaryError):
+    """The database that holds this client does not answer at present; others are not concerned."""
+
+    code = "shard_unavailable"
+    title = "The client's database is not available"
+    default_retry_after_seconds = 5
+
+
+class ShardBehind(TemporaryError):
+    """The database that holds this client waits for a schema migration."""
+
+    code = "shard_behind"
+    title = "The client's database awaits a migration"
+    default_retry_after_seconds = 30
+
+
+class TenantMoving(TemporaryError):
+    """The client is at the switch of a move and it took longer than a request waits."""
+
+    code = "tenant_moving"
+    title = "The client is being moved"
+    default_retry_after_seconds = 1
+
+
+class DirectoryUnavailable(TemporaryError):
+    """The global database does not answer, and what is needed of it is not cached."""
+
+    code = "directory_unavailable"
+    title = "The directory is not available"
+    default_retry_after_seconds = 5
+
+
+class StorageUnavailable(TemporaryError):
+    """The object store does not answer, or refuses to work."""
+
+    code = "storage_unavailable"
+    title = "The object store is not available"
+    default_retry_after_seconds = 5
+
+
+class Overloaded(TemporaryError):
+    """More work waits than can be done in time; this request was refused at once instead."""
+
+    code = "overloaded"
+    title = "The service is overloaded"
+    default_retry_after_seconds = 1
+
+
+class OutcomeUnknown(TemporaryError):
+    """The connection broke while committing: repeat with the same Idempotency-Key to find out."""
+
+    code = "outcome_unknown"
+    title = "It is not known whether the change was made"
+
+
+class InternalError(ServiceError):
+    """A fault of ours; the log has it under the request's id."""
+
+    code = "internal"
+    title = "Internal error"
+
+
+def all_errors() -> tuple[type[ServiceError], ...]:
+    """Give every error that has a code of its own, in the order of their meaning above."""
+    return tuple(
+        kind
+        for kind in globals().values()
+        if isinstance(kind, type) and issubclass(kind, ServiceError) and "code" in vars(kind)
+    )
