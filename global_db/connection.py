@@ -1,0 +1,131 @@
+"""Sessions on one database: what may only read, what may write, and how a transaction ends.
+
+Read-only is a type: a `ReadConnection` takes only `ReadStatement`s, and the type checker says so.
+A transaction runs as one psycopg pipeline: statements are sent as they come and waited for only
+where a result is read, so `BEGIN`, the fence and the first statement cost one round trip together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from global_db.statement import ReadStatement, WriteStatement
+
+Row = dict[str, Any]
+RawConnection = psycopg.AsyncConnection[Row]
+T = TypeVar("T")
+
+# READ COMMITTED whatever the server's default: the fence needs a fresh snapshot for each statement.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+# Read after COMMIT, so the position is behind the commit record. The timeline comes from the WAL
+# file's name: pg_control keeps the old one for seconds after a promotion.
+_POSITION = """
+    SELECT (p.lsn - '0/0'::pg_lsn)::bigint AS lsn,
+           ('x' || substr(pg_walfile_name(p.lsn), 1, 8))::bit(32)::int AS timeline
+      FROM (SELECT pg_current_wal_insert_lsn() AS lsn) AS p
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a cluster's WAL: `timeline` and `lsn` (bytes from the start)."""
+
+    timeline: int
+    lsn: int
+
+
+class CommitInterrupted(Exception):
+    """The connection failed while COMMIT was on its way: nobody knows whether it took effect."""
+
+
+class ReadConnection:
+    """A session that reads. Rows are dicts by column name."""
+
+    def __init__(self, raw: RawConnection) -> None:
+        self._raw = raw
+
+    async def all(self, statement: ReadStatement, **parameters: Any) -> list[Row]:
+        """Every row of the result."""
+        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        return await cursor.fetchall()
+
+    async def one(self, statement: ReadStatement, **parameters: Any) -> Row | None:
+        """The first row, or None."""
+        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        return await cursor.fetchone()
+
+
+class WriteConnection(ReadConnection):
+    """A session inside a transaction that may write; made by `transaction`."""
+
+    position: Position | None = None  # where the commit ended, known once the block was left
+
+    async def send(self, statement: WriteStatement, **parameters: Any) -> None:
+        """Send a change without waiting; an error of it shows at the next read or at the commit."""
+        await self._raw.execute(statement.text, statement.fixed | parameters)
+
+    async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
+        """Run a change and wait for its first returned row."""
+        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        return await cursor.fetchone()
+
+    async def changed(self, statement: WriteStatement, **parameters: Any) -> list[Row]:
+        """Run a change and wait for all rows it returns."""
+        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        return await cursor.fetchall()
+
+    async def commit(self) -> None:
+        """Commit, and learn the position of the commit in the same round trip."""
+        try:
+            committed = await self._raw.execute("COMMIT")
+            cursor = await self._raw.execute(_POSITION)
+            row = await cursor.fetchone()
+        except psycopg.Error as error:
+            if self._raw.closed:
+                raise CommitInterrupted from error
+            raise
+        if committed.statusmessage != "COMMIT" or row is None:
+            raise psycopg.errors.InFailedSqlTransaction("the transaction had failed before COMMIT")
+        self.position = Position(**row)
+
+
+@asynccontextmanager
+async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
+    """One transaction on `raw`, committed when the block ends and rolled back when it raises.
+
+    A caller that goes away while COMMIT is under way does not cancel it.
+
+    Raises:
+        CommitInterrupted: the connection was lost during COMMIT.
+    """
+    try:
+        async with raw.pipeline():
+            await raw.execute(_BEGIN)
+            connection = WriteConnection(raw)
+            yield connection
+            await finish(connection.commit())
+    except BaseException:
+        await finish(_roll_back(raw))
+        raise
+
+
+async def _roll_back(raw: RawConnection) -> None:
+    if not raw.closed and raw.info.transaction_status is not TransactionStatus.IDLE:
+        await raw.rollback()
+
+
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` to its end even when the caller is cancelled meanwhile; then say so."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

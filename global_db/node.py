@@ -1,0 +1,171 @@
+"""One PostgreSQL server of a cluster: its address, its pool, and what the last probe said."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from psycopg.types.json import JsonbDumper, set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel, ConfigDict, Field
+
+from global_db.connection import RawConnection
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pooler(_Frozen):
+    """A PgBouncer in front of a node; `database` is the node's name inside the pooler."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    database: str
+
+
+class NodeAddress(_Frozen):
+    """Where a server listens. Its role is never configured: it is asked."""
+
+    name: str
+    host: str
+    port: int = Field(ge=1, le=65535)
+    pooler: Pooler | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are on every cluster."""
+
+    role: str
+    password: str
+    database: str
+
+    def direct(self, address: NodeAddress) -> str:
+        """Connection string past any pooler: for LISTEN, migrations and movers."""
+        return self._conninfo(address.host, address.port, self.database)
+
+    def pooled(self, address: NodeAddress) -> str:
+        """Connection string through the pooler when there is one."""
+        if address.pooler is None:
+            return self.direct(address)
+        return self._conninfo(address.pooler.host, address.pooler.port, address.pooler.database)
+
+    def _conninfo(self, host: str, port: int, database: str) -> str:
+        return make_conninfo(
+            host=host,
+            port=port,
+            dbname=database,
+            user=self.role,
+            password=self.password,
+            connect_timeout=2,
+            tcp_user_timeout=5000,
+            keepalives_idle=5,
+            application_name="docshard",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Bounds of one node's pool: connections, waiting callers, and seconds a caller waits."""
+
+    min_size: int = 1
+    max_size: int = 10
+    max_waiting: int = 200
+    wait_seconds: float = 2.0
+
+
+class Role(StrEnum):
+    """What a node said of itself when last asked."""
+
+    PRIMARY = "primary"
+    REPLICA = "replica"
+    DOWN = "down"
+
+
+class Node:
+    """A server with a pool of connections. Opened and closed by its cluster."""
+
+    def __init__(self, address: NodeAddress, login: Login, limits: PoolLimits) -> None:
+        self.address = address
+        self.role = Role.DOWN
+        self._conninfo = login.pooled(address)
+        # Behind a transaction pooler a prepared statement may belong to another client.
+        self._session: dict[str, Any] = {
+            "autocommit": True,
+            "row_factory": dict_row,
+            "prepare_threshold": None if address.pooler else 5,
+        }
+        self._wait_seconds = limits.wait_seconds
+        self.pool: AsyncConnectionPool[RawConnection] = AsyncConnectionPool(
+            self._conninfo,
+            kwargs=self._session,
+            min_size=limits.min_size,
+            max_size=limits.max_size,
+            max_waiting=limits.max_waiting,
+            timeout=limits.wait_seconds,
+            max_lifetime=900,
+            reconnect_timeout=2,
+            configure=_use_json,
+            open=False,
+            name=address.name,
+        )
+        self._probe: RawConnection | None = None
+
+    async def open(self) -> None:
+        """Start the pool without waiting for the server."""
+        await self.pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._drop_probe()
+        await self.pool.close(timeout=2)
+
+    async def probe(self) -> Role:
+        """Ask the node who it is, over a connection of its own, within two seconds.
+
+        A node that comes back, or changes its role, gets a fresh pool: what the old connections
+        point at may be a demoted primary.
+        """
+        before, self.role = self.role, await self._ask()
+        if self.role is not before and self.role is not Role.DOWN:
+            await self.renew()
+        return self.role
+
+    async def renew(self) -> None:
+        """Replace every pooled connection; those in use go when they are returned."""
+        await self.pool.drain()
+
+    async def _ask(self) -> Role:
+        try:
+            async with asyncio.timeout(2):
+                if self._probe is None:
+                    self._probe = await psycopg.AsyncConnection.connect(
+                        self._conninfo, **self._session
+                    )
+                cursor = await self._probe.execute("SELECT pg_is_in_recovery() AS standby")
+                row = await cursor.fetchone()
+        except (psycopg.Error, OSError, TimeoutError):
+            await self._drop_probe()
+            return Role.DOWN
+        return Role.REPLICA if row is None or row["standby"] else Role.PRIMARY
+
+    async def _drop_probe(self) -> None:
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await probe.close()
+
+
+async def _use_json(connection: RawConnection) -> None:
+    """A dict is JSONB, and orjson reads and writes it."""
+    connection.adapters.register_dumper(dict, JsonbDumper)
+    set_json_dumps(orjson.dumps, connection)
+    set_json_loads(orjson.loads, connection)

@@ -1,0 +1,54 @@
+"""SQLAlchemy Core expressions, compiled once and run by psycopg.
+
+A `Statement` is the text psycopg gets, with `%(name)s` placeholders. Compiling at import keeps
+SQLAlchemy out of the hot path: building and rendering an expression costs more than the query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+_DIALECT = psycopg_dialect.PGDialect_psycopg()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStatement:
+    """SQL that changes nothing. `fixed` are values bound when it was built."""
+
+    text: str
+    fixed: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStatement:
+    """SQL that changes rows or takes locks: only a `WriteConnection` runs it."""
+
+    text: str
+    fixed: dict[str, Any]
+
+
+def _compile(expression: ClauseElement) -> tuple[str, dict[str, Any]]:
+    compiled = expression.compile(dialect=_DIALECT)
+    if not isinstance(compiled, SQLCompiler):
+        raise TypeError("only queries and changes of rows are statements")
+    fixed = {
+        name: parameter.effective_value
+        for parameter, name in compiled.bind_names.items()
+        if not parameter.required
+    }
+    return str(compiled), fixed
+
+
+def read(expression: ClauseElement) -> ReadStatement:
+    """Compile a SELECT that neither writes nor locks."""
+    return ReadStatement(*_compile(expression))
+
+
+def write(expression: ClauseElement) -> WriteStatement:
+    """Compile an INSERT, UPDATE, DELETE or a locking SELECT."""
+    return WriteStatement(*_compile(expression))
