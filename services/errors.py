@@ -211,6 +211,17 @@ class ChecksumMismatch(ServiceError):
     title = "The content does not match its checksum"
 
 
+class RangeNotSatisfiable(ServiceError):
+    """The asked range begins behind the last byte; `size` is the length of the content."""
+
+    code = "range_not_satisfiable"
+    title = "The range lies outside the content"
+
+    def __init__(self, size: int = 0) -> None:
+        super().__init__(f"The content has {size} bytes.")
+        self.size = size
+
+
 class ContentTooLarge(ServiceError):
     """The body is larger than the limit; nothing was kept."""
 
@@ -294,6 +305,14 @@ class StorageUnavailable(TemporaryError):
 
     code = "storage_unavailable"
     title = "The object store is not available"
+    default_retry_after_seconds = 5
+
+
+class KeysUnavailable(TemporaryError):
+    """A key that is needed cannot be unwrapped at present: the key provider does not answer."""
+
+    code = "keys_unavailable"
+    title = "A key is not available"
     default_retry_after_seconds = 5
 
 

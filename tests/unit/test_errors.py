@@ -14,8 +14,12 @@ def test_every_error_has_code_title_and_meaning(kind: type[errors.ServiceError])
     assert "code" in vars(kind)
     assert "title" in vars(kind)
     assert kind.__doc__
-    assert kind().detail == f"{kind.title}."
-    assert kind("because").detail == str(kind("because")) == "because"
+    assert kind().detail == str(kind()) != ""
+
+
+def test_detail_is_the_title_unless_told() -> None:
+    assert errors.NotFound().detail == "Not found."
+    assert errors.NotFound("No such shelf.").detail == "No such shelf."
 
 
 def test_codes_are_unique() -> None:
