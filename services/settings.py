@@ -1,0 +1,157 @@
+"""Settings of every process, from the environment (`DOCSHARD_…`), made once at the edge.
+
+They are values: whoever starts a process makes `Settings` and passes it, or a part, down.
+Nothing below reads the environment.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, HttpUrl, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from global_db.cluster import Login, NodeAddress, PoolLimits
+
+
+class Environment(StrEnum):
+    """How careful we have to be."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class DatabaseRole(StrEnum):
+    """The roles that log in to a cluster; each has one password, the same on every cluster."""
+
+    APP = "docshard_app"
+    WORKER = "docshard_worker"
+    ADMIN = "docshard_admin"
+    MOVER = "docshard_mover"
+
+
+class SettingMissing(Exception):
+    """A setting that this process needs is not in the environment."""
+
+    def __init__(self, variable: str, needed_for: str) -> None:
+        super().__init__(f"{variable} is not set; it is needed for {needed_for}")
+
+
+class _FromEnvironment(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_", frozen=True, extra="forbid")
+
+
+class S3Settings(_FromEnvironment):
+    """Where blobs live (`DOCSHARD_S3_…`), and how patiently we talk to it."""
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_S3_", frozen=True, extra="forbid")
+
+    endpoint: HttpUrl
+    region: str = "us-east-1"
+    bucket: str = Field(min_length=3, max_length=63)
+    access_key: str
+    secret_key: SecretStr
+    connect_timeout_seconds: float = Field(default=2.0, gt=0)
+    read_timeout_seconds: float = Field(default=10.0, gt=0)
+    attempts: int = Field(default=3, ge=1)
+    threads: int = Field(default=16, ge=1)
+    max_waiting: int = Field(default=128, ge=0)
+    """Calls that may wait for a thread; more are refused."""
+    max_uploads: int = Field(default=32, ge=1)
+    """Streams written at a time by one process: each holds a part of 5 MiB in memory."""
+    max_downloads: int = Field(default=64, ge=1)
+    """Streams read at a time by one process: each holds a chunk of 256 KiB in memory."""
+
+
+class Limits(_FromEnvironment):
+    """What one request may cost."""
+
+    max_json_body_bytes: int = Field(default=1024**2, gt=0)
+    max_content_bytes: int = Field(default=5 * 1024**3, gt=0)
+    body_timeout_seconds: float = Field(default=30.0, gt=0)
+    """For a JSON body: until its last byte. For content: the longest silence between chunks."""
+    requests_per_second_per_principal: int = Field(default=50, gt=0)
+    requests_per_second_per_client: int = Field(default=200, gt=0)
+    password_threads: int = Field(default=2, ge=1)
+    """Passwords hashed at a time by one process: each takes 46 MiB and about 0.2 s."""
+    max_waiting_passwords: int = Field(default=32, ge=0)
+    idempotency_hours: int = Field(default=24, ge=1)
+    presigned_seconds: int = Field(default=60, ge=1, le=7 * 24 * 3600)
+
+
+class PoolSettings(_FromEnvironment):
+    """Connections of one process to one node (`DOCSHARD_POOL_…`)."""
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_POOL_", frozen=True, extra="forbid")
+
+    min_size: int = Field(default=1, ge=0)
+    max_size: int = Field(default=10, ge=1)
+    max_waiting: int = Field(default=200, ge=1)
+    wait_seconds: float = Field(default=2.0, gt=0)
+
+    def limits(self) -> PoolLimits:
+        """The same as the database layer's own value."""
+        return PoolLimits(self.min_size, self.max_size, self.max_waiting, self.wait_seconds)
+
+
+class Timing(_FromEnvironment):
+    """Leases of what a process remembers, and the patience of a request."""
+
+    placement_lease_seconds: float = Field(default=2.0, gt=0)
+    principal_lease_seconds: float = Field(default=4.0, gt=0, le=5)
+    """How long a verified principal is trusted without asking the global database again."""
+    fence_wait_seconds: float = Field(default=2.0, ge=0)
+    access_token_seconds: int = Field(default=600, ge=30, le=3600)
+
+
+class Settings(_FromEnvironment):
+    """Everything a router, a worker or a command needs to know of its surroundings."""
+
+    env: Environment = Environment.DEVELOPMENT
+    global_nodes: tuple[NodeAddress, ...] = Field(min_length=1)
+    database: str = "docshard"
+    app_password: SecretStr | None = None
+    worker_password: SecretStr | None = None
+    admin_db_password: SecretStr | None = None
+    mover_password: SecretStr | None = None
+    key_file: Path | None = None
+    issuer: str = "docshard"
+    s3: S3Settings = Field(default_factory=S3Settings)
+    limits: Limits = Field(default_factory=Limits)
+    pool: PoolSettings = Field(default_factory=PoolSettings)
+    timing: Timing = Field(default_factory=Timing)
+
+    @model_validator(mode="after")
+    def _refuse_local_keys_in_production(self) -> Self:
+        if self.env is Environment.PRODUCTION and self.key_file is not None:
+            raise ValueError(
+                "DOCSHARD_KEY_FILE is for development: in production data keys are wrapped by a "
+                "key management service, not by a file beside the program"
+            )
+        return self
+
+    def login(self, role: DatabaseRole) -> Login:
+        """Who this process is on every cluster.
+
+        Raises:
+            SettingMissing: the role's password is not in the environment.
+        """
+        variable, password = {
+            DatabaseRole.APP: ("DOCSHARD_APP_PASSWORD", self.app_password),
+            DatabaseRole.WORKER: ("DOCSHARD_WORKER_PASSWORD", self.worker_password),
+            DatabaseRole.ADMIN: ("DOCSHARD_ADMIN_DB_PASSWORD", self.admin_db_password),
+            DatabaseRole.MOVER: ("DOCSHARD_MOVER_PASSWORD", self.mover_password),
+        }[role]
+        if password is None:
+            raise SettingMissing(variable, f"the database role {role.value}")
+        return Login(role.value, password.get_secret_value(), self.database)
+
+    def require_key_file(self) -> Path:
+        """The local key file.
+
+        Raises:
+            SettingMissing: no key provider is configured.
+        """
+        if self.key_file is None:
+            raise SettingMissing("DOCSHARD_KEY_FILE", "unwrapping data keys")
+        return self.key_file

@@ -1,0 +1,83 @@
+"""Settings come from the environment, keep secrets out of sight, and refuse what is unsafe."""
+
+import pytest
+from pydantic import ValidationError
+
+from services.settings import DatabaseRole, Environment, SettingMissing, Settings
+
+ENVIRONMENT = {
+    "DOCSHARD_ENV": "development",
+    "DOCSHARD_GLOBAL_NODES": (
+        '[{"name":"global-primary","host":"127.0.0.1","port":5432,'
+        '"pooler":{"host":"127.0.0.1","port":6432,"database":"docshard"}},'
+        '{"name":"global-replica","host":"127.0.0.1","port":5433,"pooler":null}]'
+    ),
+    "DOCSHARD_APP_PASSWORD": "app-secret",
+    "DOCSHARD_S3_ENDPOINT": "http://127.0.0.1:8333",
+    "DOCSHARD_S3_REGION": "eu-central-1",
+    "DOCSHARD_S3_BUCKET": "docshard",
+    "DOCSHARD_S3_ACCESS_KEY": "access",
+    "DOCSHARD_S3_SECRET_KEY": "s3-secret",
+    "DOCSHARD_POOL_MAX_SIZE": "7",
+    "DOCSHARD_REQUESTS_PER_SECOND_PER_PRINCIPAL": "1000",
+    "DOCSHARD_UNRELATED": "is for somebody else",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("environment")
+def test_settings_come_from_the_environment() -> None:
+    settings = Settings()
+
+    assert settings.env is Environment.DEVELOPMENT
+    assert [node.name for node in settings.global_nodes] == ["global-primary", "global-replica"]
+    assert settings.global_nodes[0].pooler is not None
+    assert settings.s3.region == "eu-central-1"
+    assert settings.pool.limits().max_size == 7
+    assert settings.limits.requests_per_second_per_principal == 1000
+    assert settings.limits.max_content_bytes == 5 * 1024**3
+    assert settings.login(DatabaseRole.APP).password == "app-secret"
+
+
+@pytest.mark.usefixtures("environment")
+def test_secrets_are_not_shown() -> None:
+    assert "secret" not in repr(Settings()).replace("secret_key", "")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_missing_password_names_its_variable() -> None:
+    with pytest.raises(SettingMissing, match="DOCSHARD_MOVER_PASSWORD"):
+        Settings().login(DatabaseRole.MOVER)
+    with pytest.raises(SettingMissing, match="DOCSHARD_KEY_FILE"):
+        Settings().require_key_file()
+
+
+def test_production_refuses_the_local_key_file(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DOCSHARD_KEY_FILE", "/somewhere/key")
+    assert Settings().require_key_file().name == "key"
+    environment.setenv("DOCSHARD_ENV", "production")
+    with pytest.raises(ValidationError, match="DOCSHARD_KEY_FILE"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DOCSHARD_GLOBAL_NODES", "[]"),
+        ("DOCSHARD_GLOBAL_NODES", "not json"),
+        ("DOCSHARD_GLOBAL_NODES", '[{"name":"a","host":"b","port":70000}]'),
+        ("DOCSHARD_ENV", "staging"),
+        ("DOCSHARD_MAX_JSON_BODY_BYTES", "0"),
+        ("DOCSHARD_S3_ENDPOINT", "127.0.0.1:8333"),
+    ],
+)
+def test_nonsense_is_refused(environment: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    environment.setenv(variable, value)
+    with pytest.raises(ValueError):  # pydantic's and pydantic-settings' errors are both one
+        Settings()
