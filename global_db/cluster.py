@@ -35,13 +35,9 @@ __all__ = ["Cluster", "Login", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
 _CALM_SECONDS = 1.0
 _ALARMED_SECONDS = 0.25
-# The node said that it is going away, or that it is no primary any more.
-_GOING_AWAY = (
-    errors.AdminShutdown,
-    errors.CrashShutdown,
-    errors.CannotConnectNow,
-    errors.ReadOnlySqlTransaction,
-)
+# SQLSTATEs after which every connection to the node is suspect: the connection failed (08), the
+# server is going away or starting (57P), it is no primary any more (25006).
+_SUSPECT_STATES = ("08", "57P", "25006")
 
 
 class Cluster:
@@ -127,16 +123,14 @@ class Cluster:
         except CommitInterrupted as error:
             self._suspect(node)
             raise OutcomeUnknown(self.name, "the connection was lost during COMMIT") from error
-        except errors.LockNotAvailable as error:
+        except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
             raise LockNotAvailable(self.name, "a lock was not free in time") from error
         except errors.QueryCanceled as error:
             raise StatementTimeout(self.name, "a statement took too long") from error
-        except _GOING_AWAY as error:
-            self._suspect(node)
-            raise ClusterUnavailable(self.name, "the primary is going away") from error
-        except psycopg.OperationalError as error:
-            self._suspect(node)
-            raise ClusterUnavailable(self.name, "the connection was lost") from error
+        except (psycopg.OperationalError, errors.ReadOnlySqlTransaction) as error:
+            if error.sqlstate is None or error.sqlstate.startswith(_SUSPECT_STATES):
+                self._suspect(node)
+            raise ClusterUnavailable(self.name, "the primary cannot serve now") from error
 
     def _suspect(self, node: Node) -> None:
         """Treat the node as unknown: its pool is renewed when the next probe finds it alive."""

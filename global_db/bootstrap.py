@@ -1,0 +1,131 @@
+"""What a new cluster needs before any migration: the database, its roles, extensions and schema.
+
+Run by a superuser, once for each cluster; running it again changes only passwords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from global_db.columns import SCHEMA
+
+DATABASE = "docshard"
+OLDEST_SERVER = 150000  # server_version_num: UNIQUE NULLS NOT DISTINCT, and what moves need
+
+# Attributes of each role. Only the mover passes row-level security and replicates; the search role
+# passes it too, but nobody can log in as it: it owns the search function and may only SELECT.
+ROLES: Mapping[str, str] = {
+    "docshard_owner": "NOLOGIN",
+    "docshard_admin": "LOGIN",
+    "docshard_app": "LOGIN",
+    "docshard_worker": "LOGIN",
+    "docshard_mover": "LOGIN BYPASSRLS REPLICATION",
+    "docshard_search": "NOLOGIN BYPASSRLS",
+    "docshard_probe": "LOGIN",
+}
+LOGINS = tuple(name for name, attributes in ROLES.items() if attributes.startswith("LOGIN"))
+
+# Deadlines of the serving roles. They stand on the role, not in the connection string, because a
+# pooler drops startup options.
+_DEADLINES: Mapping[str, Mapping[str, str]] = {
+    role: {
+        "lock_timeout": "2s",
+        "statement_timeout": "5s",
+        "idle_in_transaction_session_timeout": "10s",
+    }
+    for role in ("docshard_app", "docshard_worker", "docshard_probe")
+}
+
+
+class BootstrapRefused(Exception):
+    """The server cannot be used; the message says what to do."""
+
+
+def bootstrap(superuser: str, passwords: Mapping[str, str]) -> None:
+    """Prepare the cluster behind the connection string `superuser`.
+
+    `passwords` holds one for each of `LOGINS`.
+
+    Raises:
+        BootstrapRefused: the server is too old, or not set up for logical replication.
+    """
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        _check(connection)
+        for role, attributes in ROLES.items():
+            _make_role(connection, role, attributes, passwords.get(role))
+        _make_database(connection)
+    with psycopg.connect(make_conninfo(superuser, dbname=DATABASE), autocommit=True) as connection:
+        _make_schema(connection)
+
+
+def _check(connection: psycopg.Connection) -> None:
+    version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise BootstrapRefused(f"PostgreSQL {version // 10000} is too old: install 15 or newer")
+    row = connection.execute("SHOW wal_level").fetchone()
+    if row is None or row[0] != "logical":
+        raise BootstrapRefused("wal_level must be logical: set it and restart the server")
+
+
+def _make_role(
+    connection: psycopg.Connection, role: str, attributes: str, password: str | None
+) -> None:
+    name = sql.Identifier(role)
+    found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    verb = sql.SQL("ALTER ROLE {} ") if found is not None else sql.SQL("CREATE ROLE {} ")
+    connection.execute(verb.format(name) + _keywords(attributes))
+    if password is not None:
+        # Hashed here: the password itself never reaches the server's log.
+        scram = connection.pgconn.encrypt_password(password.encode(), role.encode())
+        connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(scram.decode()))
+        )
+    for key, value in _DEADLINES.get(role, {}).items():
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                name, sql.Identifier(key), sql.Literal(value)
+            )
+        )
+
+
+def _keywords(attributes: str) -> sql.Composable:
+    """Role attributes as SQL: constants of this module, no input."""
+    return sql.SQL(" ").join([_ATTRIBUTES[word] for word in attributes.split()])
+
+
+_ATTRIBUTES = {
+    "LOGIN": sql.SQL("LOGIN"),
+    "NOLOGIN": sql.SQL("NOLOGIN"),
+    "BYPASSRLS": sql.SQL("BYPASSRLS"),
+    "REPLICATION": sql.SQL("REPLICATION"),
+}
+
+
+def _make_database(connection: psycopg.Connection) -> None:
+    # The admin becomes the owner to migrate; the owner may hand functions to the search role.
+    connection.execute("GRANT docshard_owner TO docshard_admin")
+    connection.execute("GRANT docshard_search TO docshard_owner")
+    found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+    if found is None:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(
+                sql.Identifier(DATABASE)
+            )
+        )
+
+
+def _make_schema(connection: psycopg.Connection) -> None:
+    for statement in (
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+        "CREATE EXTENSION IF NOT EXISTS btree_gin",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA} AUTHORIZATION docshard_owner",
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO docshard_app, docshard_worker, docshard_admin,"
+        " docshard_mover, docshard_search",
+        f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM PUBLIC",
+    ):
+        connection.execute(statement)

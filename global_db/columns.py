@@ -1,0 +1,37 @@
+"""Pieces that tables of both schemas share: naming, ids, times, soft delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+SCHEMA = "docshard"
+
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+def metadata() -> sa.MetaData:
+    """A registry of tables in our schema with predictable constraint names."""
+    return sa.MetaData(schema=SCHEMA, naming_convention=NAMING)
+
+
+def moment(name: str, *, nullable: bool = False, default_now: bool = False) -> sa.Column[Any]:
+    """A timestamptz column; `default_now` means the transaction's start."""
+    default = sa.text("now()") if default_now else None
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def deleted_at() -> sa.Column[Any]:
+    """Soft delete: NULL while the row lives."""
+    return moment("deleted_at", nullable=True)
+
+
+def living(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    """The condition that picks rows that are not soft-deleted."""
+    return table.c.deleted_at.is_(None)

@@ -1,0 +1,23 @@
+"""Users, roles, clients with their placement, shards, keys, moves, global audit.
+
+Revision ID: 0001
+"""
+
+from __future__ import annotations
+
+from global_db.migration import run_sql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sql(__file__, "0001_tables.sql")
+    run_sql(__file__, "0001_audit.sql")
+    run_sql(__file__, "0001_access.sql")
+
+
+def downgrade() -> None:
+    run_sql(__file__, "0001_down.sql")
