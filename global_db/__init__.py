@@ -1,1 +1,1 @@
-"""Who exists, where they live, what is moving; and one PostgreSQL cluster with its primary and replicas."""
+"""Who exists, where they live, what is moving; and one PostgreSQL cluster of several nodes."""

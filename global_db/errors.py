@@ -1,4 +1,4 @@
-"""What can go wrong between us and one PostgreSQL cluster, told apart by what the caller may do next."""
+"""What can go wrong between us and one PostgreSQL cluster, told apart by what to do next."""
 
 from __future__ import annotations
 
