@@ -1,0 +1,78 @@
+"""The environment of router, worker and command: the fleet as DOCSHARD_* variables."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.fleet.model import DATABASE, Cluster, Fleet
+
+HEADER = "# Written by `docshard up`; holds secrets.\n"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What services need to get in: role passwords, the S3 identity, the key file."""
+
+    passwords: Mapping[str, str]
+    s3_access_key: str
+    s3_secret_key: str
+    key_file: Path
+
+
+def node_addresses(cluster: Cluster) -> list[dict[str, Any]]:
+    """A cluster's nodes as services and the directory write them down."""
+    return [
+        {
+            "name": node.name,
+            "host": node.address.host,
+            "port": node.address.port,
+            "pooler": None
+            if cluster.pooler is None
+            else {
+                "host": cluster.pooler.address.host,
+                "port": cluster.pooler.address.port,
+                "database": cluster.pooled_database(node),
+            },
+        }
+        for node in cluster.nodes
+    ]
+
+
+def service_environment(fleet: Fleet, credentials: Credentials) -> dict[str, str]:
+    """Every variable that a service reads, by name."""
+    storage, router = fleet.storage, fleet.router
+    return {
+        "DOCSHARD_ENV": "development",
+        "DOCSHARD_GLOBAL_NODES": json.dumps(node_addresses(fleet.global_cluster)),
+        "DOCSHARD_DATABASE": DATABASE,
+        "DOCSHARD_APP_PASSWORD": credentials.passwords["docshard_app"],
+        "DOCSHARD_WORKER_PASSWORD": credentials.passwords["docshard_worker"],
+        "DOCSHARD_ADMIN_DB_PASSWORD": credentials.passwords["docshard_admin"],
+        "DOCSHARD_MOVER_PASSWORD": credentials.passwords["docshard_mover"],
+        "DOCSHARD_S3_ENDPOINT": f"http://{storage.address.host}:{storage.address.port}",
+        "DOCSHARD_S3_REGION": storage.bucket.region,
+        "DOCSHARD_S3_BUCKET": storage.bucket.name,
+        "DOCSHARD_S3_ACCESS_KEY": credentials.s3_access_key,
+        "DOCSHARD_S3_SECRET_KEY": credentials.s3_secret_key,
+        "DOCSHARD_KEY_FILE": str(credentials.key_file),
+        "DOCSHARD_LISTEN_HOST": router.address.host,
+        "DOCSHARD_LISTEN_PORT": str(router.address.port),
+        "DOCSHARD_ROUTER_WORKERS": str(router.workers),
+    }
+
+
+def render_environment(variables: Mapping[str, str]) -> str:
+    """A file that a shell can source and `parse_environment` can read."""
+    lines = (f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+    return HEADER + "".join(lines)
+
+
+def parse_environment(text: str) -> dict[str, str]:
+    """The variables of such a file."""
+    pairs = (line.split("=", 1) for line in shlex.split(text, comments=True))
+    return dict(pairs)

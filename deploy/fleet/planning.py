@@ -1,0 +1,149 @@
+"""From wishes to a fleet: names, the order of ports, and where ports go that are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from deploy.fleet.model import (
+    GLOBAL,
+    Address,
+    Bucket,
+    Cluster,
+    Fleet,
+    Node,
+    Pooler,
+    Router,
+    Storage,
+    Worker,
+)
+
+LOOPBACK = "127.0.0.1"
+# SeaweedFS puts each gRPC port at this distance and cannot be told otherwise as a whole.
+GRPC_DISTANCE = 10_000
+_HIGHEST_PORT = 65_535
+_FIRST_CLUSTER = 20
+_PORTS_PER_CLUSTER = 20
+_POOLER = 19
+_INNER = ("s3-master", "s3-volume", "s3-filer")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large a fleet is."""
+
+    shards: int
+    replicas: int
+    poolers: bool
+    router_workers: int = 2
+
+    def grown_to_cover(self, fleet: Fleet) -> Shape:
+        """This shape, but never smaller than a fleet that already holds data."""
+        replicas = max(len(cluster.replicas) for cluster in fleet.clusters)
+        return Shape(
+            shards=max(self.shards, len(fleet.shards)),
+            replicas=max(self.replicas, replicas),
+            poolers=self.poolers,
+            router_workers=self.router_workers,
+        )
+
+
+class PortsExhausted(Exception):
+    """No free port was found between the wanted one and the highest there is."""
+
+
+@dataclass
+class Ports:
+    """Gives each name its port: the fixed one, else the wanted one, else the next that is free."""
+
+    base: int
+    is_free: Callable[[int], bool]
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    _given: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._given |= set(self.fixed.values())
+
+    def take(self, name: str, offset: int, companion: int = 0) -> int:
+        """The port of `name`; with `companion`, the port that far above must be free as well.
+
+        Raises:
+            PortsExhausted: nothing free above the wanted port.
+        """
+        if name in self.fixed:
+            return self.fixed[name]
+        for port in range(self.base + offset, _HIGHEST_PORT + 1 - companion):
+            if self._available(port) and (not companion or self._available(port + companion)):
+                self._given |= {port, port + companion}
+                return port
+        raise PortsExhausted(f"no free port above {self.base + offset} for {name}")
+
+    def _available(self, port: int) -> bool:
+        return port not in self._given and self.is_free(port)
+
+
+def plan(shape: Shape, ports: Ports) -> Fleet:
+    """The fleet of that shape; equal input gives the equal fleet."""
+    return Fleet(
+        router=Router(
+            name="router",
+            address=Address(host=LOOPBACK, port=ports.take("router", 0)),
+            workers=shape.router_workers,
+        ),
+        storage=_storage(ports),
+        global_cluster=_cluster(GLOBAL, 0, shape, ports),
+        shards=tuple(
+            _cluster(f"shard-{number}", number, shape, ports)
+            for number in range(1, shape.shards + 1)
+        ),
+        worker=Worker(name="worker"),
+    )
+
+
+def ports_of(fleet: Fleet) -> dict[str, int]:
+    """Every port of a fleet by the name of its part: what `Ports.fixed` takes."""
+    ports = {"router": fleet.router.address.port, fleet.storage.name: fleet.storage.address.port}
+    ports |= fleet.storage.inner_ports
+    for cluster in fleet.clusters:
+        ports |= {node.name: node.address.port for node in cluster.nodes}
+        if cluster.pooler:
+            ports[cluster.pooler.name] = cluster.pooler.address.port
+    return ports
+
+
+def _storage(ports: Ports) -> Storage:
+    return Storage(
+        name="s3",
+        address=Address(host=LOOPBACK, port=ports.take("s3", 1, GRPC_DISTANCE)),
+        bucket=Bucket(name="docshard", region="us-east-1"),
+        inner_ports={
+            name: ports.take(name, offset, GRPC_DISTANCE)
+            for offset, name in enumerate(_INNER, start=2)
+        },
+    )
+
+
+def _cluster(name: str, index: int, shape: Shape, ports: Ports) -> Cluster:
+    start = _FIRST_CLUSTER + index * _PORTS_PER_CLUSTER
+    pooler = (
+        Pooler(
+            name=f"{name}-pgbouncer",
+            address=Address(host=LOOPBACK, port=ports.take(f"{name}-pgbouncer", start + _POOLER)),
+        )
+        if shape.poolers
+        else None
+    )
+    nodes = tuple(_node(name, number, start, ports) for number in range(shape.replicas + 1))
+    return Cluster(name=name, nodes=nodes, pooler=pooler)
+
+
+def _node(cluster: str, number: int, start: int, ports: Ports) -> Node:
+    if number == 0:
+        name = f"{cluster}-primary"
+    else:
+        name = f"{cluster}-replica" + (f"-{number}" if number > 1 else "")
+    return Node(
+        name=name,
+        address=Address(host=LOOPBACK, port=ports.take(name, start + number)),
+        born="replica" if number else "primary",
+    )

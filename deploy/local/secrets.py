@@ -1,0 +1,84 @@
+"""The fleet's secrets: made once, kept in the home for its owner alone."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from pathlib import Path
+
+from pydantic import Field
+
+from deploy.fleet.environment import Credentials
+from deploy.fleet.model import Part
+from deploy.local.home import Home, write_private
+
+ROLES = (
+    "docshard_admin",
+    "docshard_app",
+    "docshard_worker",
+    "docshard_mover",
+    "docshard_probe",
+)
+ADMIN_EMAIL = "admin@docshard.test"
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class Secrets(Part):
+    """Passwords and keys of one local fleet."""
+
+    superuser: str = Field(default_factory=_password)
+    roles: dict[str, str] = Field(default_factory=lambda: {role: _password() for role in ROLES})
+    s3_access_key: str = Field(default_factory=lambda: secrets.token_hex(10).upper())
+    s3_secret_key: str = Field(default_factory=_password)
+    s3_encryption_key: str = Field(default_factory=lambda: secrets.token_hex(32))
+    admin_email: str = ADMIN_EMAIL
+    admin_password: str = Field(default_factory=_password)
+
+
+class DemoSecret(Part):
+    """The largest demo tenant and its API key, shown once by the API."""
+
+    client_id: str
+    key: str
+
+
+def key_file(home: Home) -> Path:
+    """The file of the local key provider."""
+    return home.secrets / "keys"
+
+
+def ensure_secrets(home: Home) -> Secrets:
+    """The home's secrets, made when it has none yet."""
+    path = home.secrets / "passwords.json"
+    if not path.exists():
+        write_private(path, Secrets().model_dump_json(indent=2))
+    if not key_file(home).exists():
+        key = base64.b64encode(secrets.token_bytes(32)).decode()
+        write_private(key_file(home), key + "\n")
+    return Secrets.model_validate_json(path.read_bytes())
+
+
+def credentials(home: Home, known: Secrets) -> Credentials:
+    """What services need of them."""
+    return Credentials(
+        passwords=known.roles,
+        s3_access_key=known.s3_access_key,
+        s3_secret_key=known.s3_secret_key,
+        key_file=key_file(home),
+    )
+
+
+def save_demo(home: Home, demo: DemoSecret) -> None:
+    """Keep the demo tenant's key."""
+    write_private(home.secrets / "demo.json", demo.model_dump_json(indent=2))
+
+
+def load_demo(home: Home) -> DemoSecret | None:
+    """The demo tenant's key, None before the demo data was made."""
+    try:
+        return DemoSecret.model_validate_json((home.secrets / "demo.json").read_bytes())
+    except FileNotFoundError:
+        return None

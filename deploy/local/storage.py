@@ -1,0 +1,99 @@
+"""SeaweedFS as the S3 server of the local fleet."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import ClassVar
+
+from deploy.fleet.model import Storage
+from deploy.local import ports, processes
+from deploy.local.home import write_private
+from deploy.local.postgres import give
+from deploy.local.servers import Server, Site
+
+
+class StorageServer(Server):
+    """One SeaweedFS process that plays every one of its parts."""
+
+    kind: ClassVar[str] = "s3"
+    # SIGTERM takes half a minute; what was acknowledged survives SIGKILL.
+    stop_signal: ClassVar[signal.Signals] = signal.SIGKILL
+
+    def __init__(self, site: Site, storage: Storage) -> None:
+        super().__init__(site, storage.name)
+        self.storage = storage
+        self.folder = site.data(storage.name)
+
+    @property
+    def port(self) -> int:
+        """Where S3 listens."""
+        return self.storage.address.port
+
+    def prepare(self) -> None:
+        """Write who may get in."""
+        for folder in (self.folder, self.folder / "data"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            give(folder, self.site.engines.user)
+        write_private(self._identities, json.dumps(self._identity(), indent=2))
+        give(self._identities, self.site.engines.user)
+
+    def command(self) -> processes.Command:
+        """Everything on loopback, telemetry and side doors off."""
+        host, inner = self.storage.address.host, self.storage.inner_ports
+        return processes.Command(
+            arguments=[
+                str(self.site.engines.weed),
+                "mini",
+                f"-dir={self.folder / 'data'}",
+                f"-ip={host}",
+                f"-ip.bind={host}",
+                "-master.telemetry=false",
+                f"-master.port={inner['s3-master']}",
+                f"-volume.port={inner['s3-volume']}",
+                f"-filer.port={inner['s3-filer']}",
+                f"-s3.port={self.port}",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                "-webdav=false",
+                "-admin.ui=false",
+                f"-s3.config={self._identities}",
+            ],
+            folder=self.folder,
+            log=self.log,
+            user=self.site.engines.user,
+            environment={
+                "GOMEMLIMIT": "200MiB",
+                "WEED_S3_SSE_KEY": self.site.secrets.s3_encryption_key,
+                "HOME": str(self.folder),
+                "PATH": "/usr/bin:/bin",
+            },
+        )
+
+    def ready(self) -> bool:
+        """Whether S3 listens; it does so once the parts behind it have met."""
+        return ports.answers(self.port)
+
+    @property
+    def _identities(self) -> Path:
+        return self.folder / "identities.json"
+
+    def _identity(self) -> dict[str, object]:
+        bucket = self.storage.bucket.name
+        actions = ("Admin", "Read", "Write", "List", "Tagging")
+        return {
+            "identities": [
+                {
+                    "name": "docshard",
+                    "credentials": [
+                        {
+                            "accessKey": self.site.secrets.s3_access_key,
+                            "secretKey": self.site.secrets.s3_secret_key,
+                        }
+                    ],
+                    # Scoped: nothing but this bucket, as it will be in production.
+                    "actions": [f"{action}:{bucket}" for action in actions],
+                }
+            ]
+        }
