@@ -158,9 +158,9 @@ class AccessTokens:
 def _from_claims(claims: dict[str, Any]) -> AccessToken:
     session = claims.get("sid")
     return AccessToken(
-        user_id=UUID(claims["sub"]),
-        token_id=UUID(claims["jti"]),
-        session_id=None if session is None else UUID(session),
+        user_id=UUID(str(claims["sub"])),
+        token_id=UUID(str(claims["jti"])),
+        session_id=None if session is None else UUID(str(session)),
         issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
     )

@@ -1,0 +1,31 @@
+"""Consistency tokens: read back for their client, refused for any other."""
+
+from uuid import uuid4
+
+import pytest
+
+from services.consistency import ConsistencyToken, ConsistencyTokens
+from services.cursor import Cursors, ListScope
+from services.errors import InvalidCursor, InvalidRequest
+from services.keys.material import Purpose
+from services.signing import Signer
+from tests.unit.keys import HeldKeys, new_key
+
+SIGNER = Signer(HeldKeys(new_key(Purpose.TOKEN_SIGNING)))
+TOKENS = ConsistencyTokens(SIGNER)
+TOKEN = ConsistencyToken(uuid4(), "shard-1", epoch=3, timeline=2, lsn=2**63 - 1)
+
+
+async def test_a_token_reads_back() -> None:
+    assert await TOKENS.decode(TOKEN.client_id, TOKENS.encode(TOKEN)) == TOKEN
+
+
+async def test_another_clients_token_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        await TOKENS.decode(uuid4(), TOKENS.encode(TOKEN))
+    assert [error.pointer for error in refusal.value.errors] == ["#Consistency-Token"]
+
+
+async def test_a_token_is_no_cursor() -> None:
+    with pytest.raises(InvalidCursor):
+        await Cursors(SIGNER).decode(ListScope("documents", TOKEN.client_id), TOKENS.encode(TOKEN))
