@@ -1,0 +1,1 @@
+"""The demo: twelve tenants whose collections are real files of this machine."""
