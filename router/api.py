@@ -1,0 +1,146 @@
+"""Routes: nothing is served under /v1 without a rule that says who may call it.
+
+A rule admits the caller before the body is read. So refusals come in API.md's order (401, 404,
+403, then the body's own faults), and who may not call cannot make us read megabytes.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from inspect import cleandoc
+from typing import Any, Protocol, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from router.answers import Answer, problems
+from router.bodies import BodyLimits
+from router.call import Call
+from router.problems import from_validation
+from services.errors import Forbidden, InvalidRequest, PreconditionRequired
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Json = dict[str, Any]
+
+
+class Rule(Protocol):
+    """Who may call a route."""
+
+    @property
+    def permission(self) -> str:
+        """The permission's name; or, in angle brackets, what stands in its place."""
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Codes with which it may refuse."""
+
+    async def admit(self, call: Call) -> None:
+        """Let the call pass, and attach who makes it; or raise a ServiceError."""
+
+    async def confirm_target(self, call: Call) -> None:
+        """Raise NotFound when what the path names does not exist for this caller.
+
+        Asked only before another refusal, so that a foreign id looks like an absent one whatever
+        else is wrong with the request.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """What the API description says of an operation besides its signature."""
+
+    answers: tuple[Answer, ...]
+    refusals: tuple[str, ...] = ()
+    """Codes of its own; those of every operation, of its rule and of its body are added."""
+    extra: Mapping[str, Any] | None = None
+    """More members of the OpenAPI operation."""
+
+
+_EVERYWHERE = ("invalid_request", "too_many_requests", "internal", "overloaded")
+_WITH_JSON = ("invalid_json", "request_timeout", "content_too_large", "unsupported_media_type")
+
+
+class GuardedRoute(APIRoute):
+    """A route with its rule."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], *, rule: Rule, **options: Any):
+        self.rule = rule
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler: admission, then the body, then the endpoint."""
+        handler = super().get_route_handler()
+        rule, takes_json = self.rule, self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            call = Call(request.scope, request.receive, _limits(request, takes_json))
+            try:
+                await rule.admit(call)
+                if takes_json:
+                    await call.load_json()
+                return await handler(call)
+            except RequestValidationError as error:
+                await rule.confirm_target(call)
+                raise from_validation(error) from error
+            except (Forbidden, InvalidRequest, PreconditionRequired):
+                await rule.confirm_target(call)
+                raise
+
+        return handle
+
+
+def _limits(request: Request, takes_json: bool) -> BodyLimits:
+    edge = request.app.state.edge
+    limits: BodyLimits = edge.json_limits if takes_json else edge.content_limits
+    return limits
+
+
+class Api:
+    """Collects the routes of one part of the API.
+
+    The operationId is the endpoint's name, which is also the SDK's method; its docstring is the
+    documentation.
+    """
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self.routes: list[GuardedRoute] = []
+
+    def route(self, method: str, path: str, rule: Rule, doc: Doc) -> Callable[[Endpoint], Endpoint]:
+        """Register the decorated endpoint."""
+
+        def register(endpoint: Endpoint) -> Endpoint:
+            route = _make_route(
+                endpoint, tag=self._tag, method=method, path=path, rule=rule, doc=doc
+            )
+            self.routes.append(route)
+            return endpoint
+
+        return register
+
+
+def _make_route(
+    endpoint: Callable[..., Any], *, tag: str, method: str, path: str, rule: Rule, doc: Doc
+) -> GuardedRoute:
+    first, *others = doc.answers
+    summary, _, description = cleandoc(endpoint.__doc__ or "").partition("\n")
+    route = GuardedRoute(
+        path,
+        endpoint,
+        rule=rule,
+        methods=[method],
+        operation_id=endpoint.__name__,
+        tags=[tag],
+        summary=summary.rstrip("."),
+        description=description.strip() or summary,
+        status_code=first.status,
+        response_description=first.description,
+        response_model=first.model,
+        responses={one.status: one.document() for one in (first, *others)}
+        | problems((*_EVERYWHERE, *rule.refusals, *doc.refusals)),
+        openapi_extra={"x-permission": rule.permission, **(doc.extra or {})},
+    )
+    if route.body_field is not None:
+        route.responses |= problems(_WITH_JSON)
+    return route

@@ -1,0 +1,52 @@
+"""One call of the API, as the endpoints see it."""
+
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
+
+from router import json_body
+from router.bodies import BodyLimits, BoundedReceive
+from services.errors import InvalidRequest, RequestTimeout, UnsupportedMediaType
+
+
+class Call(Request):
+    """A request whose body is bounded and whose JSON is read by the strict parser."""
+
+    _value: Any = None
+
+    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
+        super().__init__(scope, BoundedReceive(receive, limits))
+        self._limits = limits
+
+    def refuse_early(self) -> None:
+        """Refuse what the headers already give away, before a byte of the body is read."""
+        declared = self.declared_length()
+        if declared is not None and declared > self._limits.max_bytes:
+            raise self._limits.too_large()
+        if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise UnsupportedMediaType("Content-Encoding is not taken: send the bytes as they are.")
+
+    def declared_length(self) -> int | None:
+        """Content-Length, or None when the body comes in chunks."""
+        text = self.headers.get("content-length")
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
+            raise InvalidRequest.at("#Content-Length", "Must be a number of bytes.")
+        return int(text)
+
+    async def load_json(self) -> None:
+        """Read and parse the body, once."""
+        self.refuse_early()
+        try:
+            body = await self.body()
+        except ClientDisconnect:
+            raise RequestTimeout("The connection ended before the body did.") from None
+        if body and not json_body.is_json(self.headers.get("content-type", "")):
+            raise UnsupportedMediaType("Send the body as application/json.")
+        self._value = json_body.parse(body) if body else None
+
+    async def json(self) -> Any:
+        """The parsed body; `load_json` came before."""
+        return self._value

@@ -1,0 +1,121 @@
+"""The outermost layer: what every answer carries, and the last resort when something breaks."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import uuid_utils
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from router.context import SCOPE_KEY, RequestContext
+from router.problems import problem_response
+from services.errors import InternalError
+
+log = logging.getLogger("docshard.router")
+
+Headers = list[tuple[bytes, bytes]]
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_DEFAULTS: Final[tuple[tuple[bytes, bytes], ...]] = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+# A body that was refused unread is swallowed up to here: closing a socket with unread bytes
+# resets the connection, and many senders would then never see why they were refused.
+LINGER_BYTES: Final = 256 * 1024
+LINGER_SECONDS: Final = 1.0
+
+
+class EdgeMiddleware:
+    """Request-Id, Server-Timing, security headers, and 500 without details."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context = RequestContext(_request_id(scope["headers"]))
+        scope[SCOPE_KEY] = context
+        body = _Body(scope["headers"], receive)
+        answer = _Answer(context, body, send)
+        try:
+            await self._app(scope, body.receive, answer.send)
+        except ClientDisconnect:
+            log.info("request %s: the caller went away", context.request_id)
+        except Exception:
+            log.exception("request %s failed", context.request_id)
+            if not answer.started:
+                await problem_response(scope, InternalError())(scope, receive, answer.send)
+
+
+class _Body:
+    """Watches whether the whole body was taken from the connection."""
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> None:
+        self._receive = receive
+        self.complete = not any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in headers
+        )
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self.complete = True
+        return message
+
+    async def linger(self) -> None:
+        """Swallow what is still coming, within bounds."""
+        taken = 0
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.complete and taken < LINGER_BYTES:
+                    taken += len((await self.receive()).get("body", b""))
+        except TimeoutError:
+            return
+
+
+class _Answer:
+    """Completes the headers of one answer."""
+
+    def __init__(self, context: RequestContext, body: _Body, send: Send) -> None:
+        self._context = context
+        self._body = body
+        self._send = send
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            message["headers"] = self._completed(message.get("headers", []))
+        elif not self._body.complete and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._body.linger()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    def _completed(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+        completed = [*headers, *self._context.headers]
+        present = {name for name, _ in completed}
+        completed.extend(pair for pair in _DEFAULTS if pair[0] not in present)
+        completed.append((b"request-id", self._context.request_id.encode("ascii")))
+        completed.append((b"server-timing", self._context.server_timing()))
+        if not self._body.complete:
+            completed.append((b"connection", b"close"))
+        return completed
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == b"request-id" and _REQUEST_ID.fullmatch(value):
+            return value.decode("ascii")
+    return str(uuid_utils.uuid7())

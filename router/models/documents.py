@@ -1,0 +1,143 @@
+"""Documents, their versions and the audit log of a tenant."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from router.models import examples
+from router.models.fields import (
+    Given,
+    HexDigest,
+    Id,
+    Instant,
+    Metadata,
+    MimeType,
+    OriginalName,
+    PageQuery,
+    Shown,
+)
+
+
+class DocumentGiven(Given):
+    """A new document; it has no content until some is put."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DOCUMENT_GIVEN]})
+
+    original_name: OriginalName
+    mime_type: MimeType
+    metadata: Metadata = Field(default_factory=dict)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+class DocumentPatch(Given):
+    """What changes; what is left out stays. `metadata` is a JSON Merge Patch: null removes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DOCUMENT_PATCH]})
+
+    original_name: OriginalName = Field(default="", json_schema_extra=_without_default)
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class DocumentShown(Shown):
+    """A document. `current_version` 0: it has no content yet."""
+
+    id: UUID
+    client_id: UUID
+    original_name: str
+    mime_type: str
+    current_version: int
+    size: int | None
+    checksum_sha256: HexDigest | None
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    created_by: UUID
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+class DocumentPage(Shown):
+    """A page of documents."""
+
+    items: list[DocumentShown]
+    next_cursor: str | None
+
+
+class VersionShown(Shown):
+    """One immutable version of a document's content."""
+
+    id: UUID
+    document_id: UUID
+    version_number: int
+    mime_type: str
+    size: int
+    checksum_sha256: HexDigest
+    created_at: datetime
+    created_by: UUID
+
+
+class VersionPage(Shown):
+    """A page of versions, newest first."""
+
+    items: list[VersionShown]
+    next_cursor: str | None
+
+
+class AuditLogShown(Shown):
+    """Who did what. `seq` is null until the chain has taken the row."""
+
+    id: UUID
+    user_id: UUID | None
+    api_key_id: UUID | None
+    action: str
+    entity_type: str
+    entity_id: UUID
+    changes: dict[str, JsonValue]
+    ip_address: str | None
+    request_id: str | None
+    created_at: datetime
+    seq: int | None
+
+
+class AuditLogPage(Shown):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditLogShown]
+    next_cursor: str | None
+
+
+class Deleted(StrEnum):
+    """Which documents: with the deleted ones too, or those alone."""
+
+    INCLUDE = "include"
+    ONLY = "only"
+
+
+class DocumentQuery(PageQuery):
+    """Which documents to list."""
+
+    mime_type: MimeType | None = None
+    metadata: str | None = Field(
+        default=None,
+        description="A JSON object: documents whose metadata contain it.",
+        examples=['{"project":"harbour"}'],
+    )
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+    deleted: Deleted | None = None
+
+
+class AuditLogQuery(PageQuery):
+    """Which rows of the audit log to list."""
+
+    user_id: Id | None = None
+    action: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$", max_length=64)
+    entity_type: str | None = Field(default=None, pattern=r"^[a-z_]+$", max_length=64)
+    entity_id: Id | None = None
+    from_: Instant | None = Field(default=None, alias="from")
+    to: Instant | None = None

@@ -1,0 +1,28 @@
+"""How the HTTP edge listens and what it refuses: read from the environment (prefix DOCSHARD_)."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KIB = 1024
+
+
+class RouterSettings(BaseSettings):
+    """The edge's own settings; what lies behind it is in `services.settings`."""
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_", frozen=True, extra="ignore")
+
+    listen_host: str = "127.0.0.1"
+    listen_port: int = Field(default=8080, ge=0, le=65535)
+    router_workers: int = Field(default=2, ge=1, le=256)
+    max_connections: int = Field(default=1000, ge=1)
+    """Open connections of one worker; above it new requests get 503 at once."""
+    keep_alive_seconds: int = Field(default=30, ge=1)
+    shutdown_seconds: int = Field(default=10, ge=1)
+    """How long requests under way may take to finish once the worker is told to stop."""
+
+    content_min_bytes_per_second: int = Field(default=4 * KIB, ge=1)
+    """A body earns one more second of patience for each so many bytes that have arrived."""
+    send_patience_seconds: float = Field(default=60, gt=0)
+    """A download whose reader takes nothing for this long is dropped."""
+    buckets: int = Field(default=20_000, ge=1)
+    """Principals whose share of requests is remembered; the longest unseen is forgotten first."""
