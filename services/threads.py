@@ -2,9 +2,9 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from services.errors import Overloaded
@@ -65,9 +65,8 @@ class Slots:
         self._name = name
         self._free = number
 
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Hold a slot for the length of the block.
+    def take(self) -> None:
+        """Take a slot, to be given back by `release`.
 
         Raises:
             Overloaded: none is free.
@@ -75,7 +74,20 @@ class Slots:
         if self._free <= 0:
             raise Overloaded(f"Too many {self._name} go on at present.")
         self._free -= 1
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self._free += 1
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Hold a slot for the length of the block.
+
+        Raises:
+            Overloaded: none is free.
+        """
+        self.take()
         try:
             yield
         finally:
-            self._free += 1
+            self.release()

@@ -55,11 +55,9 @@ async def test_errors_come_through(threads: BoundedThreads) -> None:
         await threads.run(divmod, 1, 0)
 
 
-async def test_slots() -> None:
+def test_slots() -> None:
     slots = Slots("trials", 1)
-    async with slots.one():
-        with pytest.raises(Overloaded):
-            async with slots.one():
-                pass
-    async with slots.one():
+    with slots.one(), pytest.raises(Overloaded):
+        slots.take()
+    with slots.one():
         pass
