@@ -1,1 +1,4 @@
-"""Load tests and benchmarks. They speak HTTP to a running fleet and import nothing of the service."""
+"""Load tests and benchmarks. They speak HTTP to a running fleet and import nothing of the service.
+
+python -m loadtests.run --seconds 30 --users 20
+"""
