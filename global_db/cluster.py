@@ -24,6 +24,7 @@ from global_db.connection import (
 )
 from global_db.errors import (
     ClusterUnavailable,
+    ConnectionLost,
     LockNotAvailable,
     OutcomeUnknown,
     PoolExhausted,
@@ -51,6 +52,7 @@ class Cluster:
         self.addresses = tuple(addresses)
         self.nodes = tuple(Node(address, login, limits) for address in addresses)
         self._alarm = asyncio.Event()
+        self._looked = asyncio.Condition()
         self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Cluster:
@@ -74,6 +76,13 @@ class Cluster:
     async def look(self) -> None:
         """Ask every node for its role now."""
         await asyncio.gather(*(node.probe() for node in self.nodes))
+
+    async def look_again(self, seconds: float = 1.0) -> None:
+        """Wait, at most `seconds`, until the watcher has asked the nodes once more."""
+        self._alarm.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._looked:
+                await self._looked.wait()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadConnection]:
@@ -130,6 +139,7 @@ class Cluster:
         except (psycopg.OperationalError, errors.ReadOnlySqlTransaction) as error:
             if error.sqlstate is None or error.sqlstate.startswith(_SUSPECT_STATES):
                 self._suspect(node)
+                raise ConnectionLost(self.name, "the connection was lost") from error
             raise ClusterUnavailable(self.name, "the primary cannot serve now") from error
 
     def _suspect(self, node: Node) -> None:
@@ -144,3 +154,5 @@ class Cluster:
                     await self._alarm.wait()
             self._alarm.clear()
             await self.look()
+            async with self._looked:
+                self._looked.notify_all()

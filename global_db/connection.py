@@ -65,7 +65,14 @@ class ReadConnection:
 class WriteConnection(ReadConnection):
     """A session inside a transaction that may write; made by `transaction`."""
 
-    position: Position | None = None  # where the commit ended, known once the block was left
+    _position: Position | None = None
+
+    @property
+    def ended_at(self) -> Position:
+        """Where the commit ended; known once the transaction's block was left."""
+        if self._position is None:
+            raise RuntimeError("the transaction has not committed yet")
+        return self._position
 
     async def send(self, statement: WriteStatement, **parameters: Any) -> None:
         """Send a change without waiting; an error of it shows at the next read or at the commit."""
@@ -93,7 +100,7 @@ class WriteConnection(ReadConnection):
             raise
         if committed.statusmessage != "COMMIT" or row is None:
             raise psycopg.errors.InFailedSqlTransaction("the transaction had failed before COMMIT")
-        self.position = Position(**row)
+        self._position = Position(**row)
 
 
 @asynccontextmanager

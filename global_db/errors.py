@@ -16,6 +16,10 @@ class ClusterUnavailable(ClusterError):
     """No node of the cluster could be reached in time. Nothing was committed: try again later."""
 
 
+class ConnectionLost(ClusterUnavailable):
+    """A connection failed before COMMIT was sent. Nothing was committed: a second try may work."""
+
+
 class PoolExhausted(ClusterUnavailable):
     """Every connection is in use and the queue is full or too slow. Nothing was sent."""
 

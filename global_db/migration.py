@@ -8,6 +8,7 @@ service queue behind it gives up instead. All revisions of a run commit together
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ _LOCK_TIMEOUT = "3s"
 _OWNER = "docshard_owner"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """The revisions of one schema, in `migrations/` beside the package that owns it."""
 
     folder: Path
+
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        return {revision: place for place, revision in enumerate(self.revisions())}
 
     @property
     def head(self) -> str:
@@ -53,6 +58,14 @@ class History:
         if current is None:
             return known
         return known[known.index(current) + 1 :] if current in known else []
+
+    def is_behind(self, current: str | None, needed: str) -> bool:
+        """Whether a database at `current` is older than `needed`.
+
+        Asked on every request, so it compares what was read from disk once.
+        """
+        order = self._order
+        return current is None or (current in order and order[current] < order[needed])
 
     def current(self, conninfo: str) -> str | None:
         """The revision a database has, or None when it has none."""

@@ -1,0 +1,130 @@
+"""Documents of one tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from global_db.columns import living
+from global_db.connection import Row
+from global_db.statement import ReadStatement, read, write
+from shards.residency import entered, entered_read
+from shards.tables import documents
+from shards.tenants import TenantRead, TenantWrite
+
+Deleted = Literal["exclude", "include", "only"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One row of documents. `size` (bytes) and `checksum_sha256` are of the current version."""
+
+    client_id: UUID
+    id: UUID
+    original_name: str
+    s3_key: str | None
+    mime_type: str
+    current_version: int
+    size: int | None
+    checksum_sha256: bytes | None
+    metadata: dict[str, Any]
+    row_version: int
+    created_at: datetime
+    created_by: UUID
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFilter:
+    """Which documents a list holds; None means any."""
+
+    deleted: Deleted = "exclude"
+    mime_type: str | None = None
+
+
+_ID = sa.bindparam("id", type_=sa.Uuid)
+_OWN = documents.c.client_id == sa.bindparam("client_id", type_=sa.Uuid)
+
+_GET = entered_read(
+    sa.select(documents).where(documents.c.client_id == entered, documents.c.id == _ID)
+)
+_LOCK = write(sa.select(documents).where(_OWN, documents.c.id == _ID).with_for_update())
+_INSERT = write(
+    sa.insert(documents).values({c.name: sa.bindparam(c.name) for c in documents.columns})
+)
+_CHANGING = tuple(
+    c.name
+    for c in documents.columns
+    if c.name not in {"client_id", "id", "created_at", "created_by"}
+)
+_UPDATE = write(
+    sa.update(documents)
+    .where(_OWN, documents.c.id == sa.bindparam("document_id", type_=sa.Uuid))
+    .values({name: sa.bindparam(name) for name in _CHANGING})
+)
+
+
+async def get(tenant: TenantRead, document_id: UUID) -> Document | None:
+    """One document, deleted or not."""
+    return _document(await tenant.one(_GET, id=document_id))
+
+
+async def lock(tenant: TenantWrite, document_id: UUID) -> Document | None:
+    """One document, locked until the transaction ends: what is read here is what is changed."""
+    return _document(await tenant.returning(_LOCK, id=document_id))
+
+
+async def insert(tenant: TenantWrite, document: Document) -> None:
+    """Add a document."""
+    await tenant.send(_INSERT, **_values(document))
+
+
+async def update(tenant: TenantWrite, document: Document) -> None:
+    """Store a changed document, locked before in this transaction."""
+    values = _values(document)
+    await tenant.send(
+        _UPDATE, document_id=document.id, **{name: values[name] for name in _CHANGING}
+    )
+
+
+async def newest(
+    tenant: TenantRead, wanted: DocumentFilter, before: UUID | None, limit: int
+) -> list[Document]:
+    """A page of documents, newest first, from behind `before`.
+
+    Ids are UUIDv7, so their order is the order of creation and the key of the page.
+    """
+    statement = _page(wanted.deleted, wanted.mime_type is not None, before is not None)
+    rows = await tenant.all(statement, mime_type=wanted.mime_type, before=before, limit=limit)
+    return [Document(**row) for row in rows]
+
+
+@lru_cache(maxsize=32)
+def _page(deleted: Deleted, by_mime_type: bool, further: bool) -> ReadStatement:
+    """The list's statement for one combination of filters, compiled once for each."""
+    query = sa.select(documents).where(documents.c.client_id == entered)
+    if deleted == "exclude":
+        query = query.where(living(documents))
+    elif deleted == "only":
+        query = query.where(~living(documents))
+    if by_mime_type:
+        query = query.where(documents.c.mime_type == sa.bindparam("mime_type", type_=sa.Text))
+    if further:
+        query = query.where(documents.c.id < sa.bindparam("before", type_=sa.Uuid))
+    query = query.order_by(documents.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer))
+    return entered_read(query, order_by=[sa.desc("id")])
+
+
+def _values(document: Document) -> dict[str, Any]:
+    """Column values; the tenant's own id comes from its scope."""
+    return {name: getattr(document, name) for name in Document.__slots__ if name != "client_id"}
+
+
+def _document(row: Row | None) -> Document | None:
+    return None if row is None else Document(**row)

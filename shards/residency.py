@@ -1,0 +1,105 @@
+"""Entering a tenant: how a session proves to the shard that the tenant lives there.
+
+I3 and I4: the shard's own functions check epoch and state and set the tenant for row-level
+security. See migrations/sql/0001_residency.sql for the argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import sqlalchemy as sa
+
+from global_db.connection import ReadConnection, WriteConnection
+from global_db.statement import ReadStatement, read, write
+from shards.tables import residency
+
+
+class Refused(Exception):
+    """The shard does not serve this tenant at this epoch now. Nothing was committed."""
+
+
+class NotResident(Refused):
+    """The tenant does not live on this shard: no row, `importing` or `gone`."""
+
+
+class StaleEpoch(Refused):
+    """The tenant lives here, at another epoch than the caller believes."""
+
+
+class Fenced(Refused):
+    """The tenant is at the switch of a move; it opens again within moments, here or elsewhere."""
+
+
+_REFUSALS: dict[str, type[Refused]] = {"DS001": NotResident, "DS002": StaleEpoch, "DS003": Fenced}
+
+_CLIENT = sa.bindparam("client_id", type_=sa.Uuid)
+_EPOCH = sa.bindparam("epoch", type_=sa.BigInteger)
+
+# The tenant's id as `enter` answers it. A read compares client_id with this and nothing else: the
+# reference is what makes PostgreSQL run `enter` before it looks at a row.
+entered = sa.func.docshard.enter(_CLIENT, _EPOCH, type_=sa.Uuid).column_valued("entered")
+
+_ENTER_WRITE = write(sa.select(sa.func.docshard.enter_write(_CLIENT, _EPOCH).label("now")))
+_ADMIT = write(sa.select(sa.func.docshard.admit(_CLIENT, _EPOCH).label("admitted")))
+_STATE = read(
+    sa.select(residency.c.epoch, residency.c.state).where(residency.c.client_id == _CLIENT)
+)
+
+
+def entered_read(
+    query: sa.Select[Any], order_by: Sequence[sa.ColumnElement[Any]] = ()
+) -> ReadStatement:
+    """A read of one tenant that enters in the same statement.
+
+    `query` must compare its tables' client_id with `entered`. `order_by` repeats the order of
+    `query` by column labels, since a join promises none.
+    """
+    rows = query.lateral("rows")
+    return read(
+        sa.select(rows).select_from(entered.scalar_alias).join(rows, sa.true()).order_by(*order_by)
+    )
+
+
+async def enter_write(connection: WriteConnection, client_id: UUID, epoch: int) -> Any:
+    """Enter for writing; the first statement of the transaction. Answers the transaction's time.
+
+    Raises:
+        Fenced: the wait for a mover's lock took longer than lock_timeout.
+        psycopg.Error: what `refusals` turns into a `Refused`.
+    """
+    try:
+        row = await connection.returning(_ENTER_WRITE, client_id=client_id, epoch=epoch)
+    except psycopg.errors.LockNotAvailable as error:
+        raise Fenced("a mover holds the tenant") from error
+    if row is None:
+        raise NotResident(str(client_id))
+    return row["now"]
+
+
+async def admit(connection: WriteConnection, client_id: UUID, epoch: int) -> bool:
+    """Open a new tenant here; False when the shard already knows the tenant, in any state."""
+    row = await connection.returning(_ADMIT, client_id=client_id, epoch=epoch)
+    return row is not None and bool(row["admitted"])
+
+
+async def state(connection: ReadConnection, client_id: UUID) -> tuple[int, str] | None:
+    """Epoch and state of the tenant on this shard, or None."""
+    row = await connection.one(_STATE, client_id=client_id)
+    return None if row is None else (row["epoch"], row["state"])
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the fence's SQLSTATEs into `Refused`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        refusal = _REFUSALS.get(error.sqlstate or "")
+        if refusal is None:
+            raise
+        raise refusal(str(error).strip()) from error

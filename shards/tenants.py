@@ -1,0 +1,178 @@
+"""One tenant's transactions: find its shard, enter, and try again when the placement was stale.
+
+Every use case of a tenant goes through `Tenants.read` or `Tenants.write`. The work is a function so
+that it can run a second time: after a refusal nothing has committed, and the directory may by now
+name another shard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from global_db.connection import Position, ReadConnection, Row, WriteConnection
+from global_db.directory import Placement
+from global_db.errors import ConnectionLost
+from global_db.statement import ReadStatement, WriteStatement
+from shards.placement import PlacementCache
+from shards.registry import ShardRegistry
+from shards.residency import Fenced, Refused, enter_write, refusals
+
+T = TypeVar("T")
+
+_FENCE_POLL_SECONDS = 0.05
+
+
+class TenantMoving(Exception):
+    """The tenant stayed fenced for longer than a caller waits, or too many callers wait."""
+
+
+class TenantMisplaced(Exception):
+    """Directory and shard disagree about the tenant even after a fresh look (I6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FenceLimits:
+    """How long one caller waits at a fence, and how many may wait at once."""
+
+    wait_seconds: float = 2.0
+    max_waiting: int = 200
+
+
+class TenantRead:
+    """Reads of one tenant; its id and epoch are part of every statement."""
+
+    def __init__(self, connection: ReadConnection, placement: Placement) -> None:
+        self._connection = connection
+        self._scope = {"client_id": placement.client_id, "epoch": placement.epoch}
+
+    async def all(self, statement: ReadStatement, **parameters: Any) -> list[Row]:
+        """Every row of the result."""
+        return await self._connection.all(statement, **self._scope, **parameters)
+
+    async def one(self, statement: ReadStatement, **parameters: Any) -> Row | None:
+        """The first row, or None."""
+        return await self._connection.one(statement, **self._scope, **parameters)
+
+
+class TenantWrite(TenantRead):
+    """A transaction inside one tenant, entered. `now` is the time every row of it carries."""
+
+    def __init__(self, connection: WriteConnection, placement: Placement, now: datetime) -> None:
+        super().__init__(connection, placement)
+        self._writes = connection
+        self.client_id = placement.client_id
+        self.now = now
+
+    async def send(self, statement: WriteStatement, **parameters: Any) -> None:
+        """Send a change without waiting for it."""
+        await self._writes.send(statement, **self._scope, **parameters)
+
+    async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
+        """Run a change and wait for its first returned row."""
+        return await self._writes.returning(statement, **self._scope, **parameters)
+
+    async def changed(self, statement: WriteStatement, **parameters: Any) -> list[Row]:
+        """Run a change and wait for all rows it returns."""
+        return await self._writes.changed(statement, **self._scope, **parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[T]):
+    """What a committed transaction answered, and where it ended."""
+
+    value: T
+    placement: Placement
+    position: Position
+
+
+class Tenants:
+    """Runs work inside tenants, wherever they live."""
+
+    def __init__(
+        self, placements: PlacementCache, registry: ShardRegistry, limits: FenceLimits
+    ) -> None:
+        self._placements = placements
+        self._registry = registry
+        self._limits = limits
+        self._waiting = 0
+
+    async def read(self, client_id: UUID, work: Callable[[TenantRead], Awaitable[T]]) -> T:
+        """Run `work` on the tenant's shard.
+
+        Raises:
+            UnknownClient, UnknownShard, ShardBehind, TenantMoving, TenantMisplaced, ClusterError.
+        """
+
+        async def attempt(placement: Placement) -> T:
+            async with self._registry.cluster(placement.shard).read() as connection:
+                with refusals():
+                    return await work(TenantRead(connection, placement))
+
+        return await self._persist(client_id, attempt)
+
+    async def write(
+        self, client_id: UUID, work: Callable[[TenantWrite], Awaitable[T]]
+    ) -> Written[T]:
+        """Run `work` in one transaction on the tenant's primary and commit it.
+
+        Raises:
+            As `read`; and OutcomeUnknown, when the connection was lost during COMMIT.
+        """
+
+        async def attempt(placement: Placement) -> Written[T]:
+            # Outside the transaction: what was sent and not waited for is refused at the commit.
+            with refusals():
+                async with self._registry.cluster(placement.shard).write() as connection:
+                    now = await enter_write(connection, placement.client_id, placement.epoch)
+                    value = await work(TenantWrite(connection, placement, now))
+            return Written(value, placement, connection.ended_at)
+
+        return await self._persist(client_id, attempt)
+
+    async def _persist(self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]) -> T:
+        placement = await self._placements.get(client_id)
+        try:
+            return await attempt(placement)
+        except Fenced:
+            return await self._wait_at_fence(client_id, attempt)
+        except Refused:
+            return await self._once_more(client_id, attempt)
+        except ConnectionLost:
+            await self._registry.cluster(placement.shard).look_again()
+            return await self._once_more(client_id, attempt)
+
+    async def _once_more(self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]) -> T:
+        placement = await self._placements.fetch(client_id)
+        try:
+            return await attempt(placement)
+        except Fenced:
+            return await self._wait_at_fence(client_id, attempt)
+        except Refused as error:
+            raise TenantMisplaced(
+                f"{placement.shard} refuses {client_id} at epoch {placement.epoch}: {error}"
+            ) from error
+
+    async def _wait_at_fence(
+        self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]
+    ) -> T:
+        """A pause of a move is milliseconds: wait for it, in a queue with a bound (I9)."""
+        if self._waiting >= self._limits.max_waiting:
+            raise TenantMoving("too many callers wait at this fence")
+        deadline = time.monotonic() + self._limits.wait_seconds
+        self._waiting += 1
+        try:
+            while time.monotonic() < deadline:
+                await asyncio.sleep(_FENCE_POLL_SECONDS)
+                try:
+                    return await attempt(await self._placements.fetch(client_id))
+                except Refused:
+                    continue
+            raise TenantMoving(f"{client_id} stayed fenced")
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,79 @@
+"""What is on its way to S3: written before the first byte, so that a sweep finds the debris."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from global_db.connection import ReadConnection
+from global_db.statement import read, write
+from shards.tables import residency, uploads
+from shards.tenants import TenantWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One row of uploads. `kind`: stream (through the router), presigned or multipart."""
+
+    client_id: UUID
+    id: UUID
+    document_id: UUID
+    s3_key: str
+    s3_upload_id: str | None
+    kind: str
+    mime_type: str
+    size: int | None
+    checksum_sha256: bytes | None
+    created_at: datetime
+    created_by: UUID
+    expires_at: datetime
+
+
+_INSERT = write(sa.insert(uploads).values({c.name: sa.bindparam(c.name) for c in uploads.columns}))
+_DELETE = write(
+    sa.delete(uploads)
+    .where(
+        uploads.c.client_id == sa.bindparam("client_id", type_=sa.Uuid),
+        uploads.c.id == sa.bindparam("id", type_=sa.Uuid),
+    )
+    .returning(uploads.c.id)
+)
+_expired = (
+    sa.select(uploads)
+    .where(uploads.c.client_id == residency.c.client_id, uploads.c.expires_at < sa.func.now())
+    .order_by(uploads.c.expires_at)
+    .limit(sa.bindparam("each", type_=sa.Integer))
+    .lateral("expired")
+)
+# Every index leads with client_id: so each tenant that lives here is asked through its own.
+_EXPIRED = read(
+    sa.select(_expired)
+    .select_from(residency)
+    .join(_expired, sa.true())
+    .where(residency.c.state == "open")
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+
+
+async def insert(tenant: TenantWrite, upload: Upload) -> None:
+    """Record an upload before it begins."""
+    await tenant.send(_INSERT, **_values(upload))
+
+
+async def delete(tenant: TenantWrite, upload_id: UUID) -> bool:
+    """Forget an upload: its blob belongs to a version now, or is gone. False if it was not there."""
+    return await tenant.returning(_DELETE, id=upload_id) is not None
+
+
+async def expired(connection: ReadConnection, limit: int) -> list[Upload]:
+    """Uploads of any tenant of this shard that ran out of time; for the worker's role only."""
+    rows = await connection.all(_EXPIRED, each=limit, limit=limit)
+    return [Upload(**row) for row in rows]
+
+
+def _values(upload: Upload) -> dict[str, Any]:
+    return {name: getattr(upload, name) for name in Upload.__slots__ if name != "client_id"}
