@@ -1,0 +1,40 @@
+"""Token buckets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.limits import BURST_SECONDS, Limiter
+
+
+def test_a_burst_then_the_rate() -> None:
+    limiter = Limiter("principal", 10, 100)
+    shares = [limiter.take("a", now=0) for _ in range(21)]
+    assert [share.remaining for share in shares] == [*range(19, -1, -1), -1]
+    assert limiter.take("a", now=0.1).remaining == 0
+    assert limiter.take("a", now=0.1).remaining == -1
+    assert limiter.take("b", now=0.1).remaining == 19
+
+
+def test_headers() -> None:
+    share = Limiter("client", 10, 100).take("a", now=0)
+    assert share.headers() == [
+        (b"ratelimit-policy", b'"client";q=20;w=2'),
+        (b"ratelimit", b'"client";r=19;t=1'),
+    ]
+
+
+def test_the_longest_unseen_is_forgotten() -> None:
+    limiter = Limiter("principal", 1, 2)
+    for key in ("a", "a", "b", "c"):
+        limiter.take(key, now=0)
+    assert limiter.take("a", now=0).remaining == 1, "a was forgotten and starts afresh"
+
+
+@given(st.lists(st.floats(0, 1), max_size=200), st.integers(1, 50))
+def test_never_more_than_the_burst_and_the_rate(pauses: list[float], rate: int) -> None:
+    limiter, now, allowed = Limiter("principal", rate, 10), 0.0, 0
+    for pause in pauses:
+        now += pause
+        allowed += limiter.take("a", now).remaining >= 0
+    assert allowed <= rate * BURST_SECONDS + rate * now + 1e-6 or allowed == pytest.approx(0)
