@@ -63,16 +63,19 @@ def service_environment(fleet: Fleet, credentials: Credentials) -> dict[str, str
         "DOCSHARD_LISTEN_HOST": router.address.host,
         "DOCSHARD_LISTEN_PORT": str(router.address.port),
         "DOCSHARD_ROUTER_WORKERS": str(router.workers),
+        # One machine plays all tenants: load tests must reach the databases, not our limits.
+        "DOCSHARD_REQUESTS_PER_SECOND_PER_PRINCIPAL": "1000",
+        "DOCSHARD_REQUESTS_PER_SECOND_PER_CLIENT": "2000",
     }
 
 
 def render_environment(variables: Mapping[str, str]) -> str:
     """A file that a shell can source and `parse_environment` can read."""
-    lines = (f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     return HEADER + "".join(lines)
 
 
 def parse_environment(text: str) -> dict[str, str]:
     """The variables of such a file."""
-    pairs = (line.split("=", 1) for line in shlex.split(text, comments=True))
-    return dict(pairs)
+    words = shlex.split(text, comments=True)
+    return dict(word.split("=", 1) for word in words if "=" in word)

@@ -25,7 +25,7 @@ _HIGHEST_PORT = 65_535
 _FIRST_CLUSTER = 20
 _PORTS_PER_CLUSTER = 20
 _POOLER = 19
-_INNER = ("s3-master", "s3-volume", "s3-filer")
+_INNER = ("s3-master", "s3-volume", "s3-filer", "s3-admin")
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,16 @@ class PortsExhausted(Exception):
 
 @dataclass
 class Ports:
-    """Gives each name its port: the fixed one, else the wanted one, else the next that is free."""
+    """Gives each name its port: the fixed one, else the wanted one, else the next that is free.
+
+    `fixed` are ports of parts that run, `wanted` those that parts had before; without either a part
+    wants its place after `base`.
+    """
 
     base: int
     is_free: Callable[[int], bool]
     fixed: Mapping[str, int] = field(default_factory=dict)
+    wanted: Mapping[str, int] = field(default_factory=dict)
     _given: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -72,14 +77,14 @@ class Ports:
         """
         if name in self.fixed:
             return self.fixed[name]
-        for port in range(self.base + offset, _HIGHEST_PORT + 1 - companion):
-            if self._available(port) and (not companion or self._available(port + companion)):
-                self._given |= {port, port + companion}
+        start = self.wanted.get(name, self.base + offset)
+        reserved = {port for other, port in self.wanted.items() if other != name}
+        for port in range(start, _HIGHEST_PORT + 1 - companion):
+            both = {port, port + companion}
+            if not both & (self._given | reserved) and all(map(self.is_free, both)):
+                self._given |= both
                 return port
-        raise PortsExhausted(f"no free port above {self.base + offset} for {name}")
-
-    def _available(self, port: int) -> bool:
-        return port not in self._given and self.is_free(port)
+        raise PortsExhausted(f"no free port above {start} for {name}")
 
 
 def plan(shape: Shape, ports: Ports) -> Fleet:

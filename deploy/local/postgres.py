@@ -52,7 +52,7 @@ class PostgresServer(Server):
         """Make its data when it has none, and write its configuration."""
         if not self.folder.exists():
             self._make_data()
-        self._check_version()
+        check_version(self.folder, self.site.engines.postgres_major)
         self._remove_stale_lock()
         settings = server_settings(
             self.cluster, self.node, self.site.secrets.roles[REPLICATION_ROLE]
@@ -116,16 +116,6 @@ class PostgresServer(Server):
             shutil.rmtree(target, ignore_errors=True)
             self._tool(arguments, password)
 
-    def _check_version(self) -> None:
-        made_by = (self.folder / "PG_VERSION").read_text().strip()
-        if made_by != str(self.site.engines.postgres_major):
-            raise Refused(
-                f"{self.name} was made by PostgreSQL {made_by}, the server found is "
-                f"{self.site.engines.postgres_major}.",
-                "A server reads only data of its own major version.",
-                "Set DOCSHARD_POSTGRES to that version's programs, or `docshard clean-data`.",
-            )
-
     def _remove_stale_lock(self) -> None:
         """A killed postmaster leaves its lock file; another program may have its pid by now."""
         lines = self._lock_lines()
@@ -150,6 +140,20 @@ class PostgresServer(Server):
 
     def _give(self, path: Path) -> None:
         give(path, self.site.engines.user)
+
+
+def check_version(folder: Path, major: int) -> None:
+    """Refuse a node's data that another major version has made; missing data is fine.
+
+    Raises:
+        Refused: the server found cannot read it.
+    """
+    if folder.exists() and _made_by(folder) != major:
+        raise Refused(
+            f"{folder.name} is data of PostgreSQL {_made_by(folder)}, the server found is {major}.",
+            "A server reads only data of its own major version.",
+            "Set DOCSHARD_POSTGRES to that version's programs, or `docshard clean-data`.",
+        )
 
 
 def give(path: Path, user: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pydantic import Field
 from deploy.fleet.environment import Credentials
 from deploy.fleet.model import Part
 from deploy.local.home import Home, write_private
+from services.keys.local_file import create_key_file
 
 ROLES = (
     "docshard_admin",
@@ -56,8 +56,7 @@ def ensure_secrets(home: Home) -> Secrets:
     if not path.exists():
         write_private(path, Secrets().model_dump_json(indent=2))
     if not key_file(home).exists():
-        key = base64.b64encode(secrets.token_bytes(32)).decode()
-        write_private(key_file(home), key + "\n")
+        create_key_file(key_file(home))
     return Secrets.model_validate_json(path.read_bytes())
 
 

@@ -6,6 +6,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ import psutil
 
 from deploy.errors import NotFound, OperatorError
 from deploy.local import processes
-from deploy.local.engines import Engines
+from deploy.local.engines import Engines, find_engines
 from deploy.local.home import Home, State
 from deploy.local.secrets import Secrets
 
@@ -24,8 +25,12 @@ class Site:
 
     home: Home
     state: State
-    engines: Engines
     secrets: Secrets
+
+    @cached_property
+    def engines(self) -> Engines:
+        """The programs, looked for when first needed: stopping needs none."""
+        return find_engines(self.state.postgres, self.state.data)
 
     def data(self, name: str) -> Path:
         """The folder that belongs to one part."""

@@ -58,6 +58,7 @@ class StorageServer(Server):
                 "-s3.port.lance=0",
                 "-webdav=false",
                 "-admin.ui=false",
+                f"-admin.port={inner['s3-admin']}",
                 f"-s3.config={self._identities}",
             ],
             folder=self.folder,

@@ -1,0 +1,88 @@
+# Every need has one command; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := router services shards global_db deploy loadtests docshard_client tests
+DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-annotate --no-header --python-version 3.11 --all-extras --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: up down clean-data test test-all test-versions torture check check-lock load bench \
+	bench-quick help fmt lock install
+
+help:  ## List the commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(INSTALLED)  ## Start a real local fleet in the background; repairs and upgrades one that exists.
+	@$(BIN)/docshard up
+
+down: $(INSTALLED)  ## Stop the local fleet; its data stays.
+	@$(BIN)/docshard down
+
+clean-data: $(INSTALLED)  ## Stop the local fleet and delete its data.
+	@$(BIN)/docshard clean-data --confirm "$${DOCSHARD_HOME:-.docshard}"
+
+test: test-all test-versions  ## Run all tests, and those of shards and recovery on PostgreSQL 15 too.
+
+test-all: $(INSTALLED)
+	$(BIN)/pytest -m "not torture"
+
+test-versions: $(INSTALLED)
+	@if [ -x $(DEBIAN_POSTGRES)/initdb ]; then \
+		echo "$(BIN)/pytest -m versions, on PostgreSQL 15"; \
+		DOCSHARD_POSTGRES=$(DEBIAN_POSTGRES) $(BIN)/pytest -m "versions and not torture"; \
+	elif [ -n "$$DOCSHARD_REQUIRE_ALL" ]; then \
+		echo "$(DEBIAN_POSTGRES) is missing, and DOCSHARD_REQUIRE_ALL asks for it" >&2; exit 1; \
+	else \
+		echo "PostgreSQL 15 is not installed in $(DEBIAN_POSTGRES): tested on the wheel's alone"; \
+	fi
+
+torture: $(INSTALLED)  ## Run the long rounds and the big tables.
+	$(BIN)/pytest -m torture
+
+check: $(INSTALLED) check-lock  ## Check format, lint, types, import contracts and the lock.
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# A fresh lock, seeded with the present one, must come out equal: newer releases change nothing,
+# a changed dependency does.
+check-lock: $(INSTALLED)
+	@fresh=$$(mktemp) && cp requirements.lock "$$fresh" && \
+		$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o "$$fresh" > /dev/null && \
+		{ cmp -s "$$fresh" requirements.lock || \
+			{ echo "requirements.lock is stale: run make lock" >&2; rm -f "$$fresh"; exit 1; }; } && \
+		rm -f "$$fresh"
+
+load: $(INSTALLED)  ## Load the running fleet for 30 seconds and print percentiles.
+	$(BIN)/python -m loadtests.run
+
+bench: $(INSTALLED)  ## Measure what the fence costs.
+	$(BIN)/python -m loadtests.bench
+
+bench-quick: $(INSTALLED)  ## Print the ratios in under a minute; fail when a goal is missed.
+	$(BIN)/python -m loadtests.bench --quick
+
+fmt: $(INSTALLED)  ## Format the code and mend what the linter can mend.
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+lock: $(INSTALLED)  ## Make the lock anew from pyproject.toml.
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
+
+install: $(INSTALLED)
+
+# Done again only when the lock or the project's metadata changed.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "docshard needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "installing into $(VENV) (once, and when requirements.lock changes)"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@

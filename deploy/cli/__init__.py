@@ -1,0 +1,1 @@
+"""The `docshard` command."""

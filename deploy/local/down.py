@@ -1,0 +1,67 @@
+"""Stops a local fleet fast, and deletes it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from deploy.errors import Refused
+from deploy.local import processes
+from deploy.local.checklist import Checklist
+from deploy.local.home import Home
+from deploy.local.parts import Parts, existing_parts
+from deploy.local.servers import Server
+
+
+def take_down(home: Home, checklist: Checklist) -> int:
+    """Stop every part and whatever else carries this home's mark. Returns how many ran.
+
+    Raises:
+        NotFound: there is no fleet.
+        OperatorError: a process does not end.
+    """
+    parts = existing_parts(home)
+    running = _running(parts)
+    # Requests end before the databases under them do.
+    _stop((part for part in parts.applications if part in running), checklist)
+    _stop((part for part in parts.engines if part in running), checklist)
+    strays = list(processes.strays(home.path))
+    processes.send(strays, signal.SIGKILL)
+    processes.await_end(strays, seconds=5)
+    for pidfile in home.run.glob("*.json"):
+        pidfile.unlink()
+    return len(running) + len(strays)
+
+
+def delete(home: Home, checklist: Checklist) -> None:
+    """Stop the fleet and delete all that it has, data outside of the home as well.
+
+    Raises:
+        Refused: the folder is no home of a fleet.
+    """
+    if not home.path.exists():
+        return
+    if not home.fleet_file.exists():
+        raise Refused(
+            f"{home.path} is not the home of a fleet: it has no {home.fleet_file.name}.",
+            "Nothing was deleted.",
+            "Delete the folder by hand if it is what you mean.",
+        )
+    take_down(home, checklist)
+    shutil.rmtree(home.require().data, ignore_errors=True)
+    shutil.rmtree(home.path)
+
+
+def _running(parts: Parts) -> list[Server]:
+    return [part for part in parts.all if part.process() is not None]
+
+
+def _stop(servers: Iterable[Server], checklist: Checklist) -> None:
+    def stop(server: Server) -> None:
+        with checklist.part(f"stop {server.name}"):
+            server.stop()
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        list(pool.map(stop, servers))

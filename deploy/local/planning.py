@@ -1,0 +1,78 @@
+"""From the operator's wishes and what already runs to the state of the home."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from deploy.errors import UsageFault
+from deploy.fleet.planning import Ports, PortsExhausted, Shape, plan, ports_of
+from deploy.fleet.settings import FleetSettings
+from deploy.local import ports, processes
+from deploy.local.engines import (
+    Engines,
+    choose_data_folder,
+    find_engines,
+    server_user,
+)
+from deploy.local.home import Home, State
+from deploy.local.postgres import check_version, give
+
+
+def home_of(settings: FleetSettings) -> Home:
+    """The home that the settings name, as an absolute path."""
+    return Home(Path(os.path.abspath(settings.home.expanduser())))  # noqa: PTH100
+
+
+def settle_state(home: Home, settings: FleetSettings) -> State:
+    """Make the home's folders, plan its fleet and write both down.
+
+    An existing fleet keeps its data and grows when the settings ask for more; it never shrinks.
+
+    Raises:
+        UsageFault: the settings cannot be met.
+    """
+    home.create()
+    previous = home.load()
+    data = previous.data if previous else choose_data_folder(home.path, server_user())
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o711)
+    give(data, server_user())
+    chosen = settings.postgres.resolve() if settings.postgres else None
+    postgres = chosen or (previous.postgres if previous else None)
+    engines = find_engines(postgres, data)
+    if previous:
+        for cluster in previous.fleet.clusters:
+            for node in cluster.nodes:
+                check_version(data / node.name, engines.postgres_major)
+    try:
+        fleet = plan(_shape(settings, engines, previous), _ports(home, settings, previous))
+    except PortsExhausted as error:
+        raise UsageFault(
+            f"The fleet finds no ports: {error}.", "", "Choose a lower DOCSHARD_PORT."
+        ) from error
+    settled = previous.settled if previous else None
+    state = State(fleet=fleet, data=data, postgres=postgres, settled=settled)
+    home.save(state)
+    return state
+
+
+def _shape(settings: FleetSettings, engines: Engines, previous: State | None) -> Shape:
+    shape = Shape(settings.shards, settings.replicas, poolers=engines.pooler is not None)
+    return shape.grown_to_cover(previous.fleet) if previous else shape
+
+
+def _ports(home: Home, settings: FleetSettings, previous: State | None) -> Ports:
+    if previous is None:
+        return Ports(settings.port, ports.is_free)
+    had = ports_of(previous.fleet)
+    running = {name for name in had if processes.find(home.run / f"{name}.json")}
+    if previous.fleet.storage.name in running:
+        running |= previous.fleet.storage.inner_ports.keys()
+    return Ports(
+        settings.port,
+        ports.is_free,
+        fixed={name: had[name] for name in running},
+        # A fleet that rests may go back to the ports that the settings name.
+        wanted=had if running else {},
+    )

@@ -1,0 +1,78 @@
+"""What `up` says at its end, and the file that people and scripts source."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from deploy.fleet.environment import render_environment
+from deploy.fleet.model import Fleet
+from deploy.local.home import Home, write_private
+from deploy.local.secrets import DemoSecret, Secrets
+
+_LABEL_WIDTH = 10
+
+
+def write_user_env(home: Home, fleet: Fleet, secrets: Secrets, demo: DemoSecret | None) -> None:
+    """Write `$DOCSHARD_HOME/env`."""
+    variables = {
+        "DOCSHARD_API": fleet.api,
+        "DOCSHARD_ADMIN_EMAIL": secrets.admin_email,
+        "DOCSHARD_ADMIN_PASSWORD": secrets.admin_password,
+    }
+    if demo:
+        variables["DOCSHARD_DEMO_CLIENT_ID"] = demo.client_id
+        variables["DOCSHARD_DEMO_KEY"] = demo.key
+    write_private(home.user_env, render_environment(variables))
+
+
+def summary(home: Home, fleet: Fleet, secrets: Secrets, demo: DemoSecret | None) -> str:
+    """The aligned block: where to go, how to get in, what to do next."""
+    facts = [
+        ("API", fleet.api),
+        ("Docs", f"{fleet.api}/docs"),
+        ("Operator", f"{secrets.admin_email}  {secrets.admin_password}"),
+    ]
+    if demo:
+        facts += [("Tenant", demo.client_id), ("API key", demo.key)]
+    facts.append(("Settings", f". {shlex.quote(_near(home.user_env))}"))
+    lines = [f"  {label:<{_LABEL_WIDTH}}{value}" for label, value in facts]
+    return "\n".join([*lines, "", "Next steps, to paste:", *_steps(home, fleet, demo)])
+
+
+def _steps(home: Home, fleet: Fleet, demo: DemoSecret | None) -> list[str]:
+    source = f". {shlex.quote(_near(home.user_env))}"
+    steps = []
+    if demo:
+        steps += [
+            "  # the tenant's documents, three of them",
+            f'  {source}; curl -s -H "Authorization: Bearer $DOCSHARD_DEMO_KEY"'
+            ' "$DOCSHARD_API/v1/clients/$DOCSHARD_DEMO_CLIENT_ID/documents?limit=3"',
+        ]
+    command = _command(home)
+    victim = fleet.shards[0].primary.name
+    return [
+        *steps,
+        "  # kill a shard's primary, look, start it again",
+        f"  {command} kill {victim}; {command} status; {command} start {victim}",
+        "  # read the API's documentation",
+        f"  python3 -m webbrowser {fleet.api}/docs",
+    ]
+
+
+def _command(home: Home) -> str:
+    """How to call this program for this home from the present folder."""
+    program = Path(sys.argv[0])
+    known = shutil.which("docshard")
+    name = "docshard" if known and Path(known).samefile(program) else _near(program.absolute())
+    default = home.path == Path(".docshard").absolute()
+    prefix = "" if default else f"DOCSHARD_HOME={shlex.quote(str(home.path))} "
+    return prefix + name
+
+
+def _near(path: Path) -> str:
+    """The path as seen from here when it lies below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,143 @@
+"""Brings a local fleet up: starts what is missing, migrates, repairs; quick when all is well."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from asyncio import TaskGroup, to_thread
+from dataclasses import dataclass
+
+from deploy.fleet.model import Fleet
+from deploy.fleet.postgres import superuser_dsn
+from deploy.fleet.settings import FleetSettings
+from deploy.local.application import Application, code_mark
+from deploy.local.checklist import Checklist
+from deploy.local.contents import Contents
+from deploy.local.home import Home
+from deploy.local.parts import Parts, parts_of
+from deploy.local.planning import settle_state
+from deploy.local.postgres import ensure_template
+from deploy.local.processes import paused
+from deploy.local.secrets import load_demo
+from deploy.local.servers import Server
+from global_db.bootstrap import bootstrap
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the operator wants: the fleet, and whether demo tenants live in it."""
+
+    settings: FleetSettings
+    demo: bool = True
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A fleet that serves. `changed` is False when it did already."""
+
+    fleet: Fleet
+    changed: bool
+
+
+async def bring_up(home: Home, wish: Wish, checklist: Checklist) -> Raised:
+    """Start everything that does not run, and bring schemas and services to this code.
+
+    Raises:
+        OperatorError: a part failed; what already runs stays, and another `up` goes on from there.
+    """
+    state = settle_state(home, wish.settings)
+    parts = parts_of(home, state)
+    mark = _mark(parts)
+    wants_demo = wish.demo and load_demo(home) is None
+    if state.settled == mark and _all_well(parts) and not wants_demo:
+        return Raised(state.fleet, changed=False)
+    home.save(state.model_copy(update={"settled": None}))
+    raising = _Raising(parts, checklist)
+    await raising.run()
+    if wants_demo:
+        await raising.fill()
+    home.save(state.model_copy(update={"settled": mark}))
+    return Raised(state.fleet, changed=True)
+
+
+def _mark(parts: Parts) -> str:
+    facts = (code_mark(), parts.site.state.fleet.model_dump_json(), parts.router.fingerprint())
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _all_well(parts: Parts) -> bool:
+    for part in parts.all:
+        process = part.process()
+        if process is None or paused(process) or part.outdated():
+            return False
+    return True
+
+
+class _Raising:
+    """One run of `up`."""
+
+    def __init__(self, parts: Parts, checklist: Checklist) -> None:
+        self._parts = parts
+        self._checklist = checklist
+        self._contents = Contents(parts.site)
+
+    async def run(self) -> None:
+        """Engines side by side, then what they hold, then our own code."""
+        await self._template()
+        async with TaskGroup() as group:
+            group.create_task(self._storage())
+            for pooler in self._parts.poolers:
+                group.create_task(self._start(pooler))
+            group.create_task(self._databases(group))
+        async with TaskGroup() as group:
+            for application in (self._parts.router, self._parts.worker):
+                group.create_task(self._renew(application))
+
+    async def fill(self) -> None:
+        """Demo tenants with real files, through the API."""
+        with self._checklist.part("demo tenants") as line:
+            await self._contents.seed_demo(line)
+
+    async def _template(self) -> None:
+        if all(nodes[0].folder.exists() for nodes in self._parts.clusters.values()):
+            return
+        with self._checklist.part("initdb (once)"):
+            await to_thread(ensure_template, self._parts.site)
+
+    async def _storage(self) -> None:
+        await self._start(self._parts.storage)
+        with self._checklist.part("bucket"):
+            await self._contents.make_bucket()
+
+    async def _databases(self, group: TaskGroup) -> None:
+        await asyncio.gather(*(self._cluster(name, group) for name in self._parts.clusters))
+        with self._checklist.part("schemas") as line:
+            line.note = await self._contents.migrate()
+        with self._checklist.part("operator"):
+            await self._contents.make_operator()
+
+    async def _cluster(self, name: str, group: TaskGroup) -> None:
+        """The primary with its roles; replicas follow while schemas are made."""
+        nodes = self._parts.clusters[name]
+        primary = self._parts.primary(name)
+        await self._start(primary)
+        with self._checklist.part(f"{name}: roles and extensions"):
+            secrets = self._parts.site.secrets
+            dsn = superuser_dsn(primary.node.address, secrets.superuser)
+            await to_thread(bootstrap, dsn, secrets.roles)
+        for node in nodes:
+            if node is not primary:
+                group.create_task(self._start(node))
+
+    async def _start(self, server: Server) -> None:
+        process = server.process()
+        if process is not None and not paused(process):
+            return
+        with self._checklist.part(server.name):
+            await to_thread(server.start)
+
+    async def _renew(self, application: Application) -> None:
+        if application.process() is not None and application.outdated():
+            with self._checklist.part(f"stop {application.name} of older code"):
+                await to_thread(application.stop)
+        await self._start(application)
