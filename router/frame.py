@@ -59,8 +59,8 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def assemble(routes: Sequence[BaseRoute], lifespan: Lifespan) -> FastAPI:
-    """Put `routes` into the frame.
+def assemble(routes: Sequence[BaseRoute], lifespan: Lifespan, max_running: int) -> FastAPI:
+    """Put `routes` into the frame; it serves `max_running` requests at a time.
 
     Raises:
         UnguardedRoute: one under /v1 does not say who may call it.
@@ -76,7 +76,7 @@ def assemble(routes: Sequence[BaseRoute], lifespan: Lifespan) -> FastAPI:
     )
     app.router.routes.extend([*routes, *docs.routes()])
     _demand_rules(app.router.routes)
-    app.add_middleware(EdgeMiddleware)
+    app.add_middleware(EdgeMiddleware, max_running=max_running)
     app.add_exception_handler(ServiceError, on_service_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

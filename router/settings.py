@@ -14,8 +14,13 @@ class RouterSettings(BaseSettings):
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8080, ge=0, le=65535)
     router_workers: int = Field(default=2, ge=1, le=256)
-    max_connections: int = Field(default=1000, ge=1)
-    """Open connections of one worker; above it new requests get 503 at once."""
+    max_connections: int = Field(default=2000, ge=1)
+    """Open connections of one worker, idle ones too; above it the server answers a bare 503."""
+    max_running: int = Field(default=500, ge=1)
+    """Requests under way in one worker; above it new ones get 503 `overloaded` at once."""
+    trusted_proxies: str = ""
+    """Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed, by comma; else nobody's:
+    the audit log keeps the caller's address."""
     keep_alive_seconds: int = Field(default=30, ge=1)
     shutdown_seconds: int = Field(default=10, ge=1)
     """How long requests under way may take to finish once the worker is told to stop."""

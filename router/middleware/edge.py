@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.context import SCOPE_KEY, RequestContext
 from router.problems import problem_response
-from services.errors import InternalError
+from services.errors import InternalError, Overloaded
 
 log = logging.getLogger("docshard.router")
 
@@ -32,11 +32,20 @@ LINGER_BYTES: Final = 256 * 1024
 LINGER_SECONDS: Final = 1.0
 
 
-class EdgeMiddleware:
-    """Request-Id, Server-Timing, security headers, and 500 without details."""
+# Asked by those who decide whether we are overloaded.
+_ALWAYS_SERVED: Final = frozenset({"/healthz", "/readyz"})
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class EdgeMiddleware:
+    """Request-Id, Server-Timing, security headers, and 500 without details.
+
+    At most `max_running` requests are served at a time; more are refused at once (I9).
+    """
+
+    def __init__(self, app: ASGIApp, max_running: int) -> None:
         self._app = app
+        self._max_running = max_running
+        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -47,14 +56,20 @@ class EdgeMiddleware:
         scope[SCOPE_KEY] = context
         body = _Body(scope["headers"], receive)
         answer = _Answer(context, body, send)
+        self._running += 1
         try:
-            await self._app(scope, body.receive, answer.send)
+            if self._running > self._max_running and scope["path"] not in _ALWAYS_SERVED:
+                await problem_response(scope, Overloaded())(scope, receive, answer.send)
+            else:
+                await self._app(scope, body.receive, answer.send)
         except ClientDisconnect:
             log.info("request %s: the caller went away", context.request_id)
         except Exception:
             log.exception("request %s failed", context.request_id)
             if not answer.started:
                 await problem_response(scope, InternalError())(scope, receive, answer.send)
+        finally:
+            self._running -= 1
 
 
 class _Body:

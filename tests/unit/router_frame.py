@@ -77,7 +77,7 @@ def tiny_app(rule: TinyRule) -> FastAPI:
 
 
 def framed(routes: Sequence[BaseRoute]) -> FastAPI:
-    app = assemble(routes, _nothing)
+    app = assemble(routes, _nothing, max_running=3)
     app.state.edge = TinyEdge(BodyLimits(1000, 0.2), BodyLimits(10_000, 0.2, 1000))
     return app
 

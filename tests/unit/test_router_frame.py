@@ -7,9 +7,10 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from router.bodies import BodyLimits
 from router.frame import UnguardedRoute
 from services.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated
-from tests.unit.router_frame import TinyRule, client_of, framed, tiny_app
+from tests.unit.router_frame import TinyEdge, TinyRule, client_of, framed, tiny_app
 
 THING = {"original_name": "a.txt", "mime_type": "text/plain"}
 
@@ -179,3 +180,25 @@ async def test_other_media_types_are_refused(headers: dict[str, str], code: str)
 def test_a_route_without_a_rule_stops_the_app() -> None:
     with pytest.raises(UnguardedRoute):
         framed([Route("/v1/open", PlainTextResponse("hello"))])
+
+
+async def test_more_than_can_be_served_is_refused_at_once(rule: TinyRule) -> None:
+    go_on, all_run = asyncio.Event(), asyncio.Barrier(4)
+
+    async def waiting() -> AsyncIterator[bytes]:
+        await all_run.wait()
+        await asyncio.wait_for(go_on.wait(), 5)
+        yield b"x"
+
+    app = tiny_app(rule)
+    app.state.edge = TinyEdge(BodyLimits(1000, 10), BodyLimits(1000, 10))
+    async with client_of(app) as client:
+        busy = [asyncio.create_task(client.put("/v1/things/1", content=waiting())) for _ in "abc"]
+        await asyncio.wait_for(all_run.wait(), 5)
+        refused = await client.get("/v1/things/1")
+        go_on.set()
+        served = await asyncio.gather(*busy)
+        later = await client.get("/v1/things/1")
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert refused.headers["Retry-After"] == "1"
+    assert [answer.status_code for answer in (*served, later)] == [200] * 4
