@@ -136,7 +136,7 @@ api_keys = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("key_hash", sa.LargeBinary, nullable=False),
     sa.Column("scopes", ARRAY(sa.Text), nullable=False),
-    sa.Column("created_by", sa.Uuid),
+    sa.Column("created_by", sa.Uuid, nullable=False),
     moment("created_at", default_now=True),
     moment("expires_at", nullable=True),
     moment("last_used_at", nullable=True),

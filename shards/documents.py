@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from global_db.columns import living
 from global_db.connection import Row
-from global_db.statement import ReadStatement, read, write
+from global_db.statement import ReadStatement, write
 from shards.residency import entered, entered_read
 from shards.tables import documents
 from shards.tenants import TenantRead, TenantWrite

@@ -65,7 +65,7 @@ async def insert(tenant: TenantWrite, upload: Upload) -> None:
 
 
 async def delete(tenant: TenantWrite, upload_id: UUID) -> bool:
-    """Forget an upload: its blob belongs to a version now, or is gone. False if it was not there."""
+    """Forget an upload: its blob is a version now, or gone. False if it was not there."""
     return await tenant.returning(_DELETE, id=upload_id) is not None
 
 

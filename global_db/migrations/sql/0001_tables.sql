@@ -117,7 +117,7 @@ CREATE TABLE docshard.api_keys (
     name         text        NOT NULL,
     key_hash     bytea       NOT NULL,
     scopes       text[]      NOT NULL,
-    created_by   uuid,
+    created_by   uuid        NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     last_used_at timestamptz,

@@ -1,4 +1,4 @@
-"""Monthly partitions of a shard's audit log, made ahead."""
+"""Monthly partitions of audit_logs, made ahead; the same function stands in every database."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MAKE = write(
 async def make(connection: WriteConnection, day: date) -> bool:
     """Make the partition of the month that holds `day`; False when it is there already.
 
-    The same function exists in the global database. The caller tries again after a
-    `LockNotAvailable`: the lock is asked for with a short wait, so that inserts never queue.
+    The caller tries again after a `LockNotAvailable`: the lock is asked for with a short wait, so
+    that inserts never queue behind it.
     """
     row = await connection.returning(_MAKE, day=day)
     return row is not None and bool(row["made"])

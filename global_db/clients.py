@@ -1,0 +1,133 @@
+"""Clients (tenants) as the administrators see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import sqlalchemy as sa
+
+from global_db.columns import living
+from global_db.connection import ReadConnection, WriteConnection
+from global_db.statement import ReadStatement, read, write
+from global_db.tables import clients
+
+
+class CodeTaken(Exception):
+    """A living client has this code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One row of clients. `status`: active, inactive (read-only) or suspended."""
+
+    id: UUID
+    code: str
+    name: str
+    metadata: dict[str, Any]
+    status: str
+    managed_by: UUID | None
+    shard: str
+    epoch: int
+    pinned: bool
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFilter:
+    """Which clients a list holds; None means any. `metadata` must be contained."""
+
+    status: str | None = None
+    code: str | None = None
+    metadata: dict[str, Any] | None = None
+    visible: tuple[UUID, ...] | None = None
+
+
+_GET = read(
+    sa.select(clients).where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
+)
+_NEW = ("id", "code", "name", "metadata", "managed_by", "shard")
+_INSERT = write(
+    sa.insert(clients).values({name: sa.bindparam(name) for name in _NEW}).returning(clients)
+)
+
+
+async def get(connection: ReadConnection, client_id: UUID) -> Client | None:
+    """A living client."""
+    row = await connection.one(_GET, id=client_id)
+    return None if row is None else Client(**row)
+
+
+async def insert(
+    connection: WriteConnection,
+    *,
+    id: UUID,
+    code: str,
+    name: str,
+    metadata: dict[str, Any],
+    managed_by: UUID | None,
+    shard: str,
+) -> Client:
+    """Add a client at epoch 1 of `shard`.
+
+    Raises:
+        CodeTaken: a living client has the code.
+    """
+    try:
+        row = await connection.returning(
+            _INSERT,
+            id=id,
+            code=code,
+            name=name,
+            metadata=metadata,
+            managed_by=managed_by,
+            shard=shard,
+        )
+    except psycopg.errors.UniqueViolation as error:
+        raise CodeTaken(code) from error
+    if row is None:
+        raise LookupError(id)
+    return Client(**row)
+
+
+async def newest(
+    connection: ReadConnection, wanted: ClientFilter, before: UUID | None, limit: int
+) -> list[Client]:
+    """A page of living clients, newest first, from behind `before`."""
+    given = {
+        name: value
+        for name in ClientFilter.__slots__
+        if (value := getattr(wanted, name)) is not None
+    }
+    statement = _page(frozenset(given), before is not None)
+    if "visible" in given:
+        given["visible"] = list(given["visible"])
+    rows = await connection.all(statement, **given, before=before, limit=limit)
+    return [Client(**row) for row in rows]
+
+
+_CONDITIONS: dict[str, sa.ColumnElement[bool]] = {
+    "status": clients.c.status == sa.bindparam("status", type_=sa.Text),
+    "code": clients.c.code == sa.bindparam("code", type_=sa.Text),
+    "metadata": clients.c.metadata.contains(
+        sa.bindparam("metadata", type_=clients.c.metadata.type)
+    ),
+    "visible": clients.c.id
+    == sa.func.any(sa.bindparam("visible", type_=sa.ARRAY(sa.Uuid)), type_=sa.Uuid),
+}
+
+
+@lru_cache(maxsize=32)
+def _page(given: frozenset[str], further: bool) -> ReadStatement:
+    query = sa.select(clients).where(living(clients))
+    for name in sorted(given):
+        query = query.where(_CONDITIONS[name])
+    if further:
+        query = query.where(clients.c.id < sa.bindparam("before", type_=sa.Uuid))
+    return read(query.order_by(clients.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer)))
