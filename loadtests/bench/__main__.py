@@ -1,0 +1,27 @@
+"""Run the benchmarks on a throwaway server and print them: `python -m loadtests.bench`."""
+
+import asyncio
+
+import click
+
+from loadtests.bench import fence
+from loadtests.bench.rounds import table
+from loadtests.bench.server import NoServer, shard_server
+
+
+@click.command(help="Measure what the fence costs, as a ratio of forms that take turns.")
+@click.option("--rounds", type=click.IntRange(1), default=15, show_default=True)
+@click.option("--seconds", type=float, default=0.7, show_default=True, help="Of each round.")
+def main(rounds: int, seconds: float) -> None:
+    """Start a server, measure, print."""
+    try:
+        with shard_server() as server:
+            forms = asyncio.run(fence.measure(server, rounds, seconds))
+    except NoServer as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"One-row write transactions, {fence.CONNECTIONS} connections, {rounds} rounds")
+    click.echo(table(forms))
+
+
+if __name__ == "__main__":
+    main()
