@@ -1,0 +1,91 @@
+"""The worker: runs timed jobs, each under a lease, so that any number of workers may run.
+
+Whoever holds a job's lease runs it again and again until it stops or fails; the others wait for the
+lease. A worker that dies loses its lease with its connection, and another takes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to do every so many seconds; safe to do twice."""
+
+    name: str
+    every_seconds: float
+    run: Callable[[], Awaitable[object]]
+
+
+# Opens to True while this worker holds the lease of that name, to False when another one does.
+Lease = Callable[[str], AbstractAsyncContextManager[bool]]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a lease, and after failures."""
+
+    lease_seconds: float = 5.0
+    first_retry_seconds: float = 1.0
+    longest_retry_seconds: float = 60.0
+
+    def after(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row: doubling up to the longest."""
+        return min(
+            self.first_retry_seconds * 2.0 ** min(failures - 1, 16), self.longest_retry_seconds
+        )
+
+
+@dataclass
+class Worker:
+    """Runs jobs until `stop` is set; a run under way is finished first."""
+
+    lease: Lease
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    patience: Patience = field(default_factory=Patience)
+
+    async def work(self, jobs: Iterable[Job]) -> None:
+        """Run all jobs side by side until told to stop."""
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(self._keep(job), name=job.name)
+
+    async def _keep(self, job: Job) -> None:
+        failures = 0
+        while not self.stop.is_set():
+            try:
+                async with self.lease(job.name) as held:
+                    if held:
+                        await self._repeat(job)
+                failures = 0
+                delay = self.patience.lease_seconds
+            except Exception:
+                # Whatever it is, the other jobs go on, and this one is tried again.
+                failures += 1
+                delay = self.patience.after(failures)
+                _log.exception("%s failed; next try in %.0f s", job.name, delay)
+            await self._pause(delay)
+
+    async def _repeat(self, job: Job) -> None:
+        """Run the job in its rhythm; an error gives the lease back."""
+        while not self.stop.is_set():
+            result = await job.run()
+            _log.debug("%s: %s", job.name, result)
+            await self._pause(job.every_seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait about that long, or until told to stop; never all workers at the same moment."""
+        delay = seconds * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+        try:
+            async with asyncio.timeout(delay):
+                await self.stop.wait()
+        except TimeoutError:
+            return
