@@ -39,7 +39,8 @@ class PlannedDocument:
     @property
     def first_name(self) -> str:
         """The name it is created with."""
-        return f"draft of {self.file.name}" if self.fate is Fate.RENAMED else self.file.name
+        name = self.file.name
+        return f"draft of {name}"[:255] if self.fate is Fate.RENAMED else name
 
     def contents(self, present: int) -> Iterator[bytes]:
         """The versions after the present ones: ever longer beginnings, in the end the whole."""

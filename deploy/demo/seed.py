@@ -126,7 +126,7 @@ async def _clients(service: AsyncDocshard, collections: list[Collection]) -> dic
                 tenant.code,
                 tenant.name,
                 {"demo": True, "rank": rank},
-                idempotency_key=f"demo/{tenant.code}",
+                idempotency_key=f"demo-{tenant.code}",
             )
     return present
 
@@ -167,7 +167,7 @@ async def _create(service: AsyncDocshard, task: _Task) -> Document:
         planned.first_name,
         planned.file.mime_type,
         {"path": planned.key, "source": planned.file.source},
-        idempotency_key=f"demo/{planned.key}"[:255],
+        idempotency_key=f"demo-{planned.file.rank:016x}",
     )
 
 
