@@ -1,0 +1,112 @@
+"""A real local fleet for tests, brought up and taken down by the product's own command."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deploy.fleet.environment import parse_environment
+from deploy.local import processes
+
+
+@dataclass(frozen=True)
+class LocalFleet:
+    """A home on ports of its own, and the `docshard` command for it."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `docshard …` to its end."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "deploy.cli.main", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(
+                f"docshard {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
+        return done
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Every part by name, as `docshard status` tells it."""
+        nodes = json.loads(self.run("status", "-o", "json", check=False).stdout)["nodes"]
+        return {node["name"]: node for node in nodes}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the file to source says."""
+        return parse_environment((self.home / "env").read_text())
+
+    @property
+    def api(self) -> str:
+        """The base URL."""
+        return self.variables["DOCSHARD_API"]
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of this home, found without its pid files."""
+        return list(processes.strays(self.home))
+
+
+def _environment(home: Path, shards: int) -> dict[str, str]:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("DOCSHARD_") or name == "DOCSHARD_POSTGRES"
+    }
+    return inherited | {
+        "DOCSHARD_HOME": str(home),
+        # Below the ports that the kernel gives to clients, gRPC ports included.
+        "DOCSHARD_PORT": str(random.randrange(11_000, 21_000, 200)),
+        "DOCSHARD_SHARDS": str(shards),
+    }
+
+
+@contextmanager
+def local_fleet(shards: int) -> Iterator[LocalFleet]:
+    """A fleet that is not up yet; whatever was started is ended and deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="docshard-") as folder:
+        # Servers run as nobody under root, and must get through to their data.
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "home"
+        fleet = LocalFleet(home, _environment(home, shards))
+        try:
+            yield fleet
+        finally:
+            if home.exists():
+                fleet.run("clean-data", "--confirm", str(home))
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[LocalFleet]:
+    """One fleet with two shards for the whole run; tests that hurt it heal it again."""
+    with local_fleet(shards=2) as started:
+        started.run("up", "--no-demo")
+        yield started
+
+
+def until(condition: Callable[[], object], seconds: float = 15.0) -> float:
+    """Wait until the condition is true; returns how long that took. Fails after `seconds`."""
+    begun = time.monotonic()
+    while not condition():
+        if time.monotonic() - begun > seconds:
+            raise AssertionError(f"not within {seconds} s")
+        time.sleep(0.05)
+    return time.monotonic() - begun

@@ -1,0 +1,145 @@
+"""`docshard up` from nothing, again, and from what a crash left; `docshard down` leaves nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deploy.errors import Exit
+from deploy.local import processes
+from tests.acceptance.fleet import LocalFleet, local_fleet, until
+
+pytestmark = pytest.mark.versions
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[LocalFleet]:
+    """A fleet of one shard that these tests stop and start as they like."""
+    with local_fleet(shards=1) as fleet:
+        fleet.run("up", "--no-demo")
+        yield fleet
+
+
+@pytest.fixture(autouse=True)
+def whole(small: LocalFleet) -> None:
+    """Every test begins with a fleet that is up."""
+    small.run("up", "--no-demo")
+    assert {part["condition"] for part in small.status().values()} == {"up"}
+
+
+def pids(fleet: LocalFleet) -> dict[str, int]:
+    return {name: part["pid"] for name, part in fleet.status().items()}
+
+
+def serves(fleet: LocalFleet) -> bool:
+    return httpx.get(f"{fleet.api}/readyz", timeout=5).status_code == 200
+
+
+def test_a_second_up_is_quick_and_starts_nothing(small: LocalFleet) -> None:
+    before = pids(small)
+    begun = time.monotonic()
+    done = small.run("up", "--no-demo")
+    assert time.monotonic() - begun < 5
+    assert "up already" in done.stderr
+    assert pids(small) == before
+
+
+def test_down_leaves_no_process_and_up_brings_all_back(small: LocalFleet) -> None:
+    small.run("down")
+    assert small.processes() == []
+    assert {part["condition"] for part in small.status().values()} == {"down"}
+    small.run("up", "--no-demo")
+    assert serves(small)
+
+
+@pytest.mark.parametrize("node", ["shard-1-primary", "shard-1-replica", "s3", "router", "worker"])
+def test_a_killed_part_is_started_again_by_name(small: LocalFleet, node: str) -> None:
+    others = {name: pid for name, pid in pids(small).items() if name != node}
+    small.run("kill", node)
+    assert small.status()[node]["condition"] == "down"
+    assert small.run("kill", node, check=False).returncode == Exit.NOT_FOUND
+    small.run("start", node)
+    after = pids(small)
+    assert after.pop(node)
+    assert after == others
+    until(lambda: serves(small))
+
+
+def test_a_paused_part_goes_on(small: LocalFleet) -> None:
+    before = pids(small)
+    small.run("pause", "shard-1-replica")
+    assert small.status()["shard-1-replica"]["condition"] == "paused"
+    small.run("resume", "shard-1-replica")
+    assert small.status()["shard-1-replica"]["condition"] == "up"
+    assert pids(small) == before
+
+
+def test_up_heals_killed_paused_and_orphaned_parts_at_once(small: LocalFleet) -> None:
+    small.run("pause", "global-replica")
+    small.run("kill", "shard-1-primary")
+    # A crash of the router's parent leaves its workers on the port.
+    psutil.Process(pids(small)["router"]).send_signal(signal.SIGKILL)
+    (small.home / "run" / "worker.json").unlink()
+    small.run("up", "--no-demo")
+    assert {part["condition"] for part in small.status().values()} == {"up"}
+    workers = [p for p in small.processes() if p.environ()[processes.PART_MARK] == "worker"]
+    assert len(workers) == 1
+    assert serves(small)
+
+
+def test_up_goes_on_where_an_interrupted_one_stopped(small: LocalFleet) -> None:
+    """Data half copied, a slot without its replica, a pid file of another process."""
+    small.run("down")
+    data = Path(json.loads((small.home / "fleet.json").read_text())["data"])
+    (data / "shard-1-replica").rename(data / "shard-1-replica.new")
+    (data / "shard-1-replica.new" / "PG_VERSION").unlink()
+    me = psutil.Process()
+    stale = {"pid": me.pid, "created": me.create_time() - 1000, "fingerprint": ""}
+    (small.home / "run" / "s3.json").write_text(json.dumps(stale))
+    small.run("up", "--no-demo")
+    assert small.status()["shard-1-replica"]["role"] == "replica"
+    assert me.is_running()
+    assert serves(small)
+
+
+def test_two_at_once_are_refused(small: LocalFleet) -> None:
+    with (small.home / "lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        done = small.run("up", "--no-demo", check=False)
+    assert done.returncode == Exit.REFUSED
+    assert "Another docshard command" in done.stderr
+
+
+def test_an_unknown_node_is_not_found_and_the_names_are_told(small: LocalFleet) -> None:
+    done = small.run("kill", "shard-9-primary", check=False)
+    assert done.returncode == Exit.NOT_FOUND
+    assert "shard-1-primary" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_changes_nothing(small: LocalFleet) -> None:
+    before = pids(small)
+    small.run("kill", "s3", "--dry-run")
+    small.run("down", "--dry-run")
+    small.run("clean-data", "--dry-run")
+    assert pids(small) == before
+
+
+def test_secrets_are_for_the_owner_alone(small: LocalFleet) -> None:
+    assert (small.home / "secrets").stat().st_mode & 0o077 == 0
+    for path in (*(small.home / "secrets").iterdir(), small.home / "env"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_everything_listens_on_loopback_only(small: LocalFleet) -> None:
+    for process in small.processes():
+        for connection in process.net_connections(kind="inet"):
+            assert connection.laddr.ip == "127.0.0.1", (process.name(), connection)
