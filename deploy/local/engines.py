@@ -75,9 +75,9 @@ def find_engines(chosen_postgres: Path | None, data: Path) -> Engines:
         )
     weed = _wheel_weed()
     if user and not _usable_by_others(postgres / "postgres"):
-        postgres = _copied(postgres.parent, data) / postgres.name
+        postgres = _copied_postgres(postgres, data)
     if user and not _usable_by_others(weed):
-        weed = _copied(weed, data)
+        weed = _copied([weed], data) / weed.name
     pooler = shutil.which(
         "pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
     )
@@ -150,18 +150,29 @@ def _usable_by_others(program: Path) -> bool:
     return passable(program) and bool(program.stat().st_mode & stat.S_IXOTH)
 
 
-def _copied(source: Path, data: Path) -> Path:
-    """A copy that everybody may read and run; made anew when the source changes."""
-    mark = hashlib.sha256(f"{source}{source.stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    target = data / "engines" / f"{source.name}-{mark}"
+def _copied_postgres(postgres: Path, data: Path) -> Path:
+    package = postgres.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():  # the wheel's programs look for their libraries beside their package
+        copy = _copied([package, libraries], data)
+        return copy / postgres.relative_to(package.parent)
+    return _copied([postgres.parent], data) / postgres.parent.name / postgres.name
+
+
+def _copied(sources: list[Path], data: Path) -> Path:
+    """A folder with copies that everybody may read and run; made anew when the first changes."""
+    first = sources[0]
+    mark = hashlib.sha256(f"{first}{first.stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    target = data / "engines" / f"{first.name}-{mark}"
     if not target.exists():
         new = target.with_name(f"{target.name}.new")
         shutil.rmtree(new, ignore_errors=True)
-        new.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, new, symlinks=True)
-        else:
-            shutil.copy2(source, new)
+        new.mkdir(parents=True)
+        for source in sources:
+            if source.is_dir():
+                shutil.copytree(source, new / source.name, symlinks=True)
+            else:
+                shutil.copy2(source, new / source.name)
         _open_to_all(new)
         new.replace(target)
     return target
