@@ -35,6 +35,7 @@ class Client(Model):
     status: str
     managed_by: UUID | None = None
     created_at: datetime
+    updated_at: datetime
     deleted_at: datetime | None = None
 
 
@@ -51,6 +52,7 @@ class ApiKey(Model):
     """A key for machines; `key` is the secret and is shown this once."""
 
     id: UUID
+    client_id: UUID
     name: str
     key: str
     scopes: tuple[str, ...]
@@ -65,11 +67,17 @@ class Document(Model):
     original_name: str
     mime_type: str
     current_version: int
+    size: int | None = None
+    """Bytes of the current version."""
+    checksum_sha256: str | None = None
+    """Of the current version, hexadecimal."""
     metadata: dict[str, JsonValue] = {}
     created_at: datetime
+    created_by: UUID | None = None
+    updated_at: datetime
     deleted_at: datetime | None = None
     etag: str | None = None
-    """What update_document and delete_document want; None on rows of a list without it."""
+    """What update_document and delete_document want; None in a list, which does not tell it."""
 
 
 class Version(Model):
@@ -78,6 +86,9 @@ class Version(Model):
     id: UUID
     document_id: UUID
     version_number: int
+    mime_type: str
+    size: int
+    """Bytes."""
     checksum_sha256: str
     created_at: datetime
     created_by: UUID | None = None
@@ -88,11 +99,13 @@ class AuditLog(Model):
 
     id: UUID
     user_id: UUID | None = None
+    api_key_id: UUID | None = None
     action: str
     entity_type: str
     entity_id: UUID | None = None
     changes: dict[str, JsonValue] | None = None
     ip_address: str | None = None
+    request_id: str | None = None
     created_at: datetime
     seq: int | None = None
 

@@ -12,7 +12,7 @@ from deploy.demo.corpus import find_corpus
 from deploy.demo.plan import Collection, Fate, PlannedDocument, fate_is_due, missing, plan
 from deploy.demo.tenants import TENANTS
 from deploy.errors import OperatorError
-from docshard_client import ApiError, AsyncDocshard, Client, DocshardError, Document
+from docshard_client import AsyncDocshard, Client, DocshardError, Document
 
 T = TypeVar("T")
 
@@ -81,20 +81,6 @@ async def seed(
             return await _seed(service, (admin_email, admin_password), collections, progress)
         except DocshardError as error:
             raise _failed(error) from error
-
-
-async def key_works(api: str, client_id: UUID, key: str) -> bool:
-    """Whether a key from an earlier seeding still opens its tenant; then there is nothing to do."""
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-        try:
-            await AsyncDocshard(api, key, http=http).get_client(client_id)
-        except ApiError as error:
-            if error.status in (401, 403, 404):
-                return False
-            raise _failed(error) from error
-        except DocshardError as error:
-            raise _failed(error) from error
-    return True
 
 
 async def _seed(

@@ -1,11 +1,14 @@
-"""Run the benchmarks on a throwaway server and print them: `python -m loadtests.bench`."""
+"""Run the benchmarks on a throwaway server and print them: `python -m loadtests.bench`.
+
+Exit status 1 when a goal is missed.
+"""
 
 import asyncio
 
 import click
 
 from loadtests.bench import fence
-from loadtests.bench.rounds import table
+from loadtests.bench.rounds import ratios, table
 from loadtests.bench.server import NoServer, shard_server
 
 
@@ -21,6 +24,9 @@ def main(rounds: int, seconds: float) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(f"One-row write transactions, {fence.CONNECTIONS} connections, {rounds} rounds")
     click.echo(table(forms))
+    left = ratios(forms)[-1]
+    if left < fence.GOAL:
+        raise click.ClickException(f"the fence leaves {left:.2f}, the goal is {fence.GOAL}")
 
 
 if __name__ == "__main__":

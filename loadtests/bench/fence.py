@@ -30,6 +30,9 @@ from shards.residency import enter_write
 from shards.tables import documents
 
 CONNECTIONS = 8
+GOAL = 0.4
+"""The least that the fence must leave of the rate without it."""
+
 _EPOCH = 1
 
 # Indexes and constraints as documents has them; triggers are not copied, policies neither.

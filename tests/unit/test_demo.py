@@ -27,6 +27,7 @@ def document(planned: PlannedDocument, **changes: object) -> Document:
         "current_version": planned.versions,
         "metadata": {"path": planned.key, "reviewed": True},
         "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
     }
     return Document.model_validate(fields | changes)
 

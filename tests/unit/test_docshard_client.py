@@ -36,6 +36,7 @@ DOCUMENT_BODY = {
     "mime_type": "text/plain",
     "current_version": 0,
     "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
     "a_field_of_tomorrow": True,
 }
 
@@ -127,6 +128,8 @@ def test_content_that_certainly_was_not_stored_is_put_again(outcome: Outcome) ->
         "id": str(UUID(int=3)),
         "document_id": str(DOCUMENT),
         "version_number": 1,
+        "mime_type": "text/plain",
+        "size": 1,
         "checksum_sha256": "00",
         "created_at": "2026-01-01T00:00:00Z",
     }
