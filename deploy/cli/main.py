@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -43,6 +44,9 @@ def docshard() -> None:
 
 def main() -> None:
     """Run the command and leave with its exit status."""
+    # Servers run under another user when root calls, and must get through to their data; what is
+    # secret is written with a mode of its own.
+    os.umask(0o022)
     sys.exit(run(sys.argv[1:]))
 
 
