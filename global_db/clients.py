@@ -21,6 +21,10 @@ class CodeTaken(Exception):
     """A living client has this code."""
 
 
+class UnknownManager(Exception):
+    """`managed_by` is not a user."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """One row of clients. `status`: active, inactive (read-only) or suspended."""
@@ -78,6 +82,7 @@ async def insert(
 
     Raises:
         CodeTaken: a living client has the code.
+        UnknownManager: `managed_by` is not a user.
     """
     try:
         row = await connection.returning(
@@ -91,6 +96,10 @@ async def insert(
         )
     except psycopg.errors.UniqueViolation as error:
         raise CodeTaken(code) from error
+    except psycopg.errors.ForeignKeyViolation as error:
+        if error.diag.constraint_name != "fk_clients_managed_by":
+            raise
+        raise UnknownManager(str(managed_by)) from error
     if row is None:
         raise LookupError(id)
     return Client(**row)

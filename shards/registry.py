@@ -20,6 +20,10 @@ class UnknownShard(Exception):
     """The catalog has no such shard, or it could not be read yet."""
 
 
+class NoShards(Exception):
+    """No shard takes new clients."""
+
+
 class ShardBehind(Exception):
     """The shard's schema is older than this code needs: run the migrations."""
 
@@ -90,9 +94,16 @@ class ShardRegistry:
         raise UnknownShard(name)
 
     def ring(self) -> Ring:
-        """The ring of the shards that take new clients."""
+        """The ring of the shards that take new clients.
+
+        Raises:
+            NoShards.
+        """
         if self._ring is None:
-            self._ring = Ring({s.name: s.weight for s in self.shards() if s.status == "active"})
+            weights = {s.name: s.weight for s in self.shards() if s.status == "active"}
+            if not weights:
+                raise NoShards
+            self._ring = Ring(weights)
         return self._ring
 
     async def _adopt(self, shard: Shard) -> None:

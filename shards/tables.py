@@ -129,6 +129,7 @@ uploads = sa.Table(
     moment("created_at", default_now=True),
     sa.Column("created_by", sa.Uuid, nullable=False),
     moment("expires_at"),
+    moment("abandoned_at", nullable=True),
     sa.PrimaryKeyConstraint("client_id", "id"),
     sa.ForeignKeyConstraint(["client_id", "document_id"], [documents.c.client_id, documents.c.id]),
     sa.CheckConstraint("kind IN ('stream', 'presigned', 'multipart')", name="kind"),

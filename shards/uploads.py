@@ -31,17 +31,24 @@ class Upload:
     created_at: datetime
     created_by: UUID
     expires_at: datetime
+    abandoned_at: datetime | None = None
 
 
 _INSERT = write(sa.insert(uploads).values({c.name: sa.bindparam(c.name) for c in uploads.columns}))
-_DELETE = write(
-    sa.delete(uploads)
-    .where(
-        uploads.c.client_id == sa.bindparam("client_id", type_=sa.Uuid),
-        uploads.c.id == sa.bindparam("id", type_=sa.Uuid),
-    )
+_OWN = (
+    uploads.c.client_id == sa.bindparam("client_id", type_=sa.Uuid),
+    uploads.c.id == sa.bindparam("upload_id", type_=sa.Uuid),
+)
+_FINISH = write(
+    sa.delete(uploads).where(*_OWN, uploads.c.abandoned_at.is_(None)).returning(uploads.c.id)
+)
+_ABANDON = write(
+    sa.update(uploads)
+    .where(*_OWN)
+    .values(abandoned_at=sa.func.coalesce(uploads.c.abandoned_at, sa.func.now()))
     .returning(uploads.c.id)
 )
+_FORGET = write(sa.delete(uploads).where(*_OWN))
 _expired = (
     sa.select(uploads)
     .where(uploads.c.client_id == residency.c.client_id, uploads.c.expires_at < sa.func.now())
@@ -64,9 +71,19 @@ async def insert(tenant: TenantWrite, upload: Upload) -> None:
     await tenant.send(_INSERT, **_values(upload))
 
 
-async def delete(tenant: TenantWrite, upload_id: UUID) -> bool:
-    """Forget an upload: its blob is a version now, or gone. False if it was not there."""
-    return await tenant.returning(_DELETE, id=upload_id) is not None
+async def finish(tenant: TenantWrite, upload_id: UUID) -> bool:
+    """End an upload whose blob becomes a version; False when a sweep has given it up already."""
+    return await tenant.returning(_FINISH, upload_id=upload_id) is not None
+
+
+async def abandon(tenant: TenantWrite, upload_id: UUID) -> bool:
+    """Give an upload up, so that its blob may be removed; False when it has ended meanwhile."""
+    return await tenant.returning(_ABANDON, upload_id=upload_id) is not None
+
+
+async def forget(tenant: TenantWrite, upload_id: UUID) -> None:
+    """Remove an abandoned upload whose blob is gone."""
+    await tenant.send(_FORGET, upload_id=upload_id)
 
 
 async def expired(connection: ReadConnection, limit: int) -> list[Upload]:

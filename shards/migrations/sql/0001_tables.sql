@@ -86,6 +86,8 @@ CREATE TABLE docshard.uploads (
     created_at      timestamptz NOT NULL DEFAULT now(),
     created_by      uuid        NOT NULL,
     expires_at      timestamptz NOT NULL,
+    -- Set by the sweep before it removes the blob: from then on the upload cannot become a version.
+    abandoned_at    timestamptz,
     CONSTRAINT pk_uploads PRIMARY KEY (client_id, id),
     CONSTRAINT fk_uploads_client_id FOREIGN KEY (client_id, document_id)
         REFERENCES docshard.documents (client_id, id),

@@ -1,0 +1,99 @@
+"""Admission: what turns a caller into the right to run a use case.
+
+Default deny as a type: use cases take a `TenantAccess` or a `GlobalAccess`, and only this module
+makes them. The order of refusals: what the caller may not see does not exist; then what it may
+not do; then what the client's status forbids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
+from services.failures import tenant_failures
+from services.principal import Caller
+from services.resources import Resources
+
+READING = frozenset({"client:read", "document:read", "audit:read", "report:read"})
+"""Permissions that an inactive client's callers keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAccess:
+    """The caller may do `permission` inside this client."""
+
+    caller: Caller
+    client_id: UUID
+    permission: str
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAccess:
+    """The caller may do `permission` on every client, or on `clients` alone."""
+
+    caller: Caller
+    permission: str
+    clients: tuple[UUID, ...] | None = None
+
+
+async def admit_to_client(
+    resources: Resources, caller: Caller, client_id: UUID, permission: str
+) -> TenantAccess:
+    """Let the caller act inside a client.
+
+    Raises:
+        NotFound: there is no such client, or the caller may not know of it.
+        Forbidden, ClientSuspended, ClientInactive.
+    """
+    if not caller.principal.sees(client_id):
+        raise NotFound
+    with tenant_failures():
+        placement = await resources.data.placements.get(client_id)
+    if not caller.principal.may(permission, client_id):
+        raise Forbidden(f"This needs the permission {permission}.")
+    if placement.status == "suspended":
+        raise ClientSuspended
+    if placement.status == "inactive" and permission not in READING:
+        raise ClientInactive
+    return TenantAccess(caller, client_id, permission)
+
+
+async def admit_to_administer(
+    resources: Resources, caller: Caller, client_id: UUID, permission: str
+) -> TenantAccess:
+    """Let the caller look at or change a client from outside, whatever the client's status.
+
+    Raises:
+        NotFound, Forbidden.
+    """
+    if not caller.principal.sees(client_id):
+        raise NotFound
+    with tenant_failures():
+        await resources.data.placements.get(client_id)
+    if not caller.principal.may(permission, client_id):
+        raise Forbidden(f"This needs the permission {permission}.")
+    return TenantAccess(caller, client_id, permission)
+
+
+def admit_globally(caller: Caller, permission: str) -> GlobalAccess:
+    """Let the caller act on everything.
+
+    Raises:
+        Forbidden: no global grant holds the permission.
+    """
+    if not caller.principal.may(permission, None):
+        raise Forbidden(f"This needs the permission {permission} on all clients.")
+    return GlobalAccess(caller, permission)
+
+
+def admit_to_own(caller: Caller, permission: str) -> GlobalAccess:
+    """Let the caller list what it may see: everything, or its own clients.
+
+    Raises:
+        Forbidden: no grant at all holds the permission.
+    """
+    clients = caller.principal.clients(permission)
+    if clients == ():
+        raise Forbidden(f"This needs the permission {permission}.")
+    return GlobalAccess(caller, permission, clients)

@@ -1,0 +1,63 @@
+"""Who calls, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from uuid import UUID
+
+from global_db.identities import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified user or API key.
+
+    `user_id` is the user, or the one who made the key and answers for it. `grants` say what is
+    allowed: a key has one, for its client.
+    """
+
+    user_id: UUID
+    api_key_id: UUID | None
+    grants: tuple[Grant, ...]
+
+    @property
+    def id(self) -> UUID:
+        """The key's id where it is a key, else the user's."""
+        return self.api_key_id or self.user_id
+
+    def may(self, permission: str, client_id: UUID | None) -> bool:
+        """Whether a global grant, or one on this client, holds the permission."""
+        return any(
+            permission in grant.permissions
+            for grant in self.grants
+            if grant.client_id is None or grant.client_id == client_id
+        )
+
+    def sees(self, client_id: UUID) -> bool:
+        """Whether any grant reaches the client: if none does, the client does not exist for it."""
+        return any(grant.client_id is None or grant.client_id == client_id for grant in self.grants)
+
+    def clients(self, permission: str) -> tuple[UUID, ...] | None:
+        """The clients on which the permission is held; None means all."""
+        holding = [grant.client_id for grant in self.grants if permission in grant.permissions]
+        if None in holding:
+            return None
+        return tuple(client_id for client_id in holding if client_id is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from; `reason` is an operator's own words."""
+
+    ip_address: IPv4Address | IPv6Address | None = None
+    request_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal together with where its request came from."""
+
+    principal: Principal
+    origin: Origin

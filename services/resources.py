@@ -1,0 +1,163 @@
+"""What a running process holds: clusters, keys, blobs, caches. Made once, passed to use cases."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from global_db.cluster import Cluster
+from global_db.errors import ClusterError
+from global_db.listener import listen
+from services.blobs import BlobStore
+from services.consistency import ConsistencyTokens
+from services.cursor import Cursors
+from services.errors import KeysUnavailable
+from services.expiring_cache import ExpiringCache
+from services.keys.fields import Fields
+from services.keys.keyring import Keyring
+from services.keys.local_file import LocalFileProvider
+from services.keys.store import GlobalKeyStore
+from services.passwords import Passwords
+from services.principal import Principal
+from services.settings import DatabaseRole, Settings
+from services.signing import Signer
+from services.tokens import AccessTokens, TokenIssuer
+from shards.placement import CacheLimits, PlacementCache
+from shards.registry import ShardRegistry
+from shards.tenants import FenceLimits, Tenants
+
+_log = logging.getLogger(__name__)
+_REFRESH_SECONDS = 5.0
+_MAX_PRINCIPALS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The databases: the global cluster, the shards, and the tenants in them."""
+
+    global_db: Cluster
+    registry: ShardRegistry
+    placements: PlacementCache
+    tenants: Tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Keys and what is made with them."""
+
+    keyring: Keyring
+    fields: Fields
+    access_tokens: AccessTokens
+    cursors: Cursors
+    consistency: ConsistencyTokens
+    passwords: Passwords
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything a use case may need."""
+
+    settings: Settings
+    data: Data
+    secrets: Secrets
+    blobs: BlobStore
+    principals: ExpiringCache[bytes | UUID, Principal]
+
+
+@asynccontextmanager
+async def open_data(settings: Settings, role: DatabaseRole) -> AsyncIterator[Data]:
+    """The databases alone, as `role`; for operators' commands."""
+    login, limits = settings.login(role), settings.pool.limits()
+    cluster = Cluster("global", settings.global_nodes, login, limits)
+    async with cluster, ShardRegistry(cluster, login, limits) as registry:
+        placements = PlacementCache(
+            cluster, CacheLimits(lease_seconds=settings.timing.placement_lease_seconds)
+        )
+        tenants = Tenants(
+            placements, registry, FenceLimits(wait_seconds=settings.timing.fence_wait_seconds)
+        )
+        yield Data(cluster, registry, placements, tenants)
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, role: DatabaseRole = DatabaseRole.APP
+) -> AsyncIterator[Resources]:
+    """Everything, kept fresh in the background until the block ends.
+
+    The global database may be away at the start: the process comes up, and heals when it is back.
+    """
+    async with AsyncExitStack() as stack:
+        data = await stack.enter_async_context(open_data(settings, role))
+        secrets = _secrets(settings, data.global_db)
+        stack.callback(secrets.passwords.close)
+        blobs = BlobStore(settings.s3)
+        stack.push_async_callback(blobs.close)
+        await _refresh(data, secrets.keyring)
+        for work in (_keep_fresh(data, secrets.keyring), _keep_listening(data)):
+            task = asyncio.create_task(work)
+            stack.push_async_callback(_stop, task)
+        yield Resources(settings, data, secrets, blobs, ExpiringCache(_MAX_PRINCIPALS))
+
+
+def _secrets(settings: Settings, cluster: Cluster) -> Secrets:
+    keyring = Keyring(GlobalKeyStore(cluster), LocalFileProvider(settings.require_key_file()))
+    signer = Signer(keyring)
+    issuer = TokenIssuer(settings.issuer, settings.issuer, settings.timing.access_token_seconds)
+    return Secrets(
+        keyring=keyring,
+        fields=Fields(keyring),
+        access_tokens=AccessTokens(keyring, issuer),
+        cursors=Cursors(signer),
+        consistency=ConsistencyTokens(signer),
+        passwords=Passwords(
+            settings.limits.password_threads, settings.limits.max_waiting_passwords
+        ),
+    )
+
+
+async def _refresh(data: Data, keyring: Keyring) -> None:
+    try:
+        await keyring.load()
+        await data.registry.refresh()
+    except (ClusterError, KeysUnavailable) as error:
+        _log.warning("the global database cannot be read now: %s", error)
+
+
+async def _keep_fresh(data: Data, keyring: Keyring) -> None:
+    while True:
+        await asyncio.sleep(_REFRESH_SECONDS)
+        await _refresh(data, keyring)
+
+
+async def _keep_listening(data: Data) -> None:
+    refreshing: set[asyncio.Task[None]] = set()
+
+    async def refresh_shards() -> None:
+        with contextlib.suppress(ClusterError):
+            await data.registry.refresh()
+
+    def shard_changed(_: str) -> None:
+        task = asyncio.create_task(refresh_shards())
+        refreshing.add(task)
+        task.add_done_callback(refreshing.discard)
+
+    await listen(
+        data.global_db,
+        {
+            "placement": lambda client_id: data.placements.forget(UUID(client_id)),
+            "shards": shard_changed,
+        },
+        on_gap=data.placements.forget_all,
+    )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
