@@ -12,6 +12,10 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from services import sweeps
+from services.resources import Resources
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +29,24 @@ class Job:
     run: Callable[[], Awaitable[object]]
 
 
-# Opens to True while this worker holds the lease of that name, to False when another one does.
-Lease = Callable[[str], AbstractAsyncContextManager[bool]]
+class Lease(Protocol):
+    """The right to run one job."""
+
+    async def alive(self) -> bool:
+        """Whether it is still ours."""
+
+
+# Opens to a lease of that name, or to None while another worker holds it.
+Leases = Callable[[str], AbstractAsyncContextManager[Lease | None]]
+
+
+def jobs(resources: Resources) -> list[Job]:
+    """Every timed job of the service."""
+    return [
+        Job("partitions", 3600, lambda: sweeps.make_partitions(resources)),
+        Job("uploads", 60, lambda: sweeps.remove_expired_uploads(resources)),
+        Job("idempotency", 300, lambda: sweeps.remove_expired_idempotency_keys(resources)),
+    ]
 
 
 @dataclass(frozen=True)
@@ -48,7 +68,7 @@ class Patience:
 class Worker:
     """Runs jobs until `stop` is set; a run under way is finished first."""
 
-    lease: Lease
+    leases: Leases
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     patience: Patience = field(default_factory=Patience)
 
@@ -62,9 +82,9 @@ class Worker:
         failures = 0
         while not self.stop.is_set():
             try:
-                async with self.lease(job.name) as held:
-                    if held:
-                        await self._repeat(job)
+                async with self.leases(job.name) as lease:
+                    if lease is not None:
+                        await self._repeat(job, lease)
                 failures = 0
                 delay = self.patience.lease_seconds
             except Exception:
@@ -74,9 +94,9 @@ class Worker:
                 _log.exception("%s failed; next try in %.0f s", job.name, delay)
             await self._pause(delay)
 
-    async def _repeat(self, job: Job) -> None:
+    async def _repeat(self, job: Job, lease: Lease) -> None:
         """Run the job in its rhythm; an error gives the lease back."""
-        while not self.stop.is_set():
+        while not self.stop.is_set() and await lease.alive():
             result = await job.run()
             _log.debug("%s: %s", job.name, result)
             await self._pause(job.every_seconds)

@@ -13,22 +13,31 @@ from deploy.worker import Job, Patience, Worker
 QUICK = Patience(lease_seconds=0.01, first_retry_seconds=0.01, longest_retry_seconds=0.02)
 
 
+class Held:
+    """A lease, until it is lost."""
+
+    lost = False
+
+    async def alive(self) -> bool:
+        return not self.lost
+
+
 class Leases:
     """Leases as the database gives them: one holder for each name."""
 
     def __init__(self) -> None:
-        self._held: set[str] = set()
+        self.held: dict[str, Held] = {}
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[bool]:
-        if name in self._held:
-            yield False
+    async def hold(self, name: str) -> AsyncIterator[Held | None]:
+        if name in self.held:
+            yield None
             return
-        self._held.add(name)
+        self.held[name] = Held()
         try:
-            yield True
+            yield self.held[name]
         finally:
-            self._held.discard(name)
+            del self.held[name]
 
 
 async def until_stopped(worker: Worker, jobs: list[Job]) -> None:
@@ -97,6 +106,21 @@ async def test_two_workers_never_run_one_job_at_once_and_the_second_takes_over()
         group.create_task(until_stopped(second, [job("second", second, 2)]))
     assert most == 1
     assert ran == ["first"] * 3 + ["second"] * 2
+
+
+async def test_a_lost_lease_is_asked_for_again() -> None:
+    leases = Leases()
+    worker = Worker(leases.hold, patience=QUICK)
+    seen: list[Held] = []
+
+    async def lose() -> None:
+        seen.append(leases.held["sweep"])
+        seen[-1].lost = True
+        if len(seen) == 2:
+            worker.stop.set()
+
+    await until_stopped(worker, [Job("sweep", 0.001, lose)])
+    assert seen[0] is not seen[1]
 
 
 async def test_a_run_under_way_is_finished_before_stopping() -> None:

@@ -1,0 +1,79 @@
+"""Services for commands: settings from the environment, else from the home of the local fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+from deploy.cli.home import present_home
+from deploy.errors import NotFound, OperatorError, Refused, UsageFault
+from deploy.fleet.environment import parse_environment
+from services import errors
+from services.resources import Data, open_data
+from services.settings import DatabaseRole, SettingMissing, Settings
+
+T = TypeVar("T")
+
+
+def service_settings() -> Settings:
+    """What the environment says; a local fleet's file stands in when it says nothing.
+
+    Raises:
+        NotFound: neither names a global database.
+    """
+    if "DOCSHARD_GLOBAL_NODES" not in os.environ:
+        home = present_home()
+        if not home.service_env.exists():
+            raise NotFound(
+                f"Nothing names the global database, and {home.path} holds no fleet.",
+                "",
+                "Set DOCSHARD_GLOBAL_NODES and the passwords, or start a fleet: `docshard up`.",
+            )
+        os.environ.update(parse_environment(home.service_env.read_text()))
+    return Settings()
+
+
+def with_data(work: Callable[[Data], Awaitable[T]]) -> T:
+    """Run work on the databases as the administrator.
+
+    Raises:
+        OperatorError: what the services refused, in words for an operator.
+    """
+
+    async def run() -> T:
+        async with open_databases(service_settings()) as data:
+            return await work(data)
+
+    return run_told(run())
+
+
+def open_databases(settings: Settings) -> AbstractAsyncContextManager[Data]:
+    """The databases as the administrator."""
+    return open_data(settings, DatabaseRole.ADMIN)
+
+
+def run_told(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; services' errors become an operator's.
+
+    Raises:
+        OperatorError.
+    """
+    try:
+        return asyncio.run(work)
+    except errors.NotFound as error:
+        raise NotFound(error.detail) from error
+    except (errors.DirectoryUnavailable, errors.ShardUnavailable) as error:
+        raise OperatorError(
+            error.detail,
+            "Nothing is known to have changed.",
+            "`docshard status` shows a local fleet's servers; otherwise see that it runs.",
+        ) from error
+    except (errors.Busy, errors.Conflict) as error:
+        raise Refused(error.detail, "", "Try again in a moment.") from error
+    except SettingMissing as error:
+        raise UsageFault(str(error)) from error
+    except errors.ServiceError as error:
+        raise OperatorError(error.detail) from error

@@ -1,0 +1,41 @@
+"""`docshard worker`: timed jobs, in the foreground; any number of them may run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from functools import partial
+
+import click
+
+from deploy.cli.service import run_told, service_settings
+from deploy.worker import Worker, jobs
+from services import leases
+from services.resources import open_resources
+from services.settings import DatabaseRole, Settings
+
+_log = logging.getLogger(__name__)
+
+
+@click.command()
+def worker() -> None:
+    """Run timed jobs until told to stop.
+
+    Each job is leased, so any number of workers may run, on any machine that reaches the databases.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"
+    )
+    run_told(_work(service_settings()))
+
+
+async def _work(settings: Settings) -> None:
+    async with open_resources(settings, DatabaseRole.WORKER) as resources:
+        running = Worker(partial(leases.hold, resources))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, running.stop.set)
+        _log.info("the worker has started")
+        await running.work(jobs(resources))
+        _log.info("the worker has stopped")
