@@ -16,7 +16,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from global_db.connection import Row
+from global_db.connection import Row, WriteConnection
 from global_db.statement import WriteStatement, write
 from global_db.tables import idempotency_keys
 
@@ -89,6 +89,11 @@ def statements(table: sa.Table, scope: Sequence[str]) -> IdempotencyStatements:
 
 
 _GLOBAL = statements(idempotency_keys, ("principal_id", "key"))
+_REMOVE = write(
+    sa.delete(idempotency_keys)
+    .where(idempotency_keys.c.expires_at < sa.func.now())
+    .returning(sa.literal(1))
+)
 
 
 async def claim(
@@ -136,3 +141,8 @@ async def settle(
         new_outcome=outcome,
         **scope,
     )
+
+
+async def remove_expired(connection: WriteConnection) -> int:
+    """Forget expired global keys; answers how many."""
+    return len(await connection.changed(_REMOVE))

@@ -7,14 +7,14 @@ service queue behind it gives up instead. All revisions of a run commit together
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import sqlalchemy as sa
-from alembic import command, context, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -25,6 +25,34 @@ from global_db.columns import SCHEMA
 _LOCK = 7_346_000_001  # any constant of our own
 _LOCK_TIMEOUT = "3s"
 _OWNER = "docshard_owner"
+
+_Steps = Callable[[Any, MigrationContext], Any]
+
+
+class RunSql(Protocol):
+    """What a revision gets: `upgrade(run)` and `downgrade(run)` run files of `migrations/sql`.
+
+    `{key}` in the file is replaced by each of `names`, which are constants of the revision.
+    """
+
+    def __call__(self, name: str, **names: str) -> None:
+        """Run the file inside the migration's transaction."""
+
+
+@dataclass(frozen=True)
+class _Runner:
+    connection: sa.Connection
+    folder: Path
+
+    def __call__(self, name: str, **names: str) -> None:
+        text = (self.folder / name).read_text(encoding="utf-8")
+        for key, value in names.items():
+            text = text.replace("{" + key + "}", value)
+        driver = self.connection.connection.driver_connection
+        if driver is None:
+            raise RuntimeError("migrations run on an open connection")
+        # To the driver as it is: SQLAlchemy's `:name` and psycopg's `%` would misread PL/pgSQL.
+        driver.execute(text)
 
 
 @dataclass(frozen=True)
@@ -74,21 +102,27 @@ class History:
 
     def upgrade(self, conninfo: str, revision: str = "head") -> str | None:
         """Bring a database up to `revision`; running it again changes nothing."""
-        return self._run(conninfo, command.upgrade, revision)
+        scripts = self._scripts()
+        return self._run(conninfo, lambda now, _: scripts._upgrade_revs(revision, now))
 
     def downgrade(self, conninfo: str, revision: str) -> str | None:
         """Take a database back to `revision` (`base` for an empty schema)."""
-        return self._run(conninfo, command.downgrade, revision)
+        scripts = self._scripts()
+        return self._run(conninfo, lambda now, _: scripts._downgrade_revs(revision, now))
 
-    def _run(self, conninfo: str, step: Any, revision: str) -> str | None:
+    def _run(self, conninfo: str, steps: _Steps) -> str | None:
+        """Run revisions in one transaction.
+
+        Alembic's commands keep their state in module globals; used directly, its MigrationContext
+        has none, so that many databases can be migrated side by side in threads.
+        """
         with _engine(conninfo).begin() as connection:
             connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             connection.execute(sa.text(f"SET LOCAL ROLE {_OWNER}"))
-            config = self._config()
-            config.attributes["connection"] = connection
-            step(config, revision)
-            return _context(connection).get_current_revision()
+            migration = _context(connection, steps)
+            migration.run_migrations(run=_Runner(connection, self.folder / "sql"))
+            return migration.get_current_revision()
 
     def _scripts(self) -> ScriptDirectory:
         return ScriptDirectory.from_config(self._config())
@@ -104,26 +138,8 @@ def history(package_file: str) -> History:
     return History(Path(package_file).parent / "migrations")
 
 
-def run_environment() -> None:
-    """What both `migrations/env.py` do: run on the connection that `History` opened."""
-    connection = context.config.attributes["connection"]
-    context.configure(connection=connection, version_table_schema=SCHEMA)
-    context.run_migrations()
-
-
-def run_sql(migration_file: str, name: str, **names: str) -> None:
-    """Run `migrations/sql/<name>` inside the migration's transaction.
-
-    The text goes to the driver as it is, since both SQLAlchemy's `:name` and psycopg's `%` would
-    misread PL/pgSQL. `{key}` is replaced by each of `names`, which are constants of a migration.
-    """
-    text = (Path(migration_file).parent.parent / "sql" / name).read_text(encoding="utf-8")
-    for key, value in names.items():
-        text = text.replace("{" + key + "}", value)
-    driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("migrations run on an open connection")
-    driver.execute(text)
+# The global database's history; the shards' one is in shards.registry.
+GLOBAL_HISTORY = history(__file__)
 
 
 def _engine(conninfo: str) -> sa.Engine:
@@ -132,5 +148,8 @@ def _engine(conninfo: str) -> sa.Engine:
     )
 
 
-def _context(connection: sa.Connection) -> MigrationContext:
-    return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+def _context(connection: sa.Connection, steps: _Steps | None = None) -> MigrationContext:
+    options: dict[str, Any] = {"version_table_schema": SCHEMA}
+    if steps is not None:
+        options["fn"] = steps
+    return MigrationContext.configure(connection, opts=options)

@@ -5,7 +5,7 @@ Revision ID: 0001
 
 from __future__ import annotations
 
-from global_db.migration import run_sql
+from global_db.migration import RunSql
 
 revision = "0001"
 down_revision = None
@@ -13,11 +13,11 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
-    run_sql(__file__, "0001_tables.sql")
-    run_sql(__file__, "0001_audit.sql")
-    run_sql(__file__, "0001_access.sql")
+def upgrade(run: RunSql) -> None:
+    run("0001_tables.sql")
+    run("0001_audit.sql")
+    run("0001_access.sql")
 
 
-def downgrade() -> None:
-    run_sql(__file__, "0001_down.sql")
+def downgrade(run: RunSql) -> None:
+    run("0001_down.sql")

@@ -5,7 +5,7 @@ Revision ID: 0001
 
 from __future__ import annotations
 
-from global_db.migration import run_sql
+from global_db.migration import RunSql
 
 revision = "0001"
 down_revision = None
@@ -22,14 +22,14 @@ TENANT_TABLES = (
 )
 
 
-def upgrade() -> None:
-    run_sql(__file__, "0001_tables.sql")
-    run_sql(__file__, "0001_residency.sql")
-    run_sql(__file__, "0001_audit.sql")
+def upgrade(run: RunSql) -> None:
+    run("0001_tables.sql")
+    run("0001_residency.sql")
+    run("0001_audit.sql")
     for table in TENANT_TABLES:
-        run_sql(__file__, "0001_tenant_table.sql", table=table)
-    run_sql(__file__, "0001_access.sql")
+        run("0001_tenant_table.sql", table=table)
+    run("0001_access.sql")
 
 
-def downgrade() -> None:
-    run_sql(__file__, "0001_down.sql")
+def downgrade(run: RunSql) -> None:
+    run("0001_down.sql")

@@ -1,0 +1,132 @@
+"""What the worker does now and then: partitions ahead, and what has expired.
+
+Every one of these is safe to run twice and by several workers at once. A shard that does not
+answer is reported and does not stop the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from global_db import idempotency as global_keys
+from global_db import partitions
+from global_db.cluster import Cluster
+from global_db.errors import ClusterError, LockNotAvailable
+from services.content import remove_abandoned
+from services.errors import ServiceError
+from services.resources import Resources
+from shards import idempotency as tenant_keys
+from shards import uploads
+from shards.registry import ShardBehind
+from shards.uploads import Upload
+
+_log = logging.getLogger(__name__)
+
+MONTHS_AHEAD = 3
+_ATTEMPTS = 5
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many things were done, and which shards could not be asked."""
+
+    done: int
+    failed: tuple[str, ...] = ()
+
+
+async def make_partitions(resources: Resources, today: date | None = None) -> Swept:
+    """Make the audit partitions of this month and the next three, everywhere."""
+    months = months_ahead(today or datetime.now(UTC).date(), MONTHS_AHEAD)
+
+    async def make(cluster: Cluster) -> int:
+        return sum([await _make_partition(cluster, month) for month in months])
+
+    return await _everywhere([resources.data.global_db, *_shards(resources)], make)
+
+
+async def remove_expired_uploads(resources: Resources) -> Swept:
+    """Remove what uploads left behind that were never finished."""
+
+    async def sweep(cluster: Cluster) -> int:
+        async with cluster.read() as connection:
+            found = await uploads.expired(connection, _BATCH)
+        return sum([await _remove(resources, upload) for upload in found])
+
+    return await _everywhere(_shards(resources), sweep)
+
+
+async def remove_expired_idempotency_keys(resources: Resources) -> Swept:
+    """Forget outcomes that nobody may ask for any more."""
+
+    async def sweep(cluster: Cluster) -> int:
+        async with cluster.read() as connection:
+            tenants = await tenant_keys.tenants_with_expired(connection, _BATCH)
+        removed = 0
+        for client_id in tenants:
+            written = await resources.data.tenants.write(client_id, tenant_keys.remove_expired)
+            removed += written.value
+        return removed
+
+    async def sweep_global(cluster: Cluster) -> int:
+        async with cluster.write() as connection:
+            return await global_keys.remove_expired(connection)
+
+    on_shards = await _everywhere(_shards(resources), sweep)
+    on_global = await _everywhere([resources.data.global_db], sweep_global)
+    return Swept(on_shards.done + on_global.done, on_shards.failed + on_global.failed)
+
+
+def months_ahead(today: date, ahead: int) -> list[date]:
+    """The first days of this month and of so many after it."""
+    first = today.year * 12 + today.month - 1
+    return [date(month // 12, month % 12 + 1, 1) for month in range(first, first + ahead + 1)]
+
+
+async def _make_partition(cluster: Cluster, month: date) -> bool:
+    for _ in range(_ATTEMPTS):
+        try:
+            async with cluster.write() as connection:
+                return await partitions.make(connection, month)
+        except LockNotAvailable:
+            await asyncio.sleep(0.2)
+    raise LockNotAvailable(cluster.name, "the audit log's root is locked by others")
+
+
+async def _remove(resources: Resources, upload: Upload) -> bool:
+    try:
+        return await remove_abandoned(resources, upload)
+    except ServiceError as error:
+        _log.warning("upload %s stays for the next sweep: %s", upload.id, error)
+        return False
+
+
+def _shards(resources: Resources) -> list[Cluster]:
+    registry = resources.data.registry
+    found = []
+    for shard in registry.shards():
+        try:
+            found.append(registry.cluster(shard.name))
+        except ShardBehind as error:
+            _log.info("not swept before its migration: %s", error)
+    return found
+
+
+async def _everywhere(clusters: list[Cluster], work: Callable[[Cluster], Awaitable[int]]) -> Swept:
+    outcomes = await asyncio.gather(*(_guarded(cluster, work) for cluster in clusters))
+    failed = tuple(
+        cluster.name for cluster, done in zip(clusters, outcomes, strict=True) if done is None
+    )
+    return Swept(sum(done for done in outcomes if done is not None), failed)
+
+
+async def _guarded(cluster: Cluster, work: Callable[[Cluster], Awaitable[int]]) -> int | None:
+    try:
+        return await work(cluster)
+    except (ClusterError, ServiceError) as error:
+        _log.warning("%s is left for the next sweep: %s", cluster.name, error)
+        return None
