@@ -68,11 +68,17 @@ async def record(tenant: TenantWrite, caller: Caller, event: Event) -> None:
 
 
 async def record_global(
-    connection: WriteConnection, caller: Caller | None, event: Event, client_id: UUID | None = None
+    connection: WriteConnection,
+    caller: Caller | Origin | None,
+    event: Event,
+    client_id: UUID | None = None,
 ) -> None:
-    """Write a global audit row in the global transaction; no caller means an operator's command."""
-    principal = None if caller is None else caller.principal
-    origin = Origin() if caller is None else caller.origin
+    """Write a global audit row in the global transaction.
+
+    No caller, or an origin with a reason alone, means an operator's command.
+    """
+    principal = caller.principal if isinstance(caller, Caller) else None
+    origin = caller.origin if isinstance(caller, Caller) else caller or Origin()
     await global_audit.insert(
         connection,
         GlobalAuditRow(
