@@ -12,14 +12,11 @@ from global_db.shard_catalog import Shard
 from services.audit import Event, record_global
 from services.errors import NotFound
 from services.failures import global_failures
-from services.principal import Caller, Origin, Principal
+from services.principal import Origin
 from services.resources import Data
 from shards import residency
 
 __all__ = ["Located", "NodeAddress", "NodeState", "Shard", "ShardState"]
-
-# Whoever runs an operator's command is known to the machine, not to the users table.
-_OPERATOR = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,11 @@ class ShardState:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a client lives: the directory's word, the shard's (None: it did not answer or has no
-    row), and the home that the ring proposes."""
+    """Where a client lives, and the home that the ring proposes.
+
+    Shard and epoch are the directory's word; `residency` is the shard's own epoch and state, None
+    when it does not answer or has no row.
+    """
 
     client_id: UUID
     code: str
@@ -74,18 +74,34 @@ async def shard_states(data: Data) -> list[ShardState]:
     return [_state(data, shard, counts, shares) for shard in data.registry.shards()]
 
 
-async def locate(data: Data, client_id: UUID) -> Located:
-    """Where a client lives, as the directory and the shard itself say.
+async def client_named(data: Data, name: str) -> clients.Client:
+    """A living client by its id or its code.
+
+    Raises:
+        NotFound, DirectoryUnavailable.
+    """
+    with global_failures():
+        async with data.global_db.read() as connection:
+            client_id = _as_id(name)
+            if client_id is not None:
+                found = await clients.get(connection, client_id)
+            else:
+                coded = await clients.newest(connection, clients.ClientFilter(code=name), None, 1)
+                found = coded[0] if coded else None
+    if found is None:
+        raise NotFound(f"There is no client {name}.")
+    return found
+
+
+async def locate(data: Data, name: str) -> Located:
+    """Where a client lives, as the directory and the shard itself say; by its id or its code.
 
     Raises:
         NotFound, DirectoryUnavailable.
     """
     with global_failures():
         await data.registry.refresh()
-        async with data.global_db.read() as connection:
-            client = await clients.get(connection, client_id)
-    if client is None:
-        raise NotFound(f"There is no client {client_id}.")
+    client = await client_named(data, name)
     return Located(
         client.id,
         client.code,
@@ -93,8 +109,8 @@ async def locate(data: Data, client_id: UUID) -> Located:
         client.shard,
         client.epoch,
         client.pinned,
-        data.registry.ring().home(client_id),
-        await _residency(data, client.shard, client_id),
+        data.registry.ring().home(client.id),
+        await _residency(data, client.shard, client.id),
     )
 
 
@@ -107,22 +123,27 @@ async def list_clients(
             return await clients.newest(connection, wanted, before, limit)
 
 
-async def set_pin(data: Data, client_id: UUID, *, pinned: bool, reason: str | None) -> str:
-    """Pin a client to the shard it lives on, or release it; answers the shard.
+async def set_pin(
+    data: Data, name: str, *, pinned: bool, reason: str | None
+) -> tuple[clients.Client, bool]:
+    """Pin a client, by id or code, to the shard it lives on, or release it.
+
+    Answers the client as it was, and whether anything changed.
 
     Raises:
         NotFound, DirectoryUnavailable.
     """
-    caller = Caller(Principal(_OPERATOR, None, ()), Origin(reason=reason))
+    client = await client_named(data, name)
+    if client.pinned == pinned:
+        return client, False
     action = "client.pin" if pinned else "client.unpin"
+    event = Event(action, "client", client.id, {"pinned": client.pinned}, {"pinned": pinned})
     with global_failures():
         async with data.global_db.write() as connection:
-            shard = await directory.set_pin(connection, client_id, pinned=pinned)
-            if shard is None:
-                raise NotFound(f"There is no client {client_id}.")
-            event = Event(action, "client", client_id, {"pinned": not pinned}, {"pinned": pinned})
-            await record_global(connection, caller, event, client_id)
-    return shard
+            if await directory.set_pin(connection, client.id, pinned=pinned) is None:
+                raise NotFound(f"There is no client {name}.")
+            await record_global(connection, Origin(reason=reason), event, client.id)
+    return client, True
 
 
 def _shares(data: Data) -> dict[str, float]:
@@ -147,3 +168,10 @@ async def _residency(data: Data, shard: str, client_id: UUID) -> tuple[int, str]
         return None
     async with cluster.read() as connection:
         return await residency.state(connection, client_id)
+
+
+def _as_id(name: str) -> UUID | None:
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
