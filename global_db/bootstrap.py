@@ -45,8 +45,8 @@ class BootstrapRefused(Exception):
     """The server cannot be used; the message says what to do."""
 
 
-def bootstrap(superuser: str, passwords: Mapping[str, str]) -> None:
-    """Prepare the cluster behind the connection string `superuser`.
+def bootstrap(superuser: str, passwords: Mapping[str, str], database: str = DATABASE) -> None:
+    """Prepare `database` on the cluster behind the connection string `superuser`.
 
     `passwords` holds one for each of `LOGINS`.
 
@@ -57,8 +57,8 @@ def bootstrap(superuser: str, passwords: Mapping[str, str]) -> None:
         _check(connection)
         for role, attributes in ROLES.items():
             _make_role(connection, role, attributes, passwords.get(role))
-        _make_database(connection)
-    with psycopg.connect(make_conninfo(superuser, dbname=DATABASE), autocommit=True) as connection:
+        _make_database(connection, database)
+    with psycopg.connect(make_conninfo(superuser, dbname=database), autocommit=True) as connection:
         _make_schema(connection)
 
 
@@ -105,15 +105,15 @@ _ATTRIBUTES = {
 }
 
 
-def _make_database(connection: psycopg.Connection) -> None:
+def _make_database(connection: psycopg.Connection, database: str) -> None:
     # The admin becomes the owner to migrate; the owner may hand functions to the search role.
     connection.execute("GRANT docshard_owner TO docshard_admin")
     connection.execute("GRANT docshard_search TO docshard_owner")
-    found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+    found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
     if found is None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(
-                sql.Identifier(DATABASE)
+                sql.Identifier(database)
             )
         )
 
@@ -126,6 +126,10 @@ def _make_schema(connection: psycopg.Connection) -> None:
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA} AUTHORIZATION docshard_owner",
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO docshard_app, docshard_worker, docshard_admin,"
         " docshard_mover, docshard_search",
-        f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM PUBLIC",
     ):
         connection.execute(statement)
+    connection.execute(
+        sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(
+            sql.Identifier(connection.info.dbname)
+        )
+    )

@@ -1,5 +1,6 @@
 """One call of the API, as the endpoints see it."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -7,17 +8,52 @@ from starlette.types import Receive, Scope
 
 from router import json_body
 from router.bodies import BodyLimits, BoundedReceive
+from router.context import RequestContext, context_of
+from router.edge import Edge
+from services.access import GlobalAccess, TenantAccess
 from services.errors import InvalidRequest, RequestTimeout, UnsupportedMediaType
+from services.principal import Caller, Origin
+from services.resources import Resources
 
 
 class Call(Request):
-    """A request whose body is bounded and whose JSON is read by the strict parser."""
+    """A request whose body is bounded and whose JSON is read by the strict parser.
 
+    Its route's rule attaches who calls (`caller`) and what that allows (`tenant` or `everywhere`).
+    """
+
+    caller: Caller
+    tenant: TenantAccess
+    everywhere: GlobalAccess
     _value: Any = None
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
         super().__init__(scope, BoundedReceive(receive, limits))
         self._limits = limits
+
+    @property
+    def edge(self) -> Edge:
+        """What all calls share."""
+        edge: Edge = self.app.state.edge
+        return edge
+
+    @property
+    def resources(self) -> Resources:
+        """What use cases need."""
+        return self.edge.resources
+
+    @property
+    def context(self) -> RequestContext:
+        """The request's id and stopwatch; takes headers for the answer."""
+        return context_of(self.scope)
+
+    def origin(self) -> Origin:
+        """Where the call came from."""
+        try:
+            address = ip_address(self.scope["client"][0])
+        except (TypeError, ValueError):
+            address = None
+        return Origin(address, self.context.request_id)
 
     def refuse_early(self) -> None:
         """Refuse what the headers already give away, before a byte of the body is read."""

@@ -6,11 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from services.blob_reader import ByteRange
 from services.errors import InvalidRequest, RangeNotSatisfiable
+
+_WORD: Final = r"[A-Za-z0-9!#$&^_.+-]{1,100}"
+MEDIA_TYPE: Final = rf'^{_WORD}/{_WORD}( ?; ?{_WORD}=({_WORD}|"[ !#-\[\]-~]{{0,100}}"))*$'
 
 _ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _DIGEST_MEMBER: Final = re.compile(r"\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):\s*")
+_MEDIA_TYPE: Final = re.compile(MEDIA_TYPE)
 _RANGE: Final = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*")
 
 
@@ -96,19 +101,6 @@ def _bad_digest() -> InvalidRequest:
     return InvalidRequest.at("#Repr-Digest", "Must look like sha-256=:BASE64 OF 32 BYTES:.")
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
-    """Bytes `first` to `last` of a content, both included."""
-
-    first: int
-    last: int
-
-    @property
-    def length(self) -> int:
-        """How many bytes."""
-        return self.last - self.first + 1
-
-
 def byte_range(value: str | None, size: int) -> ByteRange | None:
     """Give the one range that is asked for, cut to `size`, or None for the whole.
 
@@ -129,3 +121,14 @@ def byte_range(value: str | None, size: int) -> ByteRange | None:
     if first >= size:
         raise RangeNotSatisfiable(size)
     return ByteRange(first, min(last, size - 1))
+
+
+def media_type(value: str | None) -> str | None:
+    """Check a Content-Type; None when there was none.
+
+    Raises:
+        InvalidRequest: it is not type/subtype with parameters.
+    """
+    if value is None or (len(value) <= 255 and _MEDIA_TYPE.fullmatch(value)):
+        return value
+    raise InvalidRequest.at("#Content-Type", "Must be a media type such as text/plain.")

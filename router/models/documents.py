@@ -122,13 +122,6 @@ class DocumentQuery(PageQuery):
     """Which documents to list."""
 
     mime_type: MimeType | None = None
-    metadata: str | None = Field(
-        default=None,
-        description="A JSON object: documents whose metadata contain it.",
-        examples=['{"project":"harbour"}'],
-    )
-    created_after: Instant | None = None
-    created_before: Instant | None = None
     deleted: Deleted | None = None
 
 

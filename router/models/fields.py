@@ -17,6 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from router.headers import MEDIA_TYPE
+
 MAX_METADATA_BYTES: Final = 64 * 1024
 MAX_LIMIT: Final = 200
 DEFAULT_LIMIT: Final = 50
@@ -25,8 +27,6 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOR
 _INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
-_WORD: Final = r"[A-Za-z0-9!#$&^_.+-]{1,100}"
-MIME_TYPE: Final = rf'^{_WORD}/{_WORD}( ?; ?{_WORD}=({_WORD}|"[ !#-\[\]-~]{{0,100}}"))*$'
 
 
 class Given(BaseModel):
@@ -97,7 +97,7 @@ OriginalName = Annotated[
 Label = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
 ]
-MimeType = Annotated[str, StringConstraints(max_length=255, pattern=MIME_TYPE)]
+MimeType = Annotated[str, StringConstraints(max_length=255, pattern=MEDIA_TYPE)]
 ClientCode = Annotated[
     str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")
 ]

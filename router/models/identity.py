@@ -16,8 +16,6 @@ class LoginGiven(Given):
 
     email: Annotated[str, Field(min_length=3, max_length=254)]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
-    totp: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
-    recovery_code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
 class LoginShown(Shown):
@@ -31,6 +29,7 @@ class LoginShown(Shown):
 class GrantShown(Shown):
     """Permissions inside one client, or everywhere when `client_id` is null."""
 
+    role: str
     client_id: UUID | None
     permissions: list[str]
 
@@ -38,8 +37,8 @@ class GrantShown(Shown):
 class MeShown(Shown):
     """The caller."""
 
-    id: UUID
-    kind: Annotated[str, Field(description="`user` or `api_key`.")]
+    user_id: Annotated[UUID, Field(description="The user, or the one who made the key.")]
+    api_key_id: UUID | None
     grants: list[GrantShown]
 
 
