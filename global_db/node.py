@@ -42,19 +42,24 @@ class NodeAddress(_Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who we are on every cluster."""
+    """Who we are on every cluster.
+
+    Serving roles go through poolers where there are any; administrators and movers never do: their
+    sessions keep locks and roles, and poolers do not know them.
+    """
 
     role: str
     password: str
     database: str
+    serves: bool = True
 
     def direct(self, address: NodeAddress) -> str:
         """Connection string past any pooler: for LISTEN, migrations and movers."""
         return self._conninfo(address.host, address.port, self.database)
 
     def pooled(self, address: NodeAddress) -> str:
-        """Connection string through the pooler when there is one."""
-        if address.pooler is None:
+        """Connection string through the pooler when there is one for this role."""
+        if address.pooler is None or not self.serves:
             return self.direct(address)
         return self._conninfo(address.pooler.host, address.pooler.port, address.pooler.database)
 
@@ -101,7 +106,7 @@ class Node:
         self._session: dict[str, Any] = {
             "autocommit": True,
             "row_factory": dict_row,
-            "prepare_threshold": None if address.pooler else 5,
+            "prepare_threshold": None if address.pooler and login.serves else 5,
         }
         self._wait_seconds = limits.wait_seconds
         self.pool: AsyncConnectionPool[RawConnection] = AsyncConnectionPool(

@@ -144,7 +144,8 @@ class Settings(_FromEnvironment):
         }[role]
         if password is None:
             raise SettingMissing(variable, f"the database role {role.value}")
-        return Login(role.value, password.get_secret_value(), self.database)
+        serves = role in (DatabaseRole.APP, DatabaseRole.WORKER)
+        return Login(role.value, password.get_secret_value(), self.database, serves)
 
     def require_key_file(self) -> Path:
         """The local key file.
