@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,8 @@ def main() -> None:
     # Servers run under another user when root calls, and must get through to their data; what is
     # secret is written with a mode of its own.
     os.umask(0o022)
+    # A command tells its errors itself; what libraries log meanwhile is noise to its user.
+    logging.basicConfig(handlers=[logging.NullHandler()])
     sys.exit(run(sys.argv[1:]))
 
 

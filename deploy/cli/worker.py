@@ -25,7 +25,9 @@ def worker() -> None:
     Each job is leased, so any number of workers may run, on any machine that reaches the databases.
     """
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"
+        force=True,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s",
     )
     run_told(_work(service_settings()))
 

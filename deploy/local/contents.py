@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from deploy.demo.seed import seed
+from deploy.errors import OperatorError
+from deploy.fleet.environment import node_addresses, render_environment, service_environment
 from deploy.local.checklist import Line
-from deploy.local.secrets import DemoSecret, save_demo
+from deploy.local.home import write_private
+from deploy.local.secrets import DemoSecret, credentials, save_demo
 from deploy.local.servers import Site
+from services import errors, migrate
+from services.blobs import BlobStore
+from services.fleet import NodeAddress, register_shard
+from services.migrate import Migrated
+from services.operators import init_admin
+from services.resources import Data, open_data, open_resources
+from services.settings import DatabaseRole, Settings
 
 
 class Contents:
@@ -13,16 +25,44 @@ class Contents:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        variables = service_environment(site.state.fleet, credentials(site.home, site.secrets))
+        write_private(site.home.service_env, render_environment(variables))
+        # Settings come from the environment; ours is that of the fleet we bring up, whatever the
+        # caller's shell was set for.
+        os.environ.update(variables)
+        self._settings = Settings()
 
     async def make_bucket(self) -> None:
         """Make the bucket unless it is there."""
+        blobs = BlobStore(self._settings.s3)
+        try:
+            await blobs.ensure_bucket()
+        finally:
+            await blobs.close()
 
     async def migrate(self) -> str:
-        """Bring every schema to this code and register the shards; says what changed."""
-        return ""
+        """Bring every schema to this code and register the shards; says what changed.
+
+        Raises:
+            OperatorError: a database could not be migrated.
+        """
+        async with open_data(self._settings, DatabaseRole.ADMIN) as data:
+            outcomes = [await migrate.up_global(data)]
+            _refuse_failures(outcomes)
+            await self._register(data)
+            outcomes += await migrate.up(data)
+        _refuse_failures(outcomes)
+        changed = [outcome.name for outcome in outcomes if outcome.before != outcome.after]
+        return f"migrated {', '.join(changed)}" if changed else ""
 
     async def make_operator(self) -> None:
         """Make the first administrator unless there is one."""
+        secrets = self._site.secrets
+        async with open_resources(self._settings, DatabaseRole.ADMIN) as resources:
+            try:
+                await init_admin(resources, secrets.admin_email, secrets.admin_password)
+            except errors.EmailTaken:
+                return
 
     async def seed_demo(self, line: Line) -> None:
         """Fill the fleet with demo tenants and keep the key of the largest."""
@@ -35,3 +75,18 @@ class Contents:
             self._site.state.fleet.api, secrets.admin_email, secrets.admin_password, report
         )
         save_demo(self._site.home, DemoSecret(client_id=str(result.client_id), key=result.key))
+
+    async def _register(self, data: Data) -> None:
+        for shard in self._site.state.fleet.shards:
+            nodes = [NodeAddress.model_validate(node) for node in node_addresses(shard)]
+            await register_shard(data, shard.name, nodes)
+
+
+def _refuse_failures(outcomes: list[Migrated]) -> None:
+    failed = [f"{outcome.name}: {outcome.error}" for outcome in outcomes if outcome.error]
+    if failed:
+        raise OperatorError(
+            "A schema could not be migrated.",
+            "\n".join(failed),
+            "Mend the cause and run `docshard up` again: what is migrated stays so.",
+        )
