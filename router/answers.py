@@ -12,6 +12,7 @@ from router.problems import DOCS_PATH, MEDIA_TYPE, STATUS, known_errors, problem
 Json = dict[str, Any]
 
 EXAMPLE_REQUEST_ID: Final = "01983f5e-7c1a-7d2b-9a4e-0c5b7d1e2f30"
+_EXAMPLES_REF: Final = "#/components/examples"
 PROBLEM_REF: Final[Json] = {"$ref": "#/components/schemas/Problem"}
 
 PROBLEM_SCHEMA: Final[Json] = {
@@ -95,7 +96,7 @@ def _problem(status: int, codes: list[str]) -> Json:
         "content": {
             MEDIA_TYPE: {
                 "schema": PROBLEM_REF,
-                "examples": {code: {"value": _example(code)} for code in codes},
+                "examples": {code: {"$ref": f"{_EXAMPLES_REF}/{code}"} for code in codes},
             }
         },
     }
@@ -104,6 +105,11 @@ def _problem(status: int, codes: list[str]) -> Json:
     if status == 401:
         response["headers"] = {"WWW-Authenticate": header("How to get in.", "Bearer")}
     return response
+
+
+def problem_examples() -> Json:
+    """An example of every error, for components/examples."""
+    return {code: {"summary": f"{STATUS[code]} {code}", "value": _example(code)} for code in STATUS}
 
 
 def _example(code: str) -> Json:

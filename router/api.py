@@ -7,7 +7,7 @@ A rule admits the caller before the body is read. So refusals come in API.md's o
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -22,6 +22,10 @@ from services import errors
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Json = dict[str, Any]
+
+
+PUBLIC: Final = "<public>"
+"""Stands in the place of a permission where none is needed."""
 
 
 class Rule(Protocol):
@@ -137,6 +141,8 @@ def _make_route(
 ) -> GuardedRoute:
     first, *others = doc.answers
     summary, _, description = cleandoc(endpoint.__doc__ or "").partition("\n")
+    # Only answers without a model are made by hand; the others take the framework's fast way.
+    by_hand = {"response_class": Response} if first.model is None else {}
     route = GuardedRoute(
         path,
         endpoint,
@@ -151,8 +157,14 @@ def _make_route(
         response_model=first.model,
         responses={one.status: one.document() for one in (first, *others)}
         | problems((*_EVERYWHERE, *rule.refusals, *doc.refusals)),
-        openapi_extra={"x-permission": rule.permission, **(doc.extra or {})},
+        openapi_extra=_extra(rule, doc),
+        **by_hand,
     )
     if route.body_field is not None:
         route.responses |= problems(_WITH_JSON)
     return route
+
+
+def _extra(rule: Rule, doc: Doc) -> Json:
+    security: list[Json] = [] if rule.permission == PUBLIC else [{"bearer": []}]
+    return {"x-permission": rule.permission, "security": security, **(doc.extra or {})}

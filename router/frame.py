@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
 from router import docs
-from router.answers import PROBLEM_SCHEMA
+from router.answers import PROBLEM_SCHEMA, problem_examples
 from router.api import GuardedRoute
 from router.middleware.edge import EdgeMiddleware
 from router.problems import on_http_exception, on_service_error, on_validation_error
@@ -49,6 +49,7 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = PROBLEM_SCHEMA
+    components["examples"] = problem_examples()
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",

@@ -1,0 +1,39 @@
+"""The application: all routes in their frame, with resources that live as long as it does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
+
+from router.edge import make_edge
+from router.frame import assemble
+from router.routes import api_keys, audit_logs, clients, content, documents, health, identity
+from router.settings import RouterSettings
+from services.resources import open_resources
+from services.settings import Settings
+
+# In the order of how often they are called: matching goes from the first to the last.
+_PARTS = (documents, content, audit_logs, identity, clients, api_keys)
+
+
+def all_routes() -> list[BaseRoute]:
+    """Every route of the service except its documentation."""
+    return [*(route for part in _PARTS for route in part.api.routes), *health.ROUTES]
+
+
+def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
+    """Make the application; nothing is opened before it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings) as resources:
+            app.state.edge = make_edge(resources, edge_settings)
+            yield
+
+    return assemble(all_routes(), lifespan, edge_settings.max_running)
+
+
+def from_environment() -> FastAPI:
+    """Make the application of a worker process."""
+    return create_app(Settings(), RouterSettings())

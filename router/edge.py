@@ -1,0 +1,37 @@
+"""What the routes of one worker share."""
+
+from dataclasses import dataclass
+
+from router.bodies import BodyLimits
+from router.limits import Limiter
+from router.settings import RouterSettings
+from services.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Resources behind the edge, and its own limits."""
+
+    resources: Resources
+    json_limits: BodyLimits
+    content_limits: BodyLimits
+    principals: Limiter
+    clients: Limiter
+    send_patience_seconds: float
+
+
+def make_edge(resources: Resources, settings: RouterSettings) -> Edge:
+    """Give one worker its part of the limits."""
+    limits = resources.settings.limits
+
+    def limiter(policy: str, per_second: int) -> Limiter:
+        return Limiter(policy, per_second / settings.router_workers, settings.buckets)
+
+    return Edge(
+        resources=resources,
+        json_limits=BodyLimits.for_json(limits),
+        content_limits=BodyLimits.for_content(limits, settings),
+        principals=limiter("principal", limits.requests_per_second_per_principal),
+        clients=limiter("client", limits.requests_per_second_per_client),
+        send_patience_seconds=settings.send_patience_seconds,
+    )

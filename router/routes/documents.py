@@ -1,0 +1,215 @@
+"""Documents of a tenant."""
+
+from typing import Annotated, Final
+
+from fastapi import Query
+from starlette.responses import Response
+
+from router import headers
+from router.answers import Answer
+from router.api import Api, Doc
+from router.call import Call
+from router.models import examples
+from router.models.documents import (
+    Deleted,
+    DocumentGiven,
+    DocumentPage,
+    DocumentPatch,
+    DocumentQuery,
+    DocumentShown,
+)
+from router.parameters import ClientId, DocumentId, IdempotencyKey, IfMatch, IfNoneMatch
+from router.routes.replies import (
+    CONSISTENCY_TOKEN,
+    ETAG,
+    LINK,
+    LOCATION,
+    SERVED_BY,
+    UNAVAILABLE,
+    committed,
+    etag,
+    from_primary,
+    is_known,
+    linked,
+    precondition,
+    stored_document,
+)
+from router.security import Tenant
+from services import documents
+from services.documents import Document, DocumentFilter, NewDocument
+from services.pages import Page, PageRequest
+
+api = Api("Documents")
+
+DOCUMENTS: Final = "/v1/clients/{client_id}/documents"
+DOCUMENT: Final = f"{DOCUMENTS}/{{document_id}}"
+
+_ONE: Final = Answer(
+    200, "The document.", DocumentShown, examples.DOCUMENT, headers=ETAG | SERVED_BY
+)
+_CHANGED: Final = Answer(
+    200, "As it is now.", DocumentShown, examples.DOCUMENT, headers=ETAG | CONSISTENCY_TOKEN
+)
+_KNOWN: Final = Answer(304, "The caller has it already.", headers=ETAG)
+_STALE: Final = ("precondition_required", "precondition_failed")
+
+DeletedToo = Annotated[
+    Deleted | None, Query(description="`include` or `only`: a soft-deleted one is found, too.")
+]
+
+
+@api.route("GET", DOCUMENT, Tenant("document:read", of_deleted=True), Doc((_ONE, _KNOWN)))
+async def get_document(
+    call: Call,
+    client_id: ClientId,
+    document_id: DocumentId,
+    deleted: DeletedToo = None,
+    if_none_match: IfNoneMatch = None,
+) -> Document | Response:
+    """Read a document.
+
+    A soft-deleted one is not found unless asked for with `deleted`.
+    """
+    with_deleted = deleted is not None
+    document = await documents.get(call.resources, call.tenant, document_id, deleted=with_deleted)
+    from_primary(call)
+    call.context.answer_with("ETag", etag(document))
+    return Response(status_code=304) if is_known(if_none_match, document) else document
+
+
+@api.route(
+    "HEAD",
+    DOCUMENT,
+    Tenant("document:read", of_deleted=True),
+    Doc((Answer(200, "It exists.", headers=ETAG | SERVED_BY), _KNOWN)),
+)
+async def head_document(
+    call: Call,
+    client_id: ClientId,
+    document_id: DocumentId,
+    deleted: DeletedToo = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Ask whether a document exists, and for its ETag."""
+    found = await get_document(call, client_id, document_id, deleted, if_none_match)
+    return found if isinstance(found, Response) else Response()
+
+
+@api.route(
+    "GET",
+    DOCUMENTS,
+    Tenant("document:read"),
+    Doc(
+        (
+            Answer(
+                200,
+                "Documents, newest first.",
+                DocumentPage,
+                examples.page(examples.DOCUMENT),
+                headers=LINK | SERVED_BY,
+            ),
+        ),
+        refusals=("invalid_cursor",),
+    ),
+)
+async def list_documents(
+    call: Call, client_id: ClientId, query: Annotated[DocumentQuery, Query()]
+) -> Page[Document]:
+    """List documents, newest first."""
+    wanted = DocumentFilter(
+        deleted=query.deleted.value if query.deleted else "exclude", mime_type=query.mime_type
+    )
+    request = PageRequest(query.limit, query.cursor)
+    from_primary(call)
+    return linked(call, await documents.list_newest(call.resources, call.tenant, wanted, request))
+
+
+@api.route(
+    "POST",
+    DOCUMENTS,
+    Tenant("document:write"),
+    Doc(
+        (
+            Answer(
+                201,
+                "Made, without content.",
+                DocumentShown,
+                examples.NEW_DOCUMENT,
+                headers=ETAG | LOCATION | CONSISTENCY_TOKEN,
+            ),
+        ),
+        refusals=(*UNAVAILABLE, "idempotency_mismatch", "idempotency_in_progress"),
+    ),
+)
+async def create_document(
+    call: Call,
+    client_id: ClientId,
+    body: DocumentGiven,
+    idempotency_key: IdempotencyKey = None,
+) -> Document:
+    """Create a document; PUT its content next."""
+    new = NewDocument(body.original_name, body.mime_type, body.metadata)
+    key = headers.idempotency_key(idempotency_key)
+    document = stored_document(call, await documents.create(call.resources, call.tenant, new, key))
+    call.context.answer_with("Location", f"/v1/clients/{client_id}/documents/{document.id}")
+    return document
+
+
+@api.route(
+    "PATCH",
+    DOCUMENT,
+    Tenant("document:write"),
+    Doc((_CHANGED,), refusals=(*UNAVAILABLE, *_STALE)),
+)
+async def update_document(
+    call: Call,
+    client_id: ClientId,
+    document_id: DocumentId,
+    body: DocumentPatch,
+    if_match: IfMatch = None,
+) -> Document:
+    """Change a document's name and metadata.
+
+    `metadata` is merged as RFC 7396 says: null removes a member.
+    """
+    given = body.model_fields_set
+    patch = documents.DocumentPatch(
+        original_name=body.original_name if "original_name" in given else None,
+        metadata=body.metadata if "metadata" in given else None,
+    )
+    outcome = await documents.update(
+        call.resources, call.tenant, document_id, patch, precondition(if_match)
+    )
+    return stored_document(call, outcome)
+
+
+@api.route(
+    "DELETE",
+    DOCUMENT,
+    Tenant("document:delete"),
+    Doc(
+        (Answer(204, "Deleted softly.", headers=CONSISTENCY_TOKEN),),
+        refusals=(*UNAVAILABLE, *_STALE),
+    ),
+)
+async def delete_document(
+    call: Call, client_id: ClientId, document_id: DocumentId, if_match: IfMatch = None
+) -> Response:
+    """Delete a document softly: it can be restored."""
+    outcome = await documents.delete(
+        call.resources, call.tenant, document_id, precondition(if_match)
+    )
+    committed(call, outcome)
+    return Response(status_code=204)
+
+
+@api.route(
+    "POST",
+    f"{DOCUMENT}/restore",
+    Tenant("document:delete", of_deleted=True),
+    Doc((_CHANGED,), refusals=(*UNAVAILABLE, "conflict")),
+)
+async def restore_document(call: Call, client_id: ClientId, document_id: DocumentId) -> Document:
+    """Undo a soft delete."""
+    outcome = await documents.restore(call.resources, call.tenant, document_id)
+    return stored_document(call, outcome)

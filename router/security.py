@@ -1,0 +1,165 @@
+"""Who may call a route: the rules, and the bearer credential that they begin with.
+
+A rule attaches the access that use cases demand, so a route without one could not do anything.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from router.api import PUBLIC
+from router.call import Call
+from router.limits import Limiter, refuse
+from services import documents
+from services.access import (
+    admit_globally,
+    admit_to_administer,
+    admit_to_client,
+    admit_to_own,
+)
+from services.authentication import authenticate
+from services.errors import NotFound, ServiceError, Unauthenticated
+from services.principal import Caller
+
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_IDENTIFIED: Final = ("unauthenticated", "directory_unavailable", "keys_unavailable")
+_IN_CLIENT: Final = (
+    *(*_IDENTIFIED, "not_found", "forbidden", "client_suspended", "client_inactive"),
+    *("shard_unavailable", "shard_behind", "tenant_moving"),
+)
+
+
+def bearer_credential(call: Call) -> str:
+    """Give the one bearer credential of the request.
+
+    Raises:
+        Unauthenticated: there is none, or more than one, or it has another form.
+    """
+    values = call.headers.getlist("authorization")
+    found = _BEARER.fullmatch(values[0].strip()) if len(values) == 1 else None
+    if found is None:
+        raise Unauthenticated("Send one header Authorization: Bearer …")
+    return found[1]
+
+
+async def _identify(call: Call) -> Caller:
+    began = time.perf_counter()
+    principal = await authenticate(call.resources, bearer_credential(call))
+    call.context.timings["auth"] = (time.perf_counter() - began) * 1000
+    call.caller = Caller(principal, call.origin())
+    _spend(call, call.edge.principals, principal.id)
+    return call.caller
+
+
+def _spend(call: Call, limiter: Limiter, key: UUID) -> None:
+    share = limiter.take(key, time.monotonic())
+    call.context.headers.extend(share.headers())
+    if share.remaining < 0:
+        raise refuse(share)
+
+
+def _id_in_path(call: Call, name: str) -> UUID:
+    text = call.path_params[name]
+    if not _UUID.fullmatch(text):
+        raise NotFound
+    return UUID(text)
+
+
+class _NoTarget:
+    async def confirm_target(self, call: Call) -> None:
+        """Nothing in the path to be absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Public(_NoTarget):
+    """Anybody: for getting in."""
+
+    permission = PUBLIC
+    refusals = ("directory_unavailable", "keys_unavailable")
+
+    async def admit(self, call: Call) -> None:
+        """Let everyone pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anyone(_NoTarget):
+    """Whoever has valid credentials."""
+
+    permission = "<authenticated>"
+    refusals = _IDENTIFIED
+
+    async def admit(self, call: Call) -> None:
+        """Attach the caller."""
+        await _identify(call)
+
+
+@dataclass(frozen=True, slots=True)
+class Everywhere(_NoTarget):
+    """Holders of the permission on all clients."""
+
+    permission: str
+    refusals = (*_IDENTIFIED, "forbidden")
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to everything."""
+        call.everywhere = admit_globally(await _identify(call), self.permission)
+
+
+@dataclass(frozen=True, slots=True)
+class Own(_NoTarget):
+    """Holders of the permission on any client: they get what is theirs."""
+
+    permission: str
+    refusals = (*_IDENTIFIED, "forbidden")
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to the caller's own clients."""
+        call.everywhere = admit_to_own(await _identify(call), self.permission)
+
+
+@dataclass(frozen=True, slots=True)
+class Administer(_NoTarget):
+    """Holders of the permission on the client in the path, whatever its status."""
+
+    permission: str
+    refusals = (*_IDENTIFIED, "not_found", "forbidden")
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to the client."""
+        caller = await _identify(call)
+        client_id = _id_in_path(call, "client_id")
+        call.tenant = await admit_to_administer(call.resources, caller, client_id, self.permission)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Holders of the permission on the client in the path, as far as its status allows."""
+
+    permission: str
+    of_deleted: bool = False
+    """Whether the document in the path may be a deleted one."""
+
+    refusals = _IN_CLIENT
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to the client's data."""
+        caller = await _identify(call)
+        client_id = _id_in_path(call, "client_id")
+        call.tenant = await admit_to_client(call.resources, caller, client_id, self.permission)
+        _spend(call, call.edge.clients, client_id)
+
+    async def confirm_target(self, call: Call) -> None:
+        """Raise NotFound when the document in the path does not exist for the caller."""
+        if "document_id" not in call.path_params:
+            return
+        client_id, document_id = (_id_in_path(call, name) for name in ("client_id", "document_id"))
+        try:
+            access = await admit_to_client(call.resources, call.caller, client_id, "document:read")
+            await documents.get(call.resources, access, document_id, deleted=self.of_deleted)
+        except NotFound:
+            raise
+        except ServiceError:
+            return  # who may not read it learns only what was refused in the first place
