@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 import psycopg
+from psycopg.adapt import PyFormat
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
-from psycopg.types.json import JsonbDumper, set_json_dumps, set_json_loads
+from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -171,6 +172,6 @@ class Node:
 
 async def _use_json(connection: RawConnection) -> None:
     """A dict is JSONB, and orjson reads and writes it."""
-    connection.adapters.register_dumper(dict, JsonbDumper)
     set_json_dumps(orjson.dumps, connection)
     set_json_loads(orjson.loads, connection)
+    connection.adapters.register_dumper(dict, connection.adapters.get_dumper(Jsonb, PyFormat.AUTO))
