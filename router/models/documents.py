@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, IPvAnyAddress, JsonValue
 
 from router.models import examples
 from router.models.fields import (
@@ -98,7 +98,7 @@ class AuditLogShown(Shown):
     entity_type: str
     entity_id: UUID
     changes: dict[str, JsonValue]
-    ip_address: str | None
+    ip_address: IPvAnyAddress | None
     request_id: str | None
     created_at: datetime
     seq: int | None
