@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
@@ -31,6 +32,7 @@ from global_db.errors import (
     StatementTimeout,
 )
 from global_db.node import Login, Node, NodeAddress, Pooler, PoolLimits, Role
+from global_db.timing import add, measured
 
 __all__ = ["Cluster", "Login", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
@@ -119,8 +121,11 @@ class Cluster:
     async def _lend(self) -> AsyncIterator[RawConnection]:
         node = self._primary()
         with self._translated(node):
+            asked = time.perf_counter()
             async with node.pool.connection() as raw:
-                yield raw
+                add("pool", time.perf_counter() - asked)
+                with measured("db"):
+                    yield raw
 
     @contextmanager
     def _translated(self, node: Node) -> Iterator[None]:

@@ -19,6 +19,7 @@ from global_db.connection import Position, ReadConnection, Row, WriteConnection
 from global_db.directory import Placement
 from global_db.errors import ConnectionLost
 from global_db.statement import ReadStatement, WriteStatement
+from global_db.timing import measured
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
 from shards.residency import Fenced, Refused, enter_write, refusals
@@ -136,7 +137,8 @@ class Tenants:
         return await self._persist(client_id, attempt)
 
     async def _persist(self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]) -> T:
-        placement = await self._placements.get(client_id)
+        with measured("route"):
+            placement = await self._placements.get(client_id)
         try:
             return await attempt(placement)
         except Fenced:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from router.context import SCOPE_KEY, RequestContext
 from router.problems import problem_response
 from services.errors import InternalError, Overloaded
+from services.timing import collect
 
 log = logging.getLogger("docshard.router")
 
@@ -54,6 +55,7 @@ class EdgeMiddleware:
             return
         context = RequestContext(_request_id(scope["headers"]))
         scope[SCOPE_KEY] = context
+        collect(context.timings)
         body = _Body(scope["headers"], receive)
         answer = _Answer(context, body, send)
         self._running += 1

@@ -1,0 +1,7 @@
+"""Where a request's time goes, for the edge; see `global_db.timing`."""
+
+from __future__ import annotations
+
+from global_db.timing import collect
+
+__all__ = ["collect"]
