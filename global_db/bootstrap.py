@@ -109,6 +109,8 @@ def _make_database(connection: psycopg.Connection, database: str) -> None:
     # The admin becomes the owner to migrate; the owner may hand functions to the search role.
     connection.execute("GRANT docshard_owner TO docshard_admin")
     connection.execute("GRANT docshard_search TO docshard_owner")
+    # Operators see how far replicas are behind.
+    connection.execute("GRANT pg_monitor TO docshard_admin")
     found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
     if found is None:
         connection.execute(

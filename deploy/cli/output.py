@@ -30,7 +30,7 @@ def output_option(command: Command) -> Command:
     return click.option(
         "-o",
         "--output",
-        type=click.Choice(Format),
+        type=click.Choice(Format, case_sensitive=False),
         default=Format.TABLE,
         show_default=True,
         help="How to write the result.",

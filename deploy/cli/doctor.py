@@ -1,0 +1,68 @@
+"""`docshard doctor`: what is wrong, or will be."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+import click
+import httpx
+
+from deploy.cli.output import Format, output_option, show_json, show_rows
+from deploy.cli.service import with_data
+from deploy.errors import Exit
+from services.doctor import Examination, Finding, examine
+
+
+@click.command()
+@output_option
+@click.pass_context
+def doctor(ctx: click.Context, output: Format) -> None:
+    """Examine servers, replication, partitions, schemas and the router; change nothing.
+
+    Exit status 6 with findings.
+    """
+    examination = with_data(examine)
+    findings = [*examination.findings, *_router_findings()]
+    if output is Format.JSON:
+        servers = [row | {"facts": facts} for row, facts in _servers(examination)]
+        show_json({"findings": [asdict(one) for one in findings], "servers": servers})
+    else:
+        show_rows("servers", [row for row, _ in _servers(examination)], output)
+        click.echo()
+        show_rows("findings", [asdict(finding) for finding in findings], output)
+    ctx.exit(Exit.FINDINGS if findings else Exit.OK)
+
+
+def _servers(examination: Examination) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+    revisions = {schema.name: schema.revision for schema in examination.schemas}
+    return [
+        (
+            {
+                "name": name,
+                "cluster": cluster.name,
+                "role": None if facts is None else "replica" if facts.in_recovery else "primary",
+                "version": facts.version if facts else None,
+                "revision": revisions.get(cluster.name),
+            },
+            asdict(facts) if facts else None,
+        )
+        for cluster in examination.clusters
+        for name, facts in cluster.servers.items()
+    ]
+
+
+def _router_findings() -> list[Finding]:
+    """A router is asked where the environment says that one listens."""
+    port = os.environ.get("DOCSHARD_LISTEN_PORT")
+    if port is None:
+        return []
+    url = f"http://{os.environ.get('DOCSHARD_LISTEN_HOST', '127.0.0.1')}:{port}/readyz"
+    try:
+        answer = httpx.get(url, timeout=5, trust_env=False)
+    except httpx.HTTPError as error:
+        return [Finding("router", f"does not answer: {error}", "start it, or look at its log")]
+    if answer.status_code != httpx.codes.OK:
+        return [Finding("router", f"is not ready: {answer.text}", "look at its log")]
+    return []
