@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services import sweeps
+from services.fleet import sweeps
 from services.resources import Resources
 
 _log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from router import json_body
 from router.bodies import BodyLimits, BoundedReceive
 from router.context import RequestContext, context_of
 from router.edge import Edge
-from services.access import GlobalAccess, TenantAccess
+from services.access.admission import GlobalAccess, TenantAccess
 from services.errors import InvalidRequest, RequestTimeout, UnsupportedMediaType
-from services.principal import Caller, Origin
+from services.identity.principal import Caller, Origin
 from services.resources import Resources
 
 

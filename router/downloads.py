@@ -8,9 +8,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from services.blob_reader import BlobReader
-from services.content import Outgoing
-from services.disposition import attachment
+from services.blobs.disposition import attachment
+from services.blobs.reader import BlobReader
+from services.tenant.content import Outgoing
 
 
 class Download(StreamingResponse):

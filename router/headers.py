@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from services.blob_reader import ByteRange
+from services.blobs.reader import ByteRange
 from services.errors import InvalidRequest, RangeNotSatisfiable
 
 _WORD: Final = r"[A-Za-z0-9!#$&^_.+-]{1,100}"

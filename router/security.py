@@ -12,16 +12,16 @@ from uuid import UUID
 from router.api import PUBLIC
 from router.call import Call
 from router.limits import Limiter, refuse
-from services import documents
-from services.access import (
+from services.access.admission import (
     admit_globally,
     admit_to_administer,
     admit_to_client,
     admit_to_own,
 )
-from services.authentication import authenticate
+from services.access.authentication import authenticate
 from services.errors import NotFound, ServiceError, Unauthenticated
-from services.principal import Caller
+from services.identity.principal import Caller
+from services.tenant import documents
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -13,8 +13,8 @@ from uuid import UUID
 from global_db import audit as global_audit
 from global_db.audit import GlobalAuditRow
 from global_db.connection import WriteConnection
+from services.identity.principal import Caller, Origin
 from services.ids import new_id
-from services.principal import Caller, Origin
 from shards import audit as shard_audit
 from shards.audit import AuditRow
 from shards.tenants import TenantWrite

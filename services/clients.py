@@ -12,7 +12,7 @@ from global_db import clients
 from global_db.clients import Client, ClientFilter
 from global_db.clients import CodeTaken as CodeTakenInDatabase
 from global_db.connection import WriteConnection
-from services.access import GlobalAccess, TenantAccess
+from services.access.admission import GlobalAccess, TenantAccess
 from services.audit import Event, record_global
 from services.cursor import ListScope
 from services.errors import CodeTaken, InvalidRequest, NotFound, ShardUnavailable

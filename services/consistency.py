@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from services.errors import InvalidRequest
-from services.signing import BadSignature, Signer
+from services.keys.signing import BadSignature, Signer
 
 HEADER = "Consistency-Token"
 _CONTEXT = b"consistency\0"

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from services.errors import InvalidCursor
-from services.signing import BadSignature, Signer
+from services.keys.signing import BadSignature, Signer
 
 Position = tuple[Any, ...]
 """The sort key of the last row given: values that JSON has. UUIDs and times come back as text."""

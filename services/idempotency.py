@@ -14,7 +14,7 @@ from global_db import idempotency as global_keys
 from global_db.connection import WriteConnection
 from global_db.idempotency import IdempotencyKey, Stored
 from services.errors import IdempotencyMismatch
-from services.principal import Principal
+from services.identity.principal import Principal
 from shards import idempotency as tenant_keys
 from shards.tenants import TenantWrite
 

@@ -13,20 +13,20 @@ from uuid import UUID
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.listener import listen
-from services.blobs import BlobStore
+from services.blobs.store import BlobStore
 from services.consistency import ConsistencyTokens
 from services.cursor import Cursors
 from services.errors import KeysUnavailable
 from services.expiring_cache import ExpiringCache
+from services.identity.passwords import Passwords
+from services.identity.principal import Principal
+from services.identity.tokens import AccessTokens, TokenIssuer
 from services.keys.fields import Fields
 from services.keys.keyring import Keyring
 from services.keys.local_file import LocalFileProvider
+from services.keys.signing import Signer
 from services.keys.store import GlobalKeyStore
-from services.passwords import Passwords
-from services.principal import Principal
 from services.settings import DatabaseRole, Settings
-from services.signing import Signer
-from services.tokens import AccessTokens, TokenIssuer
 from shards.placement import CacheLimits, PlacementCache
 from shards.registry import ShardRegistry
 from shards.tenants import FenceLimits, Tenants

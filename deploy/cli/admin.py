@@ -11,7 +11,7 @@ from deploy.cli.output import dry_run_option, show_steps
 from deploy.cli.service import run_told, service_settings
 from deploy.errors import Refused, UsageFault
 from services import errors
-from services.operators import init_admin as make_admin
+from services.access.first_admin import init_admin as make_admin
 from services.resources import open_resources
 from services.settings import DatabaseRole, Settings
 

@@ -18,9 +18,9 @@ from deploy.cli.output import (
     show_steps,
 )
 from deploy.cli.service import with_data
-from services import fleet
 from services.clients import Client, ClientFilter
-from services.fleet import Located
+from services.fleet import shards as fleet
+from services.fleet.shards import Located
 from services.resources import Data
 
 

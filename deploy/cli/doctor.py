@@ -12,7 +12,7 @@ import httpx
 from deploy.cli.output import Format, output_option, show_json, show_rows
 from deploy.cli.service import with_data
 from deploy.errors import Exit
-from services.doctor import Examination, Finding, examine
+from services.fleet.doctor import Examination, Finding, examine
 
 
 @click.command()

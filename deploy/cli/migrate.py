@@ -9,8 +9,8 @@ import click
 from deploy.cli.output import Format, dry_run_option, output_option, show_rows, show_steps
 from deploy.cli.service import with_data
 from deploy.errors import Exit
-from services import migrate as migrations
-from services.migrate import SchemaState
+from services.fleet import migrate as migrations
+from services.fleet.migrate import SchemaState
 
 
 @click.group()

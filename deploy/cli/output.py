@@ -32,7 +32,7 @@ def output_option(command: Command) -> Command:
         "--output",
         type=click.Choice(Format, case_sensitive=False),
         default=Format.TABLE,
-        show_default=True,
+        show_default="table",
         help="How to write the result.",
     )(command)
 

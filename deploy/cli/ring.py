@@ -6,7 +6,7 @@ import click
 
 from deploy.cli.output import Format, output_option, show_rows
 from deploy.cli.service import with_data
-from services.fleet import shard_states
+from services.fleet.shards import shard_states
 
 
 @click.group()

@@ -9,7 +9,7 @@ import click
 from deploy.cli.output import Format, output_option, show_one, show_rows
 from deploy.cli.service import with_data
 from deploy.errors import NotFound
-from services.fleet import ShardState, shard_states
+from services.fleet.shards import ShardState, shard_states
 
 
 @click.group()

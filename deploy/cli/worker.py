@@ -11,7 +11,7 @@ import click
 
 from deploy.cli.service import run_told, service_settings
 from deploy.worker import Worker, jobs
-from services import leases
+from services.fleet import leases
 from services.resources import open_resources
 from services.settings import DatabaseRole, Settings
 

@@ -11,11 +11,12 @@ from deploy.local.checklist import Line
 from deploy.local.home import write_private
 from deploy.local.secrets import DemoSecret, credentials, save_demo
 from deploy.local.servers import Site
-from services import errors, migrate
-from services.blobs import BlobStore
-from services.fleet import NodeAddress, register_shard
-from services.migrate import Migrated
-from services.operators import init_admin
+from services import errors
+from services.access.first_admin import init_admin
+from services.blobs.store import BlobStore
+from services.fleet import migrate
+from services.fleet.migrate import Migrated
+from services.fleet.shards import NodeAddress, register_shard
 from services.resources import Data, open_data, open_resources
 from services.settings import DatabaseRole, Settings
 

@@ -17,8 +17,8 @@ from router.parameters import ClientId, IdempotencyKey, KeyId
 from router.routes.clients import CLIENT
 from router.routes.replies import LINK, UNAVAILABLE, linked
 from router.security import Administer
-from services import client_keys
-from services.client_keys import ApiKey, NewApiKey
+from services.access import api_keys as client_keys
+from services.access.api_keys import ApiKey, NewApiKey
 from services.pages import Page, PageRequest
 
 api = Api("API keys")

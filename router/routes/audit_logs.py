@@ -13,9 +13,9 @@ from router.parameters import ClientId
 from router.routes.clients import CLIENT
 from router.routes.replies import LINK, SERVED_BY, from_primary, linked
 from router.security import Tenant
-from services import audit_logs
-from services.audit_logs import AuditFilter, AuditRow
 from services.pages import Page, PageRequest
+from services.tenant import audit_logs
+from services.tenant.audit_logs import AuditFilter, AuditRow
 
 api = Api("Audit")
 

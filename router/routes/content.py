@@ -26,10 +26,10 @@ from router.routes.replies import (
     linked,
 )
 from router.security import Tenant
-from services import content, versions
-from services.content import Incoming, Outgoing
 from services.pages import Page, PageRequest
-from services.versions import Version
+from services.tenant import content, versions
+from services.tenant.content import Incoming, Outgoing
+from services.tenant.versions import Version
 
 api = Api("Content")
 

@@ -35,9 +35,9 @@ from router.routes.replies import (
     stored_document,
 )
 from router.security import Tenant
-from services import documents
-from services.documents import Document, DocumentFilter, NewDocument
 from services.pages import Page, PageRequest
+from services.tenant import documents
+from services.tenant.documents import Document, DocumentFilter, NewDocument
 
 api = Api("Documents")
 

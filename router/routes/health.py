@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from services.readiness import readiness
+from services.fleet.readiness import readiness
 
 _JSON: Final = "application/json"
 

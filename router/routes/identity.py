@@ -8,7 +8,7 @@ from router.call import Call
 from router.models import examples
 from router.models.identity import JwksShown, LoginGiven, LoginShown, MeShown
 from router.security import Anyone, Public
-from services.authentication import Login, log_in
+from services.access.authentication import Login, log_in
 
 api = Api("Getting in")
 

@@ -7,9 +7,9 @@ from router import headers
 from router.answers import header
 from router.call import Call
 from services.committed import Committed
-from services.documents import Document, Precondition
 from services.errors import PreconditionRequired
 from services.pages import Page
+from services.tenant.documents import Document, Precondition
 
 T = TypeVar("T")
 

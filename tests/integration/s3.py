@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from services.blobs import BlobStore
+from services.blobs.store import BlobStore
 from services.settings import S3Settings
 
 _GRPC_DISTANCE = 10_000  # SeaweedFS listens for gRPC that far above each port

@@ -11,8 +11,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from services.blob_upload import PART_BYTES
-from services.blobs import BlobAbsent, BlobStore, ByteRange, Expected, Stored
+from services.blobs.s3 import S3Calls
+from services.blobs.store import BlobAbsent, BlobStore, ByteRange, Expected, Stored
+from services.blobs.upload import PART_BYTES
 from services.errors import (
     ChecksumMismatch,
     ContentTooLarge,
@@ -20,7 +21,6 @@ from services.errors import (
     RangeNotSatisfiable,
     StorageUnavailable,
 )
-from services.s3 import S3Calls
 from services.settings import S3Settings
 from tests.integration.s3 import S3Server
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.blobs import BlobStore, Expected
+from services.blobs.store import BlobStore, Expected
 
 NAME = 'Résumé "final"\r\nX-Evil: 1 😀.pdf'
 TYPE = "application/pdf"

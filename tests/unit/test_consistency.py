@@ -8,7 +8,7 @@ from services.consistency import ConsistencyToken, ConsistencyTokens
 from services.cursor import Cursors, ListScope
 from services.errors import InvalidCursor, InvalidRequest
 from services.keys.material import Purpose
-from services.signing import Signer
+from services.keys.signing import Signer
 from tests.unit.keys import HeldKeys, new_key
 
 SIGNER = Signer(HeldKeys(new_key(Purpose.TOKEN_SIGNING)))

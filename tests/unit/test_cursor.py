@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.cursor import Cursors, ListScope
 from services.errors import InvalidCursor
 from services.keys.material import Purpose
-from services.signing import Signer
+from services.keys.signing import Signer
 from tests.unit.keys import HeldKeys, new_key
 
 CURSORS = Cursors(Signer(HeldKeys(new_key(Purpose.TOKEN_SIGNING))))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.disposition import attachment
+from services.blobs.disposition import attachment
 
 
 def test_a_plain_name() -> None:

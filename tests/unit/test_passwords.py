@@ -9,7 +9,7 @@ import argon2
 import pytest
 
 from services.errors import InvalidRequest
-from services.passwords import Passwords, check_policy
+from services.identity.passwords import Passwords, check_policy
 
 GOOD = "correct horse battery staple"
 

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from router.headers import byte_range, entity_tags, idempotency_key, sha256_of_digest
-from services.blob_reader import ByteRange
+from services.blobs.reader import ByteRange
 from services.errors import InvalidRequest, RangeNotSatisfiable
 
 DIGEST = hashlib.sha256(b"abc").digest()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.keys.material import Purpose
-from services.signing import MAX_CHARACTERS, BadSignature, Signer, sign, unsign
+from services.keys.signing import MAX_CHARACTERS, BadSignature, Signer, sign, unsign
 from tests.unit.keys import HeldKeys, new_key
 
 KEY = new_key(Purpose.TOKEN_SIGNING)

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from jwt.algorithms import OKPAlgorithm
 
 from services.errors import Unauthenticated
+from services.identity.tokens import AccessTokens, TokenIssuer
 from services.keys.material import KeyMaterial, Purpose
-from services.tokens import AccessTokens, TokenIssuer
 from tests.unit.keys import HeldKeys, new_key
 
 KEY = new_key(Purpose.JWT_SIGNING)

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from services.access import TenantAccess
+from services.access.admission import TenantAccess
 from services.audit import Event, record
 from services.committed import read
 from services.cursor import ListScope
-from services.documents import changed, image
 from services.errors import NotFound
 from services.ids import new_id
 from services.pages import Page, PageRequest, page_of, start_of
 from services.resources import Resources
+from services.tenant.documents import changed, image
 from shards import documents, versions
 from shards.documents import Document
 from shards.tenants import TenantRead, TenantWrite

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.s3 import S3Calls
+from services.blobs.s3 import S3Calls
 
 CHUNK_BYTES = 256 * 1024
 

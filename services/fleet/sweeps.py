@@ -16,9 +16,9 @@ from global_db import idempotency as global_keys
 from global_db import partitions
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError, LockNotAvailable
-from services.content import remove_abandoned
 from services.errors import ServiceError
 from services.resources import Resources
+from services.tenant.content import remove_abandoned
 from shards import idempotency as tenant_keys
 from shards import uploads
 from shards.registry import ShardBehind

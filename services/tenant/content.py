@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from services import documents, versions
-from services.access import TenantAccess
-from services.blob_reader import BlobReader, ByteRange
-from services.blob_upload import Expected
+from services.access.admission import TenantAccess
+from services.blobs.reader import BlobReader, ByteRange
+from services.blobs.upload import Expected
 from services.committed import Committed, write
 from services.errors import Conflict, NoContent, OutcomeUnknown, ServiceError
 from services.ids import new_id
 from services.resources import Resources
-from services.versions import NewContent, Version
+from services.tenant import documents, versions
+from services.tenant.versions import NewContent, Version
 from shards import uploads
 from shards.tenants import TenantWrite
 from shards.uploads import Upload

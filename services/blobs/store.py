@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.blob_reader import BlobReader, ByteRange, Extent
-from services.blob_upload import BlobUpload, Expected, Stored
-from services.disposition import attachment
+from services.blobs.disposition import attachment
+from services.blobs.reader import BlobReader, ByteRange, Extent
+from services.blobs.s3 import BlobAbsent, S3Calls
+from services.blobs.upload import BlobUpload, Expected, Stored
 from services.errors import RangeNotSatisfiable, ServiceError
-from services.s3 import BlobAbsent, S3Calls
 from services.settings import S3Settings
 from services.threads import Slots
 

@@ -11,13 +11,13 @@ from pydantic import TypeAdapter
 
 from global_db import api_keys
 from global_db.api_keys import ApiKey
-from services.access import TenantAccess
-from services.api_keys import generate
+from services.access.admission import TenantAccess
 from services.audit import Event, record_global
 from services.cursor import ListScope
 from services.errors import Forbidden, NotFound, SecretAlreadyShown
 from services.failures import global_failures
 from services.idempotency import key_for, once_in_global
+from services.identity.key_text import generate
 from services.ids import new_id
 from services.pages import Page, PageRequest, page_of, start_of
 from services.resources import Resources

@@ -10,9 +10,9 @@ from global_db.identities import NewUser
 from services.audit import Event, record_global
 from services.errors import EmailTaken, InvalidRequest
 from services.failures import global_failures
+from services.identity.passwords import check_policy
 from services.ids import new_id
 from services.keys.envelope import FieldPlace
-from services.passwords import check_policy
 from services.resources import Resources
 
 

@@ -12,10 +12,10 @@ import psycopg
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.inspection import ServerFacts, Slot, Standby, inspect
-from services import migrate
-from services.migrate import SchemaState
+from services.fleet import migrate
+from services.fleet.migrate import SchemaState
+from services.fleet.sweeps import months_ahead
 from services.resources import Data
-from services.sweeps import months_ahead
 
 __all__ = ["ClusterFacts", "Finding", "ServerFacts", "Slot", "Standby"]
 

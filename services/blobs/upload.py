@@ -8,8 +8,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from services.blobs.s3 import S3Calls
 from services.errors import ChecksumMismatch, ContentTooLarge
-from services.s3 import S3Calls
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompletedPartTypeDef

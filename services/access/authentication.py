@@ -13,11 +13,11 @@ from uuid import UUID
 from global_db import api_keys, identities
 from global_db.connection import ReadConnection
 from global_db.identities import Grant
-from services.api_keys import looks_like_one, parse
 from services.audit import Event, record_global
 from services.errors import InvalidCredentials, Unauthenticated
 from services.failures import global_failures
-from services.principal import Caller, Origin, Principal
+from services.identity.key_text import looks_like_one, parse
+from services.identity.principal import Caller, Origin, Principal
 from services.resources import Resources
 
 __all__ = ["Login", "authenticate", "log_in"]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from services.access import TenantAccess
+from services.access.admission import TenantAccess
 from services.audit import Event, record
 from services.committed import Committed, read, write
 from services.cursor import ListScope
@@ -21,9 +21,9 @@ from services.errors import (
 )
 from services.idempotency import key_for, once_in_tenant
 from services.ids import new_id
-from services.merge_patch import merge_patch, size_of
 from services.pages import Page, PageRequest, page_of, start_of
 from services.resources import Resources
+from services.tenant.merge_patch import merge_patch, size_of
 from shards import documents
 from shards.documents import Deleted, Document, DocumentFilter
 from shards.tenants import TenantRead, TenantWrite

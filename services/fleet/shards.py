@@ -12,7 +12,7 @@ from global_db.shard_catalog import Shard
 from services.audit import Event, record_global
 from services.errors import NotFound
 from services.failures import global_failures
-from services.principal import Origin
+from services.identity.principal import Origin
 from services.resources import Data
 from shards import residency
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from services.access import TenantAccess
+from services.access.admission import TenantAccess
 from services.committed import read
 from services.cursor import ListScope
 from services.pages import Page, PageRequest, page_of, start_of

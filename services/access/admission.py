@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
 from services.failures import tenant_failures
-from services.principal import Caller
+from services.identity.principal import Caller
 from services.resources import Resources
 
 READING = frozenset({"client:read", "document:read", "audit:read", "report:read"})

@@ -1,0 +1,1 @@
+"""Letting callers in: authentication, admission, API keys, the first administrator."""

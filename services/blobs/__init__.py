@@ -1,0 +1,1 @@
+"""Blobs in S3, streamed in bounded memory."""

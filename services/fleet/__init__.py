@@ -1,0 +1,1 @@
+"""Use cases of operators: shards, migrations, leases, sweeps, health."""

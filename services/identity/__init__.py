@@ -1,0 +1,1 @@
+"""What proves who somebody is: principals, passwords, tokens, key texts."""

@@ -1,0 +1,1 @@
+"""Use cases inside one tenant: documents, versions, content, its audit log."""
