@@ -21,6 +21,7 @@ from global_db.connection import (
     RawConnection,
     ReadConnection,
     WriteConnection,
+    is_connection_failure,
     transaction,
 )
 from global_db.errors import (
@@ -38,9 +39,8 @@ __all__ = ["Cluster", "Login", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
 _CALM_SECONDS = 1.0
 _ALARMED_SECONDS = 0.25
-# SQLSTATEs after which every connection to the node is suspect: the connection failed (08), the
-# server is going away or starting (57P), it is no primary any more (25006).
-_SUSPECT_STATES = ("08", "57P", "25006")
+# The server's own statement_timeout is 5 s: who waits longer waits for a server that hangs.
+_WORK_SECONDS = 8.0
 
 
 class Cluster:
@@ -125,7 +125,8 @@ class Cluster:
             async with node.pool.connection() as raw:
                 add("pool", time.perf_counter() - asked)
                 with measured("db"):
-                    yield raw
+                    async with asyncio.timeout(_WORK_SECONDS):
+                        yield raw
 
     @contextmanager
     def _translated(self, node: Node) -> Iterator[None]:
@@ -141,11 +142,17 @@ class Cluster:
             raise LockNotAvailable(self.name, "a lock was not free in time") from error
         except errors.QueryCanceled as error:
             raise StatementTimeout(self.name, "a statement took too long") from error
-        except (psycopg.OperationalError, errors.ReadOnlySqlTransaction) as error:
-            if error.sqlstate is None or error.sqlstate.startswith(_SUSPECT_STATES):
+        except errors.ReadOnlySqlTransaction as error:
+            self._suspect(node)
+            raise ConnectionLost(self.name, "the node is no primary any more") from error
+        except psycopg.OperationalError as error:
+            if is_connection_failure(error):
                 self._suspect(node)
                 raise ConnectionLost(self.name, "the connection was lost") from error
             raise ClusterUnavailable(self.name, "the primary cannot serve now") from error
+        except TimeoutError as error:
+            self._suspect(node)
+            raise ClusterUnavailable(self.name, "the primary does not answer") from error
 
     def _suspect(self, node: Node) -> None:
         """Treat the node as unknown: its pool is renewed when the next probe finds it alive."""

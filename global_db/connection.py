@@ -22,6 +22,9 @@ Row = dict[str, Any]
 RawConnection = psycopg.AsyncConnection[Row]
 T = TypeVar("T")
 
+_COMMIT_SECONDS = 10.0
+_ROLLBACK_SECONDS = 2.0
+
 # READ COMMITTED whatever the server's default: the fence needs a fresh snapshot for each statement.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # Read after COMMIT, so the position is behind the commit record. The timeline comes from the WAL
@@ -89,13 +92,21 @@ class WriteConnection(ReadConnection):
         return await cursor.fetchall()
 
     async def commit(self) -> None:
-        """Commit, and learn the position of the commit in the same round trip."""
+        """Commit, and learn the position of the commit in the same round trip.
+
+        Raises:
+            CommitInterrupted: no answer, or one that speaks of the connection and not of the
+                transaction. A pooler in between reports the server's death as an error of its own.
+        """
         try:
-            committed = await self._raw.execute("COMMIT")
-            cursor = await self._raw.execute(_POSITION)
-            row = await cursor.fetchone()
-        except psycopg.Error as error:
-            if self._raw.closed:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                committed = await self._raw.execute("COMMIT")
+                cursor = await self._raw.execute(_POSITION)
+                row = await cursor.fetchone()
+        except TimeoutError as error:
+            raise CommitInterrupted from error
+        except psycopg.OperationalError as error:
+            if self._raw.closed or is_connection_failure(error):
                 raise CommitInterrupted from error
             raise
         if committed.statusmessage != "COMMIT" or row is None:
@@ -123,9 +134,23 @@ async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
         raise
 
 
+def is_connection_failure(error: psycopg.Error) -> bool:
+    """Whether an error says that the server or the way to it failed, not a statement.
+
+    No SQLSTATE: the socket broke. 08: the connection failed. 57P: the server shuts down or starts.
+    """
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
 async def _roll_back(raw: RawConnection) -> None:
-    if not raw.closed and raw.info.transaction_status is not TransactionStatus.IDLE:
-        await raw.rollback()
+    """Leave the connection clean for its pool, or closed: a server that hangs answers nothing."""
+    if raw.closed or raw.info.transaction_status is TransactionStatus.IDLE:
+        return
+    try:
+        async with asyncio.timeout(_ROLLBACK_SECONDS):
+            await raw.rollback()
+    except (TimeoutError, psycopg.Error):
+        await raw.close()
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
