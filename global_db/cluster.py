@@ -17,6 +17,7 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from global_db.connection import (
+    WORK_SECONDS,
     CommitInterrupted,
     RawConnection,
     ReadConnection,
@@ -39,8 +40,6 @@ __all__ = ["Cluster", "Login", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
 _CALM_SECONDS = 1.0
 _ALARMED_SECONDS = 0.25
-# The server's own statement_timeout is 5 s: who waits longer waits for a server that hangs.
-_WORK_SECONDS = 8.0
 
 
 class Cluster:
@@ -93,7 +92,7 @@ class Cluster:
         Raises:
             ClusterUnavailable, PoolExhausted, StatementTimeout.
         """
-        async with self._lend() as raw:
+        async with self._lend() as raw, asyncio.timeout(WORK_SECONDS):
             yield ReadConnection(raw)
 
     @asynccontextmanager
@@ -125,8 +124,7 @@ class Cluster:
             async with node.pool.connection() as raw:
                 add("pool", time.perf_counter() - asked)
                 with measured("db"):
-                    async with asyncio.timeout(_WORK_SECONDS):
-                        yield raw
+                    yield raw
 
     @contextmanager
     def _translated(self, node: Node) -> Iterator[None]:

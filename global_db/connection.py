@@ -22,6 +22,8 @@ Row = dict[str, Any]
 RawConnection = psycopg.AsyncConnection[Row]
 T = TypeVar("T")
 
+# The servers' own statement_timeout is 5 s: who waits longer waits for a server that hangs.
+WORK_SECONDS = 8.0
 _COMMIT_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
 
@@ -127,7 +129,9 @@ async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
         async with raw.pipeline():
             await raw.execute(_BEGIN)
             connection = WriteConnection(raw)
-            yield connection
+            # The deadline ends before COMMIT: whether that took effect is never guessed from time.
+            async with asyncio.timeout(WORK_SECONDS):
+                yield connection
             await finish(connection.commit())
     except BaseException:
         await finish(_roll_back(raw))
