@@ -66,14 +66,18 @@ class _Task:
 
 
 async def seed(
-    api: str, admin_email: str, admin_password: str, progress: ProgressReport
+    api: str,
+    admin_email: str,
+    admin_password: str,
+    progress: ProgressReport,
+    documents: int = DOCUMENTS,
 ) -> DemoResult:
     """Create what is missing of the demo and a new key for its largest tenant.
 
     `api` is the base URL. Safe to repeat after any interruption: present documents are looked up
     and creations carry Idempotency-Keys. Raises OperatorError when the service refuses something.
     """
-    collections = plan(await asyncio.to_thread(find_corpus, DOCUMENTS))
+    collections = plan(await asyncio.to_thread(find_corpus, documents))
     # Without the environment's proxies: the local fleet is on loopback.
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
         service = AsyncDocshard(api, http=http)

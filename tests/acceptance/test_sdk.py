@@ -1,0 +1,133 @@
+"""The SDK against a running fleet: what a tenant's developer writes."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from docshard_client import (
+    AsyncDocshard,
+    Conflict,
+    Docshard,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    Unauthenticated,
+)
+from tests.acceptance.fleet import LocalFleet
+
+SCOPES = ("client:read", "document:read", "document:write", "document:delete", "audit:read")
+
+
+@pytest.fixture(scope="module")
+def admin_api(fleet: LocalFleet) -> Iterator[Docshard]:
+    variables = fleet.variables
+    with Docshard(fleet.api) as api:
+        api.login(variables["DOCSHARD_ADMIN_EMAIL"], variables["DOCSHARD_ADMIN_PASSWORD"])
+        yield api
+
+
+@pytest.fixture(scope="module")
+def client_id(admin_api: Docshard) -> UUID:
+    return admin_api.create_client(f"sdk-{uuid4().hex[:12]}", "An SDK's tenant").id
+
+
+@pytest.fixture(scope="module")
+def key(admin_api: Docshard, client_id: UUID) -> str:
+    return admin_api.create_api_key(client_id, "sdk", SCOPES).key
+
+
+@pytest.fixture(scope="module")
+def api(fleet: LocalFleet, key: str) -> Iterator[Docshard]:
+    with Docshard(fleet.api, key) as api:
+        yield api
+
+
+def test_a_documents_whole_life(api: Docshard, client_id: UUID) -> None:
+    made = api.create_document(client_id, "a.txt", "text/plain", {"kind": "note", "old": 1})
+    assert (made.current_version, made.size) == (0, None)
+    for number, content in enumerate((b"one", b"one and two"), start=1):
+        assert api.put_content(client_id, made.id, content, "text/plain").version_number == number
+    assert [v.version_number for v in api.list_versions(client_id, made.id)] == [2, 1]
+
+    read = api.get_document(client_id, made.id)
+    assert read.checksum_sha256 == hashlib.sha256(b"one and two").hexdigest()
+    changed = api.update_document(
+        client_id, made.id, read.etag or "", original_name="b.txt", metadata={"old": None}
+    )
+    assert (changed.original_name, changed.metadata) == ("b.txt", {"kind": "note"})
+    with pytest.raises(PreconditionFailed):
+        api.delete_document(client_id, made.id, read.etag or "")
+
+    api.delete_document(client_id, made.id, changed.etag or "")
+    with pytest.raises(NotFound):
+        api.get_document(client_id, made.id)
+    assert api.get_document(client_id, made.id, deleted="include").deleted_at is not None
+    assert api.restore_document(client_id, made.id).deleted_at is None
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+def test_content_comes_back_from_storage_and_through_the_service(
+    api: Docshard, client_id: UUID, proxy: bool
+) -> None:
+    content = bytes(range(256)) * 300
+    made = api.create_document(client_id, "raw.bin", "application/octet-stream")
+    api.put_content(client_id, made.id, content, "application/octet-stream")
+    assert api.get_content(client_id, made.id, proxy=proxy) == content
+
+
+def test_a_creation_with_the_same_key_is_one_creation(api: Docshard, client_id: UUID) -> None:
+    """I2."""
+    key = str(uuid4())
+    first, second = (
+        api.create_document(client_id, "once.txt", "text/plain", idempotency_key=key) for _ in "ab"
+    )
+    assert first.id == second.id
+    with pytest.raises(InvalidRequest) as caught:
+        api.create_document(client_id, "other.txt", "text/plain", idempotency_key=key)
+    assert caught.value.code == "idempotency_mismatch"
+    assert caught.value.request_id
+
+
+def test_lists_page_by_themselves_and_miss_nothing(api: Docshard, client_id: UUID) -> None:
+    made = {api.create_document(client_id, f"{n}.csv", "text/csv").id for n in range(7)}
+    listed = [d.id for d in api.list_documents(client_id, mime_type="text/csv", limit=3)]
+    assert (len(listed), set(listed)) == (7, made)
+
+
+def test_audit_tells_what_the_sdk_did(api: Docshard, client_id: UUID) -> None:
+    """I5."""
+    made = api.create_document(client_id, "audited.txt", "text/plain")
+    [row] = api.list_audit_logs(client_id, entity_id=made.id, limit=1)
+    assert (row.action, row.entity_id) == ("document.create", made.id)
+
+
+def test_clients_are_created_once_for_each_code(admin_api: Docshard, client_id: UUID) -> None:
+    mine = admin_api.get_client(client_id)
+    assert [c.id for c in admin_api.list_clients(code=mine.code)] == [client_id]
+    assert admin_api.get_placement(client_id).state == "open"
+    with pytest.raises(Conflict) as caught:
+        admin_api.create_client(mine.code, "Another")
+    assert caught.value.code == "code_taken"
+
+
+def test_a_wrong_key_gets_in_nowhere(fleet: LocalFleet, client_id: UUID) -> None:
+    with Docshard(fleet.api, "dsk_wrong") as stranger, pytest.raises(Unauthenticated):
+        stranger.get_client(client_id)
+
+
+async def test_the_asynchronous_face_does_the_same(
+    fleet: LocalFleet, key: str, client_id: UUID
+) -> None:
+    async with AsyncDocshard(fleet.api, key) as api:
+
+        async def store(number: int) -> bytes:
+            made = await api.create_document(client_id, f"{number}.txt", "text/x-parallel")
+            await api.put_content(client_id, made.id, b"%d" % number, "text/x-parallel")
+            return await api.get_content(client_id, made.id)
+
+        assert await asyncio.gather(*map(store, range(6))) == [b"%d" % n for n in range(6)]
+        listed = [d async for d in api.list_documents(client_id, mime_type="text/x-parallel")]
+        assert {d.current_version for d in listed} == {1}
