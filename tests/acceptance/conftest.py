@@ -1,0 +1,34 @@
+"""One running fleet for all acceptance tests, and callers of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.acceptance.api import Tenant, connect, log_in, make_tenant
+from tests.acceptance.fleet import LocalFleet
+
+
+@pytest.fixture(scope="session")
+def admin(fleet: LocalFleet) -> Iterator[httpx.Client]:
+    """The fleet's administrator; for less than the ten minutes of an access token."""
+    with connect(fleet, log_in(fleet)) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def anonymous(fleet: LocalFleet) -> Iterator[httpx.Client]:
+    with connect(fleet) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def tenant(fleet: LocalFleet, admin: httpx.Client) -> Iterator[Tenant]:
+    yield from make_tenant(fleet, admin)
+
+
+@pytest.fixture(scope="session")
+def other_tenant(fleet: LocalFleet, admin: httpx.Client) -> Iterator[Tenant]:
+    yield from make_tenant(fleet, admin)
