@@ -74,6 +74,22 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- The guard looks at the tenant that is set when the statement ends, row-level security at the one
+-- that was set when it began: a statement that sets another tenant on its way would be let in as
+-- one and fenced as the other. So each of its rows must be of the tenant that the guard looks at.
+CREATE FUNCTION docshard.guard_row() RETURNS trigger
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    client uuid := nullif(current_setting('app.client_id', true), '')::uuid;
+BEGIN
+    IF (TG_OP <> 'DELETE' AND NEW.client_id IS DISTINCT FROM client)
+        OR (TG_OP <> 'INSERT' AND OLD.client_id IS DISTINCT FROM client) THEN
+        RAISE EXCEPTION 'a write to % of a tenant that was not entered', TG_TABLE_NAME
+            USING ERRCODE = 'DS005';
+    END IF;
+    RETURN NULL;
+END $$;
+
 -- A new tenant. It never takes over a row that exists, in whatever state.
 CREATE FUNCTION docshard.admit(client uuid, first_epoch bigint) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -12,3 +12,5 @@ CREATE POLICY tenant ON docshard.{table}
 -- I3: the fence cannot be skipped.
 CREATE TRIGGER guard_fence AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON docshard.{table}
     FOR EACH STATEMENT EXECUTE FUNCTION docshard.guard_fence();
+CREATE TRIGGER guard_row AFTER INSERT OR UPDATE OR DELETE ON docshard.{table}
+    FOR EACH ROW EXECUTE FUNCTION docshard.guard_row();
