@@ -1,5 +1,6 @@
-"""Real databases for every tier that asks for them; one set of servers for a whole run."""
+"""Real servers for every tier that asks for them; one set for a whole run."""
 
+from tests.acceptance.fleet import fleet
 from tests.integration.databases import (
     fleet_data,
     fleet_dbs,
@@ -12,6 +13,7 @@ from tests.integration.databases import (
 )
 
 __all__ = [
+    "fleet",
     "fleet_data",
     "fleet_dbs",
     "global_db",

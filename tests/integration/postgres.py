@@ -1,0 +1,239 @@
+"""Real PostgreSQL servers for tests: throwaway, on free loopback ports, ended by their pids.
+
+The programs are those of DOCSHARD_POSTGRES, else the wheel's. Every test works in a database of its
+own, cloned from a template that was bootstrapped and migrated once.
+"""
+
+import os
+import random
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+
+from deploy.local import processes
+from deploy.local.engines import Engines, find_engines
+from deploy.local.ports import is_free
+from deploy.local.postgres import give
+from global_db.bootstrap import LOGINS, bootstrap
+from global_db.cluster import Cluster, NodeAddress, PoolLimits
+from global_db.connection import RawConnection
+from global_db.migration import GLOBAL_HISTORY, History
+from global_db.node import Login
+from shards.registry import HISTORY as SHARD_HISTORY
+
+APP, WORKER, ADMIN, SUPERUSER = "docshard_app", "docshard_worker", "docshard_admin", "postgres"
+TEMPLATES: Mapping[str, History] = {
+    "template_global": GLOBAL_HISTORY,
+    "template_shard": SHARD_HISTORY,
+}
+
+_START_SECONDS = 30.0
+_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "wal_level": "logical",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "fsync": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    # Statistics change when a test says so, not while it looks at a plan.
+    "autovacuum": "off",
+}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server. Every role has the same password."""
+
+    port: int
+    password: str
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def conninfo(self, role: str = SUPERUSER, database: str = "postgres") -> str:
+        """How to connect as this role."""
+        return make_conninfo(
+            host="127.0.0.1", port=self.port, dbname=database, user=role, password=self.password
+        )
+
+    def prepare(self, database: str) -> None:
+        """Make a database with roles and an empty schema."""
+        bootstrap(self.conninfo(), dict.fromkeys(LOGINS, self.password), database)
+
+    def migrate(self, database: str, history: History) -> None:
+        """Bring a prepared database to the history's head."""
+        history.upgrade(self.conninfo(ADMIN, database))
+
+    @contextmanager
+    def database(
+        self, template: str | None = None, name: str | None = None
+    ) -> Iterator["Database"]:
+        """A database for the length of the block: a clone, or without template an empty one."""
+        chosen = name or f"test_{os.getpid()}_{next(self._numbers)}"
+        if template is None:
+            self.prepare(chosen)
+        else:
+            self._clone(chosen, template)
+        try:
+            yield Database(self, chosen)
+        finally:
+            with psycopg.connect(self.conninfo(), autocommit=True) as connection:
+                connection.execute(
+                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(chosen))
+                )
+
+    def _clone(self, name: str, template: str) -> None:
+        new, old = sql.Identifier(name), sql.Identifier(template)
+        with psycopg.connect(self.conninfo(), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(new, old))
+            # A clone has its template's contents, not its grants.
+            connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(new))
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of a test."""
+
+    server: Postgres
+    name: str
+
+    def conninfo(self, role: str) -> str:
+        """How to connect as this role."""
+        return self.server.conninfo(role, self.name)
+
+    @asynccontextmanager
+    async def session(self, role: str = SUPERUSER) -> AsyncIterator[RawConnection]:
+        """A connection of psycopg's own: each statement its own transaction, rows as dicts."""
+        connection = await psycopg.AsyncConnection.connect(
+            self.conninfo(role), autocommit=True, row_factory=dict_row
+        )
+        async with connection:
+            yield connection
+
+    @property
+    def address(self) -> NodeAddress:
+        """Where a `Cluster` of this database finds its one node."""
+        return NodeAddress(name=f"node-{self.server.port}", host="127.0.0.1", port=self.server.port)
+
+    def login(self, role: str = APP) -> Login:
+        """What a `Cluster` logs in with."""
+        return Login(role, self.server.password, self.name)
+
+    @asynccontextmanager
+    async def cluster(
+        self, role: str = APP, limits: PoolLimits | None = None
+    ) -> AsyncIterator[Cluster]:
+        """The database as the service talks to it."""
+        cluster = Cluster("shard-1", [self.address], self.login(role), limits or PoolLimits())
+        async with cluster:
+            yield cluster
+
+    def set_deadline(self, role: str, name: str, value: str) -> None:
+        """Give a role another deadline in this database, for sessions from now on."""
+        with psycopg.connect(self.conninfo(SUPERUSER), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
+                    sql.Identifier(role), sql.Identifier(self.name), sql.Identifier(name), value
+                )
+            )
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where servers keep their files, and an empty cluster that their data is copied from."""
+
+    folder: Path
+    engines: Engines
+    password: str
+
+    @property
+    def template(self) -> Path:
+        """The empty cluster."""
+        return self.folder / "template"
+
+    @contextmanager
+    def server(self, name: str) -> Iterator[Postgres]:
+        """A running server without databases."""
+        data, port = self.folder / name, _free_port()
+        self._run(["/bin/cp", "-a", str(self.template), str(data)])
+        settings = [f"-c{key}={value}" for key, value in _SETTINGS.items()]
+        command = processes.Command(
+            arguments=[
+                *(self.engines.postgres_program("postgres"), "-D", str(data), f"-p{port}"),
+                *settings,
+            ],
+            folder=Path("/"),
+            log=self.folder / f"{name}.log",
+            user=self.engines.user,
+            environment=_ENVIRONMENT,
+        )
+        process = processes.spawn(command, {})
+        try:
+            server = Postgres(port, self.password)
+            _await_start(server, process, command.log)
+            yield server
+        finally:
+            # Nothing here is worth an orderly shutdown.
+            family = processes.family(process)
+            processes.send([process], signal.SIGQUIT)
+            processes.send(processes.await_end(family, 10), signal.SIGKILL)
+
+    def make_template(self) -> None:
+        """Run initdb, once for all servers."""
+        password = self.folder / "password"
+        password.write_text(self.password)
+        give(password, self.engines.user)
+        self._run(
+            [
+                *(self.engines.postgres_program("initdb"), "-D", str(self.template)),
+                *("-U", "postgres", f"--pwfile={password}", "-A", "scram-sha-256"),
+                *("-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+            ]
+        )
+
+    def _run(self, arguments: list[str]) -> None:
+        processes.run_tool(arguments, self.engines.user, _ENVIRONMENT)
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """A folder for servers, deleted in the end."""
+    with tempfile.TemporaryDirectory(prefix="docshard-test-", ignore_cleanup_errors=True) as name:
+        folder, chosen = Path(name), os.environ.get("DOCSHARD_POSTGRES")
+        engines = find_engines(Path(chosen) if chosen else None, folder)
+        folder.chmod(0o711)
+        give(folder, engines.user)
+        made = Site(folder, engines, secrets.token_urlsafe(16))
+        made.make_template()
+        yield made
+
+
+def _await_start(server: Postgres, process: psutil.Process, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            psycopg.connect(server.conninfo(), connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            if processes.alive(process.pid) is None or time.monotonic() > deadline:
+                raise RuntimeError(log.read_text(errors="replace")[-2000:]) from error
+            time.sleep(0.03)
+        else:
+            return
+
+
+def _free_port() -> int:
+    """Below the ports that the kernel gives to clients."""
+    return next(port for port in iter(lambda: random.randrange(22_000, 32_000), 0) if is_free(port))
