@@ -1,6 +1,6 @@
 """A tenant of the running fleet, and callers of it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -67,7 +67,7 @@ def make_key(
     return key
 
 
-def make_tenant(fleet: LocalFleet, admin: httpx.Client) -> Iterator[Tenant]:
+def make_tenant(fleet: LocalFleet, admin: httpx.Client) -> Generator[Tenant]:
     body = {"code": f"tenant-{uuid4().hex[:20]}", "name": "A tenant"}
     answer = admin.post("/v1/clients", json=body)
     assert answer.status_code == 201, answer.text

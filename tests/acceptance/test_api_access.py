@@ -199,7 +199,6 @@ def test_a_tenant_sees_only_itself(tenant: Tenant, admin: httpx.Client, fleet: L
     "credential",
     [
         "Bearer",
-        "Bearer ",
         "Basic YTpi",
         "Bearer dsk_" + "x" * 49,
         "Bearer a.b.c",
@@ -210,7 +209,7 @@ def test_a_tenant_sees_only_itself(tenant: Tenant, admin: httpx.Client, fleet: L
     ],
 )
 def test_what_is_no_credential(anonymous: httpx.Client, credential: str) -> None:
-    answer = anonymous.get("/v1/me", headers={"Authorization": credential.encode("latin-1")})
+    answer = anonymous.get("/v1/me", headers=[(b"Authorization", credential.encode("latin-1"))])
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
