@@ -23,6 +23,8 @@ _PACKAGES = ("router", "services", "shards", "global_db", "deploy")
 class Application(Server):
     """A process of our own code; restarted when code or configuration changed."""
 
+    # Imports alone take seconds when other programs keep the machine busy.
+    start_seconds: ClassVar[float] = 90.0
     stop_seconds: ClassVar[float] = 10.0
     arguments: ClassVar[tuple[str, ...]]
 

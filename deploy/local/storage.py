@@ -65,7 +65,8 @@ class StorageServer(Server):
             log=self.log,
             user=self.site.engines.user,
             environment={
-                "GOMEMLIMIT": "200MiB",
+                # At 200 MiB its garbage collector never rests: 13 % of a core while idle.
+                "GOMEMLIMIT": "400MiB",
                 "WEED_S3_SSE_KEY": self.site.secrets.s3_encryption_key,
                 "HOME": str(self.folder),
                 "PATH": "/usr/bin:/bin",

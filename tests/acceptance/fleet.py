@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -13,13 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from deploy.fleet.environment import parse_environment
 from deploy.local import processes
+from deploy.local.home import Home
+from deploy.local.parts import existing_parts
+from deploy.local.status import PartStatus, status_of
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,9 @@ class LocalFleet:
             )
         return done
 
-    def status(self) -> dict[str, dict[str, Any]]:
-        """Every part by name, as `docshard status` tells it."""
-        nodes = json.loads(self.run("status", "-o", "json", check=False).stdout)["nodes"]
-        return {node["name"]: node for node in nodes}
+    def status(self) -> dict[str, PartStatus]:
+        """Every part by name: what `docshard status` shows."""
+        return {part.name: part for part in status_of(existing_parts(Home(self.home)))}
 
     @property
     def variables(self) -> dict[str, str]:

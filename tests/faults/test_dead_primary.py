@@ -67,13 +67,14 @@ def test_a_dead_primary_concerns_its_own_tenants_only_and_heals_by_itself(
 ) -> None:
     struck, spared = tenants["shard-1"], tenants["shard-2"]
     assert struck.create_document().status_code == 201
-    router = fleet.status()["router"]["pid"]
+    router = fleet.status()["router"].pid
     try:
         fleet.run("kill", "shard-1-primary")
-        for _ in range(20):
+        # The first may have been handed to the pooler, which gives up after 5 s.
+        for patience in (10, *[4] * 20):
             begun = time.monotonic()
             refused = struck.create_document()
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < patience
             assert_unavailable(refused)
             assert spared.create_document().status_code == 201
             assert spared.documents().status_code == 200
@@ -82,7 +83,7 @@ def test_a_dead_primary_concerns_its_own_tenants_only_and_heals_by_itself(
     until(lambda: struck.create_document().status_code == 201)
     # What was refused has left nothing: two acknowledged writes, two documents.
     assert len(struck.documents().json()["items"]) == 2
-    assert fleet.status()["router"]["pid"] == router
+    assert fleet.status()["router"].pid == router
 
 
 def test_a_frozen_primary_is_refused_in_bounded_time(
