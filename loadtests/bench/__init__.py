@@ -2,6 +2,6 @@
 
     python -m loadtests.bench
 
-Unlike the load tests they look inside: they run the shards' own schema and SQL on a throwaway
-PostgreSQL server.
+Unlike the load tests they look inside: they run SQL on the databases of a throwaway fleet, which
+`docshard up` made for them with the schemas of the service.
 """

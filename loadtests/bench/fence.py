@@ -1,11 +1,12 @@
 """What the fence costs: one-row write transactions a second, with it and without.
 
 Every form inserts the same row over the same connections, as the application role behind the same
-row-level security, and commits as the service does:
+row-level security, and pipelines its transaction as the service does:
 
-- `without the fence`: set the tenant and insert, in one round trip before the COMMIT's, into a
-  twin of documents that has no guard;
-- `without, two trips`: the same, but waiting for the first statement as `enter_write` has to;
+- `without the fence`: set the tenant, insert, commit, all in one round trip, into a twin of
+  documents that has no guard;
+- `without, two trips`: the same, but waiting for the first statement as the service waits for
+  `enter_write`;
 - `with the fence`: `enter_write`, then insert into documents, whose guard looks again.
 """
 
@@ -18,22 +19,14 @@ from typing import LiteralString
 from uuid import UUID
 
 import psycopg
-import sqlalchemy as sa
 import uuid_utils.compat as uuid_utils
-from psycopg.rows import dict_row
 
-from global_db.connection import RawConnection, transaction
-from global_db.statement import WriteStatement, write
+from loadtests.bench.fleet import Shard
 from loadtests.bench.rounds import Form, by_turns
-from loadtests.bench.server import ShardServer
-from shards.residency import enter_write
-from shards.tables import documents
 
 CONNECTIONS = 8
 GOAL = 0.4
 """The least that the fence must leave of the rate without it."""
-
-_EPOCH = 1
 
 # Indexes and constraints as documents has them; triggers are not copied, policies neither.
 _TWIN: tuple[LiteralString, ...] = (
@@ -45,54 +38,51 @@ _TWIN: tuple[LiteralString, ...] = (
     "(SELECT nullif(current_setting('app.client_id', true), '')::uuid))",
     "GRANT SELECT, INSERT ON docshard.documents_twin TO docshard_app",
 )
-
-_twin = documents.to_metadata(sa.MetaData(schema=documents.schema), name="documents_twin")
-
-
-def _insert(table: sa.Table) -> WriteStatement:
-    names = ("client_id", "id", "original_name", "mime_type", "created_by")
-    return write(sa.insert(table).values({name: sa.bindparam(name) for name in names}))
-
-
-_INSERT, _INSERT_TWIN = _insert(documents), _insert(_twin)
-_SET_TENANT = write(
-    sa.select(sa.func.set_config("app.client_id", sa.bindparam("client", type_=sa.Text), True))
+_BEGIN: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_ENTER: LiteralString = "SELECT docshard.enter_write(%s, 1)"
+_SET_TENANT: LiteralString = "SELECT set_config('app.client_id', %s::uuid::text, true)"
+_ROW: LiteralString = (
+    "(client_id, id, original_name, mime_type, created_by) "
+    "VALUES (%(client)s, %(id)s, 'a.txt', 'text/plain', %(client)s)"
 )
+_INSERT: LiteralString = f"INSERT INTO docshard.documents {_ROW}"
+_INSERT_TWIN: LiteralString = f"INSERT INTO docshard.documents_twin {_ROW}"
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
     """One connection, writing for one tenant."""
 
-    raw: RawConnection
+    connection: psycopg.AsyncConnection
     client_id: UUID
 
     async def fenced(self) -> None:
         """One transaction as the service makes it."""
-        async with transaction(self.raw) as connection:
-            await enter_write(connection, self.client_id, _EPOCH)
-            await connection.send(_INSERT, **self._row())
+        async with self.connection.pipeline():
+            await self.connection.execute(_BEGIN)
+            entered = await self.connection.execute(_ENTER, [self.client_id])
+            await entered.fetchone()
+            await self._insert(_INSERT)
 
     async def waiting(self) -> None:
         """One without the fence that waits where the fence does."""
-        async with transaction(self.raw) as connection:
-            await connection.returning(_SET_TENANT, client=str(self.client_id))
-            await connection.send(_INSERT_TWIN, **self._row())
+        async with self.connection.pipeline():
+            await self.connection.execute(_BEGIN)
+            tenant = await self.connection.execute(_SET_TENANT, [self.client_id])
+            await tenant.fetchone()
+            await self._insert(_INSERT_TWIN)
 
     async def unfenced(self) -> None:
         """One without the fence."""
-        async with transaction(self.raw) as connection:
-            await connection.send(_SET_TENANT, client=str(self.client_id))
-            await connection.send(_INSERT_TWIN, **self._row())
+        async with self.connection.pipeline():
+            await self.connection.execute(_BEGIN)
+            await self.connection.execute(_SET_TENANT, [self.client_id])
+            await self._insert(_INSERT_TWIN)
 
-    def _row(self) -> dict[str, object]:
-        return {
-            "client_id": self.client_id,
-            "id": uuid_utils.uuid7(),
-            "original_name": "a.txt",
-            "mime_type": "text/plain",
-            "created_by": self.client_id,
-        }
+    async def _insert(self, statement: LiteralString) -> None:
+        row = {"client": self.client_id, "id": uuid_utils.uuid7()}
+        await self.connection.execute(statement, row)
+        await self.connection.execute("COMMIT")
 
 
 Write = Callable[[Writer], Awaitable[None]]
@@ -103,11 +93,11 @@ FORMS: dict[str, Write] = {
 }
 
 
-async def measure(server: ShardServer, rounds: int, seconds: float) -> list[Form]:
+async def measure(shard: Shard, rounds: int, seconds: float) -> list[Form]:
     """Measure the forms by turns; one round of one form takes `seconds`."""
     clients = [uuid_utils.uuid7() for _ in range(CONNECTIONS)]
-    await asyncio.to_thread(_prepare, server, clients)
-    async with _writers(server, clients) as writers:
+    await asyncio.to_thread(_prepare, shard, clients)
+    async with _writers(shard, clients) as writers:
 
         async def rate(name: str) -> float:
             return await _rate(writers, FORMS[name], seconds)
@@ -129,22 +119,25 @@ async def _until(end: float, writer: Writer, form: Write) -> int:
     return done
 
 
-def _prepare(server: ShardServer, clients: Sequence[UUID]) -> None:
-    with psycopg.connect(server.conninfo("docshard_admin"), autocommit=True) as admin:
+def _prepare(shard: Shard, clients: Sequence[UUID]) -> None:
+    owner = shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD")
+    with psycopg.connect(owner, autocommit=True) as admin:
         for statement in _TWIN:
             admin.execute(statement)
-    with psycopg.connect(server.conninfo("docshard_app"), autocommit=True) as app:
+    with psycopg.connect(_application(shard), autocommit=True) as app:
         for client_id in clients:
-            app.execute("SELECT docshard.admit(%s, %s)", [client_id, _EPOCH])
+            app.execute("SELECT docshard.admit(%s, 1)", [client_id])
+
+
+def _application(shard: Shard) -> str:
+    return shard.conninfo("docshard_app", "DOCSHARD_APP_PASSWORD")
 
 
 @asynccontextmanager
-async def _writers(server: ShardServer, clients: Sequence[UUID]) -> AsyncIterator[list[Writer]]:
+async def _writers(shard: Shard, clients: Sequence[UUID]) -> AsyncIterator[list[Writer]]:
     async with AsyncExitStack() as stack:
         writers = []
         for client_id in clients:
-            raw = await psycopg.AsyncConnection.connect(
-                server.conninfo("docshard_app"), autocommit=True, row_factory=dict_row
-            )
-            writers.append(Writer(await stack.enter_async_context(raw), client_id))
+            connection = await psycopg.AsyncConnection.connect(_application(shard), autocommit=True)
+            writers.append(Writer(await stack.enter_async_context(connection), client_id))
         yield writers
