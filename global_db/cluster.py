@@ -22,6 +22,7 @@ from global_db.connection import (
     RawConnection,
     ReadConnection,
     WriteConnection,
+    deadline,
     is_connection_failure,
     transaction,
 )
@@ -92,8 +93,9 @@ class Cluster:
         Raises:
             ClusterUnavailable, PoolExhausted, StatementTimeout.
         """
-        async with self._lend() as raw, asyncio.timeout(WORK_SECONDS):
-            yield ReadConnection(raw)
+        async with self._lend() as raw:
+            with deadline(raw, WORK_SECONDS):
+                yield ReadConnection(raw)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteConnection]:
@@ -148,9 +150,6 @@ class Cluster:
                 self._suspect(node)
                 raise ConnectionLost(self.name, "the connection was lost") from error
             raise ClusterUnavailable(self.name, "the primary cannot serve now") from error
-        except TimeoutError as error:
-            self._suspect(node)
-            raise ClusterUnavailable(self.name, "the primary does not answer") from error
 
     def _suspect(self, node: Node) -> None:
         """Treat the node as unknown: its pool is renewed when the next probe finds it alive."""

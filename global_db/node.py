@@ -17,7 +17,10 @@ from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict, Field
 
-from global_db.connection import RawConnection
+from global_db.connection import RawConnection, deadline
+
+_CONNECT_SECONDS = 3.0
+_PROBE_SECONDS = 2.0
 
 
 class _Frozen(BaseModel):
@@ -151,17 +154,20 @@ class Node:
 
     async def _ask(self) -> Role:
         try:
-            async with asyncio.timeout(2):
-                if self._probe is None:
-                    self._probe = await psycopg.AsyncConnection.connect(
-                        self._conninfo, **self._session
-                    )
-                cursor = await self._probe.execute("SELECT pg_is_in_recovery() AS standby")
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                probe = await self._probe_connection()
+            with deadline(probe, _PROBE_SECONDS):
+                cursor = await probe.execute("SELECT pg_is_in_recovery() AS standby")
                 row = await cursor.fetchone()
         except (psycopg.Error, OSError, TimeoutError):
             await self._drop_probe()
             return Role.DOWN
         return Role.REPLICA if row is None or row["standby"] else Role.PRIMARY
+
+    async def _probe_connection(self) -> RawConnection:
+        if self._probe is None:
+            self._probe = await psycopg.AsyncConnection.connect(self._conninfo, **self._session)
+        return self._probe
 
     async def _drop_probe(self) -> None:
         probe, self._probe = self._probe, None
