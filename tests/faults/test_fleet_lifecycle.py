@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -165,3 +166,9 @@ def test_everything_listens_on_loopback_only(small: LocalFleet) -> None:
     for process in small.processes():
         for connection in process.net_connections(kind="inet"):
             assert connection.laddr.ip == "127.0.0.1", (process.name(), connection)
+
+
+def test_a_fleet_whose_home_was_deleted_is_found_and_ended(small: LocalFleet) -> None:
+    shutil.rmtree(small.home)
+    small.run("down")
+    assert small.processes() == []
