@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from services.doctor import ClusterFacts, ServerFacts, Slot, Standby, judge, judge_schemas
-from services.migrate import SchemaState
+from services.fleet.doctor import ClusterFacts, ServerFacts, Slot, Standby, judge, judge_schemas
+from services.fleet.migrate import SchemaState
 
 TODAY = date(2026, 12, 31)
 PRIMARY = ServerFacts(
