@@ -19,8 +19,8 @@ from router.models.clients import (
 from router.parameters import ClientId, IdempotencyKey
 from router.routes.replies import LINK, LOCATION, UNAVAILABLE, linked
 from router.security import Administer, Everywhere, Own
-from services import clients
-from services.clients import Client, ClientFilter, NewClient, PlacementView
+from services.administration import clients
+from services.administration.clients import Client, ClientFilter, NewClient, PlacementView
 from services.errors import InvalidJson, InvalidRequest
 from services.pages import Page, PageRequest
 
