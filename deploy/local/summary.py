@@ -50,7 +50,7 @@ def _steps(home: Home, fleet: Fleet, demo: DemoSecret | None) -> list[str]:
         steps += [
             "  # the tenant's documents, three of them",
             f'  {source}; curl -s -H "Authorization: Bearer $DOCSHARD_DEMO_KEY"'
-            ' "$DOCSHARD_API/v1/clients/$DOCSHARD_DEMO_CLIENT_ID/documents?limit=3"',
+            ' "$DOCSHARD_API/v1/clients/$DOCSHARD_DEMO_CLIENT_ID/documents?limit=3"; echo',
         ]
     command = _command(home)
     victim = fleet.shards[0].primary.name
