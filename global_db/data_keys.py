@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,7 +16,10 @@ from global_db.tables import data_keys
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """One row of data_keys. A retired key still opens what it sealed."""
+    """One row of data_keys.
+
+    A retired key still opens what it sealed; until `retired_at` has come it also makes new values.
+    """
 
     id: UUID
     purpose: str
@@ -38,6 +41,14 @@ _INSERT = write(
     .on_conflict_do_nothing()
     .returning(data_keys.c.id)
 )
+_RETIRE = write(
+    sa.update(data_keys)
+    .where(
+        data_keys.c.id == sa.bindparam("own_id", type_=sa.Uuid), data_keys.c.retired_at.is_(None)
+    )
+    .values(retired_at=sa.func.now() + sa.bindparam("delay", type_=sa.Interval))
+    .returning(data_keys.c.retired_at)
+)
 
 
 async def all_keys(connection: ReadConnection) -> list[DataKey]:
@@ -57,3 +68,9 @@ async def insert(connection: WriteConnection, key: DataKey) -> bool:
         _INSERT, id=key.id, purpose=key.purpose, provider=key.provider, wrapped=key.wrapped
     )
     return row is not None
+
+
+async def retire(connection: WriteConnection, key_id: UUID, delay: timedelta) -> datetime | None:
+    """Retire a key after a delay; answers when, or None when it was retired before."""
+    row = await connection.returning(_RETIRE, own_id=key_id, delay=delay)
+    return None if row is None else row["retired_at"]

@@ -9,6 +9,7 @@ from router.models.fields import Id, VersionNumber
 
 ClientId = Annotated[Id, Path(examples=[examples.CLIENT_ID])]
 DocumentId = Annotated[Id, Path(examples=[examples.DOCUMENT_ID])]
+UserId = Annotated[Id, Path(examples=[examples.USER_ID])]
 KeyId = Annotated[Id, Path(examples=[examples.KEY_ID])]
 Number = Annotated[VersionNumber, Path(description="The version's number, from 1.", examples=[1])]
 

@@ -104,6 +104,21 @@ class Timing(_FromEnvironment):
     access_token_seconds: int = Field(default=600, ge=30, le=3600)
 
 
+class SessionSettings(_FromEnvironment):
+    """How long sessions and links last, and how patient we are with guessers."""
+
+    session_days: int = Field(default=30, ge=1, le=90)
+    """A session ends so long after its login, however often it was refreshed."""
+    refresh_grace_seconds: float = Field(default=10.0, ge=0, le=60)
+    """A refresh token that was just replaced gets the same answer again: the first may be lost."""
+    recent_login_seconds: int = Field(default=600, ge=30)
+    """What changes how one gets in needs a login that is not older."""
+    password_link_hours: int = Field(default=24, ge=1, le=72)
+    free_login_failures_per_account: int = Field(default=10, ge=1)
+    free_login_failures_per_address: int = Field(default=50, ge=1)
+    longest_login_delay_seconds: int = Field(default=900, ge=1)
+
+
 class Settings(_FromEnvironment):
     """Everything a router, a worker or a command needs to know of its surroundings."""
 
@@ -120,6 +135,7 @@ class Settings(_FromEnvironment):
     limits: Limits = Field(default_factory=Limits)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     timing: Timing = Field(default_factory=Timing)
+    sessions: SessionSettings = Field(default_factory=SessionSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:

@@ -23,7 +23,7 @@ async def init_admin(resources: Resources, email: str, password: str) -> UUID:
         EmailTaken: a living user has this address. InvalidRequest: no address, or a weak password.
         DirectoryUnavailable.
     """
-    check_policy(password)
+    check_policy(password, email=email)
     user_id = new_id()
     fields = resources.secrets.fields
     try:

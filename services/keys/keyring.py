@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _PURPOSES = frozenset(Purpose)
 # Unknown key ids come from outside: they make us look again, and not more often than this.
 _LOOK_AGAIN_SECONDS = 1.0
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Keyring:
@@ -56,7 +57,7 @@ class Keyring:
         used = {key.purpose for key in known if key.retired_at is None}
         missing = [purpose for purpose in Purpose if purpose not in used]
         for purpose in missing:
-            await self._store.insert(await self._new(purpose))
+            await self._store.insert(await self.make(purpose))
         # Read again: where another process was first, its key is the one.
         self._hold(await self._unwrapped(await self._store.all_keys() if missing else known))
         self._looked_at = self._clock()
@@ -73,14 +74,16 @@ class Keyring:
             await self._look()
 
     def current(self, purpose: Purpose) -> KeyMaterial:
-        """The key that makes new values.
+        """The key that makes new values: one that is about to retire goes before its successor.
 
         Raises:
             KeysUnavailable: none is held.
         """
-        for key in self.held(purpose):
-            if key.retired_at is None:
-                return key
+        now = datetime.now(UTC)
+        ends = [(key.retired_at or _NEVER, key) for key in self.held(purpose)]
+        usable = [(end, key) for end, key in ends if end > now]
+        if usable:
+            return min(usable, key=lambda one: one[0])[1]
         raise KeysUnavailable(f"No key for {purpose.value} is at hand.")
 
     def held(self, purpose: Purpose) -> tuple[KeyMaterial, ...]:
@@ -106,7 +109,12 @@ class Keyring:
         self._hold(await self._unwrapped(await self._store.all_keys()))
         self._looked_at = self._clock()
 
-    async def _new(self, purpose: Purpose) -> DataKey:
+    async def make(self, purpose: Purpose) -> DataKey:
+        """Make a key that nobody has stored yet.
+
+        Raises:
+            KeysUnavailable: the provider does not wrap it.
+        """
         key_id = uuid_utils.uuid7()
         context = _context(key_id, purpose)
         try:

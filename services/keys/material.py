@@ -13,12 +13,17 @@ class Purpose(StrEnum):
     BLIND_INDEX_EMAIL = "blind_index_email"
     BLIND_INDEX_MOBILE = "blind_index_mobile"
     JWT_SIGNING = "jwt_signing"
+    REFRESH_TOKENS = "refresh_tokens"
     TOKEN_SIGNING = "token_signing"  # noqa: S105  the name of a purpose, not a secret
 
 
 @dataclass(frozen=True, slots=True)
 class KeyMaterial:
-    """32 secret bytes with their id. `retired_at` set: reads what exists, makes nothing new."""
+    """32 secret bytes with their id.
+
+    Once `retired_at` has come it reads what exists and makes nothing new. Until then it makes new
+    values although its successor exists: that one has to become known everywhere first.
+    """
 
     id: UUID
     purpose: Purpose
