@@ -18,9 +18,8 @@ from deploy.cli.output import (
 )
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.errors import UsageFault
-from global_db.data_keys import DataKey
 from services.access import signing_keys
-from services.access.signing_keys import Rotation
+from services.access.signing_keys import DataKey, Rotation
 from services.resources import open_resources
 from services.settings import DatabaseRole, Settings
 

@@ -32,7 +32,13 @@ from services.ids import new_id
 from services.keys.envelope import FieldPlace
 from services.resources import Resources
 
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What may be told of a link again."""
+
+    id: UUID
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class ShownLink:
 
     token: str = field(repr=False)
     expires_at: datetime
+
+
+_LINK: TypeAdapter[Link] = TypeAdapter(Link)
 
 
 async def make(
@@ -62,7 +71,7 @@ async def make(
     with global_failures():
         async with resources.data.global_db.write() as connection:
 
-            async def effect() -> datetime:
+            async def effect() -> Link:
                 if await accounts.lock(connection, user_id) is None:
                     raise NotFound
                 _demand_no_less(principal, await identities.grants(connection, user_id))
@@ -71,12 +80,12 @@ async def make(
                     "auth.password_link", "user", user_id, None, {"expires_at": expires_at}
                 )
                 await record_global(connection, access.caller, event)
-                return expires_at
+                return Link(row.id, expires_at)
 
-            expires_at, replayed = await once_in_global(connection, once, _MOMENT, effect)
+            link, replayed = await once_in_global(connection, once, _LINK, effect)
     if replayed:
         raise SecretAlreadyShown
-    return ShownLink(token.text, expires_at)
+    return ShownLink(token.text, link.expires_at)
 
 
 async def redeem(resources: Resources, text: str, password: str, origin: Origin) -> None:

@@ -20,6 +20,8 @@ from services.identity.principal import Origin
 from services.keys.material import Purpose
 from services.resources import Data, Resources
 
+__all__ = ["DataKey", "Rotation", "list_keys", "plan_jwt_rotation", "rotate_jwt"]
+
 PUBLISHED_AHEAD = timedelta(minutes=2)
 """Workers look for keys every 5 s, and readers of the JWKS may keep it for 60 s; the rest allows
 for clocks that differ."""
