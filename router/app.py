@@ -17,13 +17,15 @@ from router.routes import (
     documents,
     health,
     identity,
+    roles,
+    users,
 )
 from router.settings import RouterSettings
 from services.resources import open_resources
 from services.settings import Settings
 
 # In the order of how often they are called: matching goes from the first to the last.
-_PARTS = (documents, content, audit_logs, identity, clients, api_keys, account)
+_PARTS = (documents, content, audit_logs, identity, clients, api_keys, users, roles, account)
 
 
 def all_routes() -> list[BaseRoute]:

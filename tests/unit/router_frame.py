@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from fastapi import FastAPI
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from router.answers import Answer
@@ -55,23 +56,23 @@ def tiny_app(rule: TinyRule) -> FastAPI:
     api = Api("tiny")
 
     @api.route("POST", "/v1/things/{number}", rule, Doc((Answer(200, "The thing."),)))
-    async def make_thing(call: Call, number: int, body: DocumentGiven) -> dict[str, object]:
+    async def make_thing(call: Call, number: int, body: DocumentGiven) -> Response:
         """Make a thing."""
-        return {"number": number, "body": body.model_dump()}
+        return JSONResponse({"number": number, "body": body.model_dump()})
 
     @api.route("GET", "/v1/things/{number}", rule, Doc((Answer(200, "The thing."),)))
-    async def get_thing(call: Call, number: int) -> dict[str, object]:
+    async def get_thing(call: Call, number: int) -> Response:
         """Get a thing."""
         if number == 13:
             raise RuntimeError("the secret of thing 13")
         if number == 403:
             raise Forbidden
-        return {"number": number}
+        return JSONResponse({"number": number})
 
     @api.route("PUT", "/v1/things/{number}", rule, Doc((Answer(200, "Its length."),)))
-    async def put_thing(call: Call, number: int) -> dict[str, object]:
+    async def put_thing(call: Call, number: int) -> Response:
         """Put a thing."""
-        return {"length": sum([len(piece) async for piece in call.stream()])}
+        return JSONResponse({"length": sum([len(piece) async for piece in call.stream()])})
 
     return framed(api.routes)
 
