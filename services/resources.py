@@ -67,6 +67,11 @@ class Resources:
     secrets: Secrets
     blobs: BlobStore
     principals: ExpiringCache[bytes | UUID, Principal]
+    """By an API key's digest, or a session's id."""
+
+    def forget_user(self, user_id: UUID) -> None:
+        """Ask anew who this user is, at whatever session; other processes do when leases end."""
+        self.principals.drop_where(lambda principal: principal.user_id == user_id)
 
 
 @asynccontextmanager

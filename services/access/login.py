@@ -17,7 +17,7 @@ from services.access.attempts import Attempt
 from services.access.second_factor import Evidence, evidence, spend
 from services.access.sessions import Tokens, open_session
 from services.audit import Event, record_global
-from services.errors import InvalidCredentials, Overloaded
+from services.errors import InvalidCredentials, MfaRequired, Overloaded
 from services.failures import global_failures
 from services.identity.principal import Caller, Origin, Principal
 from services.resources import Resources
@@ -65,7 +65,7 @@ async def log_in(resources: Resources, given: Credentials, origin: Origin) -> To
     if opened.account is None or rehashed is None:
         await _note_failure(resources, opened, origin, "password")
         raise InvalidCredentials
-    proof = await evidence(resources, opened.account, given.totp, given.recovery_code)
+    proof = await _evidence(resources, opened.account, opened.attempt, given)
     tokens = None if proof is None else await _enter(resources, opened, rehashed, proof, origin)
     if tokens is None:
         await _note_failure(resources, opened, origin, "second factor")
@@ -96,6 +96,18 @@ async def _verified(resources: Resources, opened: _Opened, password: str) -> str
         return await passwords.hash(password) if passwords.needs_rehash(stored) else stored
     except Overloaded:
         await attempts.take_back(resources, opened.attempt)
+        raise
+
+
+async def _evidence(
+    resources: Resources, account: Account, attempt: Attempt, given: Credentials
+) -> Evidence | None:
+    try:
+        return await evidence(resources, account, given.totp, given.recovery_code)
+    except MfaRequired:
+        # Asking for the code is half of a login and no failure of the network it comes from. The
+        # account counts it until the code has come: guessers of codes know the password.
+        await attempts.take_back(resources, Attempt(None, attempt.address))
         raise
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from global_db import accounts, password_links
+from global_db import accounts, password_links, sessions
 from services.access import attempts
 from services.access.admission import OwnAccess
-from services.access.sessions import end_others
 from services.audit import Event, record_global
 from services.errors import InvalidCredentials, Overloaded
 from services.failures import global_failures
@@ -53,6 +52,8 @@ async def change(resources: Resources, access: OwnAccess, current: str, new: str
             await accounts.set_password(connection, user_id, hashed)
             await attempts.succeed(connection, attempt)
             await password_links.drop_unused(connection, user_id)
-            ended = await end_others(resources, connection, user_id, access.session.id)
-            event = Event("auth.password_change", "user", user_id, None, {"sessions_ended": ended})
+            ended = await sessions.revoke_others(connection, user_id, access.session.id)
+            after = {"sessions_ended": len(ended)}
+            event = Event("auth.password_change", "user", user_id, None, after)
             await record_global(connection, access.caller, event)
+    resources.forget_user(user_id)

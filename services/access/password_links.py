@@ -12,14 +12,13 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from global_db import accounts, identities
+from global_db import accounts, identities, sessions
 from global_db import password_links as links
 from global_db.accounts import Account
 from global_db.connection import WriteConnection
 from global_db.identities import Grant
 from services.access import attempts
 from services.access.admission import GlobalAccess
-from services.access.sessions import end_others
 from services.audit import Event, record_global
 from services.errors import Forbidden, NotFound, SecretAlreadyShown, Unauthenticated
 from services.failures import global_failures
@@ -107,7 +106,8 @@ async def redeem(resources: Resources, text: str, password: str, origin: Origin)
             present = await accounts.lock(connection, account.id)
             if present is None or not await links.use(connection, token.digest):
                 raise _refused()
-            await _set(resources, connection, present, hashed, origin)
+            await _set(connection, present, hashed, origin)
+    resources.forget_user(account.id)
 
 
 async def _owner(resources: Resources, token: OpaqueToken) -> Account | None:
@@ -117,23 +117,17 @@ async def _owner(resources: Resources, token: OpaqueToken) -> Account | None:
             return None if user_id is None else await accounts.get(connection, user_id)
 
 
-async def _set(
-    resources: Resources,
-    connection: WriteConnection,
-    account: Account,
-    hashed: str,
-    origin: Origin,
-) -> None:
+async def _set(connection: WriteConnection, account: Account, hashed: str, origin: Origin) -> None:
     await accounts.set_password(connection, account.id, hashed)
     # Whoever locked the account out by guessing must not keep its owner from the new password.
     await attempts.succeed(connection, attempts.attempt_at(account.email_index, Origin()))
-    ended = await end_others(resources, connection, account.id, None)
+    ended = await sessions.revoke_others(connection, account.id)
     event = Event(
         "auth.password_change",
         "user",
         account.id,
         None,
-        {"by": "password_link", "sessions_ended": ended},
+        {"by": "password_link", "sessions_ended": len(ended)},
     )
     await record_global(connection, Caller(Principal(account.id, None, ()), origin), event)
 

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from global_db import accounts
+from global_db import accounts, sessions
 from global_db.accounts import Account
 from global_db.connection import WriteConnection
 from services.access.admission import OwnAccess
-from services.access.sessions import demand_recent_login, end_others
+from services.access.sessions import demand_recent_login
 from services.audit import Event, record_global
 from services.errors import Conflict, InvalidRequest, MfaRequired, NotFound
 from services.failures import global_failures
@@ -122,10 +122,10 @@ async def confirm(resources: Resources, access: OwnAccess, code: str) -> tuple[s
                 raise Conflict("The enrolment was begun anew meanwhile: use its code.")
             await accounts.enable_second_factor(connection, user_id, sealed, step)
             await accounts.replace_recovery_codes(connection, user_id, digests)
-            await end_others(resources, connection, user_id, access.session.id)
+            await sessions.revoke_others(connection, user_id, access.session.id)
             await _note(connection, access, "auth.mfa_enable")
     # What the caller may do can depend on it.
-    resources.principals.drop(access.session.id)
+    resources.forget_user(user_id)
     return codes
 
 
@@ -146,7 +146,7 @@ async def remove(resources: Resources, access: OwnAccess) -> None:
                 raise NotFound("No second factor is set up.")
             await accounts.disable_second_factor(connection, access.user_id)
             await _note(connection, access, "auth.mfa_disable")
-    resources.principals.drop(access.session.id)
+    resources.forget_user(access.user_id)
 
 
 async def _account(resources: Resources, user_id: UUID) -> Account:

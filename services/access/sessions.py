@@ -85,16 +85,6 @@ async def log_out(resources: Resources, access: OwnAccess) -> None:
     resources.principals.drop(access.session.id)
 
 
-async def end_others(
-    resources: Resources, connection: WriteConnection, user_id: UUID, kept: UUID | None
-) -> int:
-    """End every session of a user but `kept`; the caller holds the user's row."""
-    ended = await sessions.revoke_others(connection, user_id, kept)
-    for session_id in ended:
-        resources.principals.drop(session_id)
-    return len(ended)
-
-
 def demand_recent_login(resources: Resources, access: OwnAccess) -> None:
     """Refuse what a stolen session must not do.
 

@@ -76,6 +76,8 @@ async def test_wrong_codes_count_as_failed_logins(service: Service, user: User) 
         await login(service, user)  # a right password alone does not reset anything
     rows = await service.sql("SELECT failures FROM docshard.login_failures WHERE kind = 'account'")
     assert rows == [{"failures": 6}]
+    rows = await service.sql("SELECT failures FROM docshard.login_failures WHERE kind = 'address'")
+    assert rows == [{"failures": 3}]
     assert [
         row["changes"]["after"]["factor"] for row in await service.audit("auth.login_failed")
     ] == ["second factor"] * 3
@@ -113,7 +115,14 @@ async def test_removing_needs_a_recent_login(service: Service, user: User) -> No
 @pytest.fixture
 async def auditor(service: Service) -> User:
     """Somebody with a role that demands a second factor."""
-    await service.sql("UPDATE docshard.roles SET mfa_required = true WHERE name = 'auditor'")
+    admin = await service.add_user("root@example.org", "admin")
+    async with service.caller((await service.log_in(admin))["access_token"]) as http:
+        roles = (await http.get("/v1/roles")).json()["items"]
+        (role,) = (role for role in roles if role["name"] == "auditor")
+        changed = await http.patch(f"/v1/roles/{role['id']}", json={"mfa_required": True})
+        assert changed.json()["mfa_required"] is True
+        body = {"mfa_required": True, "description": "another one"}
+        assert (await http.patch(f"/v1/roles/{role['id']}", json=body)).status_code == 409
     return await service.add_user("grace@example.org", "auditor", "viewer")
 
 

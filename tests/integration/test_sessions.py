@@ -126,6 +126,21 @@ async def test_who_is_disabled_is_out(service: Service, user: User, change: str)
     assert (await refresh(service, tokens["refresh_token"]))[0] == 401
 
 
+async def test_sessions_stay_ended_when_a_user_comes_back(service: Service, user: User) -> None:
+    admin = await service.add_user("root@example.org", "admin")
+    tokens = await service.log_in(user)
+    async with service.caller((await service.log_in(admin))["access_token"]) as http:
+        for active in (False, True):
+            body = {"is_active": active}
+            assert (await http.patch(f"/v1/users/{user.id}", json=body)).status_code == 200
+        assert await service.status(tokens["access_token"]) == 401
+        tokens = await service.log_in(user)
+        assert (await http.delete(f"/v1/users/{user.id}")).status_code == 204
+        assert (await http.post(f"/v1/users/{user.id}/restore")).status_code == 200
+    assert await service.status(tokens["access_token"]) == 401
+    assert (await refresh(service, tokens["refresh_token"]))[0] == 401
+
+
 async def test_a_changed_password_ends_other_sessions(service: Service, user: User) -> None:
     here, there = await service.log_in(user), await service.log_in(user)
     body = {"current_password": user.password, "new_password": NEW}

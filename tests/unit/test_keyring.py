@@ -93,6 +93,23 @@ async def loaded(store: MemoryStore, provider: KeyProvider, clock: Clock | None 
     return keyring
 
 
+async def test_a_key_works_until_it_retires_and_its_successor_from_then_on(
+    store: MemoryStore, provider: KeyProvider
+) -> None:
+    keyring = await loaded(store, provider)
+    old = keyring.current(Purpose.JWT_SIGNING)
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    store.rows = [replace(row, retired_at=soon) if row.id == old.id else row for row in store.rows]
+    assert await store.insert(await keyring.make(Purpose.JWT_SIGNING))
+    await keyring.refresh()
+    assert keyring.current(Purpose.JWT_SIGNING).id == old.id
+    assert len(keyring.held(Purpose.JWT_SIGNING)) == 2
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    store.rows = [replace(row, retired_at=past) if row.id == old.id else row for row in store.rows]
+    await keyring.refresh()
+    assert keyring.current(Purpose.JWT_SIGNING).id != old.id
+
+
 async def test_every_purpose_has_its_own_key(store: MemoryStore, provider: KeyProvider) -> None:
     keyring = await loaded(store, provider)
     keys = [keyring.current(purpose) for purpose in Purpose]
