@@ -2,6 +2,7 @@
 
 from tests.acceptance.fleet import fleet
 from tests.integration.databases import (
+    bare_fleet,
     fleet_data,
     fleet_dbs,
     global_db,
@@ -13,6 +14,7 @@ from tests.integration.databases import (
 )
 
 __all__ = [
+    "bare_fleet",
     "fleet",
     "fleet_data",
     "fleet_dbs",
