@@ -156,6 +156,7 @@ class Rotation:
 
     async def _use(self, new: UUID, old: UUID | None) -> None:
         # Whoever uses it must be able to open it again: we are the first to try.
+        await self.keyring.refresh()
         if await self.keyring.find(new) is None:
             raise KeysUnavailable("The new key is not at hand.")
         async with self.data.global_db.write() as connection:
@@ -169,6 +170,7 @@ class Rotation:
         while True:
             last = time.monotonic() >= all_have_heard
             before = progress.resealed + progress.overtaken
+            progress.broken.clear()  # one may have been mended meanwhile
             for column in SEALED_COLUMNS:
                 await self._reseal_column(column, key_id, progress)
             if progress.resealed + progress.overtaken == before:

@@ -179,6 +179,6 @@ class Keyring:
         }
 
 
-def key_context(key_id: UUID, purpose: Purpose) -> dict[str, str]:
+def key_context(key_id: UUID, purpose: str) -> dict[str, str]:
     """Give what a wrapped key is bound to, so that none can be put in another's place."""
-    return {"service": "docshard", "purpose": purpose.value, "key_id": str(key_id)}
+    return {"service": "docshard", "purpose": str(purpose), "key_id": str(key_id)}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -37,8 +37,20 @@ class MemoryStore:
         self._answer()
         if any(row.purpose == key.purpose and row.retired_at is None for row in self.rows):
             return False
-        self.rows.append(replace(key, created_at=datetime.now(UTC)))
+        now = datetime.now(UTC)
+        self.rows.append(replace(key, created_at=now, activated_at=now))
         return True
+
+    def publish(self, key: DataKey) -> None:
+        self.rows.append(replace(key, created_at=datetime.now(UTC)))
+
+    def activate(self, key_id: UUID, purpose: Purpose) -> None:
+        self.retire(purpose)
+        now = datetime.now(UTC)
+        self.rows = [
+            replace(row, activated_at=now, retired_at=None) if row.id == key_id else row
+            for row in self.rows
+        ]
 
     def retire(self, purpose: Purpose) -> None:
         now = datetime.now(UTC) - timedelta(seconds=1)
@@ -59,11 +71,13 @@ class FailingProvider:
     def __init__(self, inner: KeyProvider) -> None:
         self._inner = inner
         self.away = False
+        self.asked = 0
 
     async def wrap(self, plain: bytes, context: Mapping[str, str]) -> bytes:
         return await self._inner.wrap(plain, context)
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        self.asked += 1
         if self.away:
             raise KeyProviderUnavailable("away")
         return await self._inner.unwrap(wrapped, context)
@@ -190,10 +204,64 @@ async def test_keys_of_another_provider_and_of_newer_releases_are_left_alone(
     moment = datetime.now(UTC)
     store.rows += [
         DataKey(uuid4(), "not_invented_yet", "local-file", b"x", moment),
-        DataKey(uuid4(), "field_encryption", "elsewhere", b"x", moment, moment),
+        DataKey(foreign := uuid4(), "field_encryption", "elsewhere", b"x", moment, moment, moment),
     ]
     await keyring.refresh()
     assert len(keyring.held(Purpose.FIELD_ENCRYPTION)) == 1
+    with pytest.raises(KeysUnavailable) as refusal:
+        await keyring.find(foreign)
+    assert "elsewhere" in str(refusal.value.__cause__)
+
+
+async def test_a_published_key_opens_and_makes_nothing_until_it_is_in_use(
+    store: MemoryStore, provider: KeyProvider
+) -> None:
+    ours = await loaded(store, provider)
+    old = ours.current(Purpose.FIELD_ENCRYPTION)
+    key = await ours.make(Purpose.FIELD_ENCRYPTION)
+    store.publish(key)
+    await ours.refresh()
+    assert ours.current(Purpose.FIELD_ENCRYPTION) == old
+    published = await ours.find(key.id)
+    assert published is not None
+    assert published.published
+
+    store.activate(key.id, Purpose.FIELD_ENCRYPTION)
+    await ours.refresh()
+    assert ours.current(Purpose.FIELD_ENCRYPTION).id == key.id
+    await ours.load()
+    assert [row.id for row in store.rows if row.purpose == old.purpose] == [old.id, key.id]
+
+
+async def test_a_key_that_cannot_be_fetched_is_not_called_unknown(
+    store: MemoryStore, provider: FailingProvider
+) -> None:
+    """The value of a user is behind it: it is not broken, and must not be taken for that."""
+    clock = Clock()
+    ours, theirs = [await loaded(store, provider, clock) for _ in range(2)]
+    key = await theirs.make(Purpose.FIELD_ENCRYPTION)
+    store.publish(key)
+    provider.away, clock.now = True, 2
+    with pytest.raises(KeysUnavailable) as refusal:
+        await ours.find(key.id)
+    assert str(refusal.value.__cause__) == "away"
+    assert "away" not in refusal.value.detail
+    assert ours.current(Purpose.FIELD_ENCRYPTION)
+
+    provider.away, clock.now = False, 4
+    assert await ours.find(key.id) is not None
+
+
+async def test_an_absent_provider_is_asked_once_for_all_keys(
+    store: MemoryStore, provider: FailingProvider
+) -> None:
+    """Each question may cost its time-out."""
+    await loaded(store, provider)
+    provider.away, provider.asked = True, 0
+    with pytest.raises(KeysUnavailable) as refusal:
+        await loaded(store, provider)
+    assert provider.asked == 1
+    assert str(refusal.value.__cause__) == "away"
 
 
 async def test_fields_open_after_a_rotation(store: MemoryStore, provider: KeyProvider) -> None:
