@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +14,8 @@ import psycopg
 import sqlalchemy as sa
 
 from global_db.columns import living
-from global_db.connection import ReadConnection, WriteConnection
+from global_db.connection import ReadConnection, Row, WriteConnection
+from global_db.soft_delete import soft_delete
 from global_db.statement import ReadStatement, read, write
 from global_db.tables import clients
 
@@ -56,6 +59,19 @@ class ClientFilter:
 _GET = read(
     sa.select(clients).where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
 )
+_LOCK = write(
+    sa.select(clients)
+    .where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
+    .with_for_update()
+)
+_CHANGING = ("code", "name", "metadata", "status", "managed_by")
+_UPDATE = write(
+    sa.update(clients)
+    .where(clients.c.id == sa.bindparam("client_id", type_=sa.Uuid))
+    .values({name: sa.bindparam(name) for name in _CHANGING} | {"updated_at": sa.func.now()})
+    .returning(clients)
+)
+_SOFT = soft_delete(clients)
 _NEW = ("id", "code", "name", "metadata", "managed_by", "shard")
 _INSERT = write(
     sa.insert(clients).values({name: sa.bindparam(name) for name in _NEW}).returning(clients)
@@ -84,7 +100,7 @@ async def insert(
         CodeTaken: a living client has the code.
         UnknownManager: `managed_by` is not a user.
     """
-    try:
+    with _refused(code, managed_by):
         row = await connection.returning(
             _INSERT,
             id=id,
@@ -94,14 +110,58 @@ async def insert(
             managed_by=managed_by,
             shard=shard,
         )
+    return _stored(row)
+
+
+async def lock(connection: WriteConnection, client_id: UUID) -> Client | None:
+    """A living client, locked until the transaction ends."""
+    row = await connection.returning(_LOCK, id=client_id)
+    return None if row is None else Client(**row)
+
+
+async def update(connection: WriteConnection, client: Client) -> Client:
+    """Store a changed client, locked before in this transaction; never its placement.
+
+    Raises:
+        CodeTaken: another living client has the code.
+        UnknownManager: `managed_by` is not a user.
+    """
+    values = {name: getattr(client, name) for name in _CHANGING}
+    with _refused(client.code, client.managed_by):
+        return _stored(await connection.returning(_UPDATE, client_id=client.id, **values))
+
+
+async def delete(connection: WriteConnection, client_id: UUID) -> bool:
+    """Soft-delete a living client; False when there is none."""
+    return await connection.returning(_SOFT.delete, row_id=client_id) is not None
+
+
+async def restore(connection: WriteConnection, client_id: UUID) -> Client | None:
+    """Take a soft delete back; None when there is no deleted client of this id.
+
+    Raises:
+        CodeTaken: a living client has the code by now.
+    """
+    with _refused("of the deleted client", None):
+        row = await connection.returning(_SOFT.restore, row_id=client_id)
+    return None if row is None else Client(**row)
+
+
+@contextmanager
+def _refused(code: str, managed_by: UUID | None) -> Iterator[None]:
+    try:
+        yield
     except psycopg.errors.UniqueViolation as error:
         raise CodeTaken(code) from error
     except psycopg.errors.ForeignKeyViolation as error:
         if error.diag.constraint_name != "fk_clients_managed_by":
             raise
         raise UnknownManager(str(managed_by)) from error
+
+
+def _stored(row: Row | None) -> Client:
     if row is None:
-        raise LookupError(id)
+        raise LookupError("the client is gone")
     return Client(**row)
 
 

@@ -8,8 +8,11 @@ where a result is read, so `BEGIN`, the fence and the first statement cost one r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -101,12 +104,10 @@ class WriteConnection(ReadConnection):
                 transaction. A pooler in between reports the server's death as an error of its own.
         """
         try:
-            async with asyncio.timeout(_COMMIT_SECONDS):
+            with deadline(self._raw, _COMMIT_SECONDS):
                 committed = await self._raw.execute("COMMIT")
                 cursor = await self._raw.execute(_POSITION)
                 row = await cursor.fetchone()
-        except TimeoutError as error:
-            raise CommitInterrupted from error
         except psycopg.OperationalError as error:
             if self._raw.closed or is_connection_failure(error):
                 raise CommitInterrupted from error
@@ -130,7 +131,7 @@ async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
             await raw.execute(_BEGIN)
             connection = WriteConnection(raw)
             # The deadline ends before COMMIT: whether that took effect is never guessed from time.
-            async with asyncio.timeout(WORK_SECONDS):
+            with deadline(raw, WORK_SECONDS):
                 yield connection
             await finish(connection.commit())
     except BaseException:
@@ -146,14 +147,37 @@ def is_connection_failure(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
+@contextmanager
+def deadline(raw: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Cut the connection when the block takes longer: its statements then fail as if it were lost.
+
+    Cancelling instead would ask the server to agree, and one that hangs answers nothing: psycopg
+    waits 10 s for that.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _cut, raw)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(raw: psycopg.AsyncConnection[Any]) -> None:
+    # The driver owns the socket; a duplicate reaches the same connection.
+    with (
+        contextlib.suppress(psycopg.Error, OSError),
+        socket.socket(fileno=os.dup(raw.pgconn.socket)) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
+
+
 async def _roll_back(raw: RawConnection) -> None:
     """Leave the connection clean for its pool, or closed: a server that hangs answers nothing."""
     if raw.closed or raw.info.transaction_status is TransactionStatus.IDLE:
         return
     try:
-        async with asyncio.timeout(_ROLLBACK_SECONDS):
+        with deadline(raw, _ROLLBACK_SECONDS):
             await raw.rollback()
-    except (TimeoutError, psycopg.Error):
+    except psycopg.Error:
         await raw.close()
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from router.protocol import DeadlineProtocol
 from router.settings import RouterSettings
 
 # Of requests only failures are logged: an access log costs a tenth of the throughput, and the
@@ -30,7 +31,7 @@ def main() -> None:
         port=settings.listen_port,
         workers=settings.router_workers,
         loop="uvloop",
-        http="httptools",
+        http=DeadlineProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -8,13 +8,23 @@ from starlette.routing import BaseRoute
 
 from router.edge import make_edge
 from router.frame import assemble
-from router.routes import api_keys, audit_logs, clients, content, documents, health, identity
+from router.routes import (
+    api_keys,
+    audit_logs,
+    clients,
+    content,
+    documents,
+    health,
+    identity,
+    roles,
+    users,
+)
 from router.settings import RouterSettings
 from services.resources import open_resources
 from services.settings import Settings
 
 # In the order of how often they are called: matching goes from the first to the last.
-_PARTS = (documents, content, audit_logs, identity, clients, api_keys)
+_PARTS = (documents, content, audit_logs, identity, clients, api_keys, users, roles)
 
 
 def all_routes() -> list[BaseRoute]:

@@ -4,11 +4,14 @@ from typing import Annotated
 
 from fastapi import Header, Path
 
-from router.models import examples
+from router.models import examples, people_examples
 from router.models.fields import Id, VersionNumber
 
 ClientId = Annotated[Id, Path(examples=[examples.CLIENT_ID])]
 DocumentId = Annotated[Id, Path(examples=[examples.DOCUMENT_ID])]
+UserId = Annotated[Id, Path(examples=[examples.USER_ID])]
+RoleId = Annotated[Id, Path(examples=[people_examples.ROLE_ID])]
+GrantId = Annotated[Id, Path(examples=[people_examples.GRANT_ID])]
 KeyId = Annotated[Id, Path(examples=[examples.KEY_ID])]
 Number = Annotated[VersionNumber, Path(description="The version's number, from 1.", examples=[1])]
 

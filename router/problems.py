@@ -34,6 +34,8 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "conflict": 409,
         "code_taken": 409,
         "email_taken": 409,
+        "mobile_taken": 409,
+        "last_admin": 409,
         "busy": 409,
         "no_content": 409,
         "idempotency_in_progress": 409,

@@ -59,7 +59,9 @@ def entered_read(
     `query` must compare its tables' client_id with `entered`. `order_by` repeats the order of
     `query` by column labels, since a join promises none.
     """
-    rows = query.lateral("rows")
+    # OFFSET 0 keeps the planner from merging the two levels. Merged they are a mere product, whose
+    # order is a matter of cost; apart, the inner one cannot begin before `entered` is known.
+    rows = query.offset(sa.literal_column("0")).lateral("rows")
     return read(
         sa.select(rows).select_from(entered.scalar_alias).join(rows, sa.true()).order_by(*order_by)
     )

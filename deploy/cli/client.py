@@ -18,7 +18,7 @@ from deploy.cli.output import (
     show_steps,
 )
 from deploy.cli.service import with_data
-from services.clients import Client, ClientFilter
+from services.administration.clients import Client, ClientFilter
 from services.fleet import shards as fleet
 from services.fleet.shards import Located
 from services.resources import Data

@@ -19,7 +19,7 @@ from deploy.cli.output import (
 from deploy.errors import Exit, NotFound, Refused
 from deploy.fleet.environment import parse_environment
 from deploy.local import checklist
-from deploy.local.down import delete, take_down
+from deploy.local.down import delete, end_strays, take_down
 from deploy.local.parts import existing_parts
 from deploy.local.status import status_of
 
@@ -30,7 +30,9 @@ def down(dry_run: bool) -> None:
     """Stop the local fleet; its data stays."""
     home = present_home()
     if home.load() is None:
-        click.echo(f"no fleet in {home.path}", err=True)
+        # The folder may have been deleted under a running fleet.
+        left = 0 if dry_run else end_strays(home)
+        click.echo(f"no fleet in {home.path}; {left} processes were left of one", err=True)
         return
     if dry_run:
         running = (part for part in existing_parts(home).all if part.process())

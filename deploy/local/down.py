@@ -24,15 +24,23 @@ def take_down(home: Home, checklist: Checklist) -> int:
     """
     parts = existing_parts(home)
     running = _running(parts)
+    ended = [process for part in running for process in part.family()]
     # Requests end before the databases under them do.
     _stop((part for part in parts.applications if part in running), checklist)
     _stop((part for part in parts.engines if part in running), checklist)
+    left = end_strays(home)
+    processes.await_reaping(ended, seconds=3)
+    for pidfile in home.run.glob("*.json"):
+        pidfile.unlink()
+    return len(running) + left
+
+
+def end_strays(home: Home) -> int:
+    """End what carries this home's mark, though no file knows it. Returns how many there were."""
     strays = list(processes.strays(home.path))
     processes.send(strays, signal.SIGKILL)
     processes.await_end(strays, seconds=5)
-    for pidfile in home.run.glob("*.json"):
-        pidfile.unlink()
-    return len(running) + len(strays)
+    return len(strays)
 
 
 def delete(home: Home, checklist: Checklist) -> None:

@@ -13,6 +13,7 @@ from deploy.fleet.settings import FleetSettings
 from deploy.local.application import Application, code_mark
 from deploy.local.checklist import Checklist
 from deploy.local.contents import Contents
+from deploy.local.down import end_strays
 from deploy.local.home import Home
 from deploy.local.parts import Parts, parts_of
 from deploy.local.planning import settle_state
@@ -45,6 +46,9 @@ async def bring_up(home: Home, wish: Wish, checklist: Checklist) -> Raised:
     Raises:
         OperatorError: a part failed; what already runs stays, and another `up` goes on from there.
     """
+    if home.load() is None:
+        # The folder may have been deleted under a running fleet, whose servers hold the ports.
+        await to_thread(end_strays, home)
     state = settle_state(home, wish.settings)
     parts = parts_of(home, state)
     mark = _mark(parts)

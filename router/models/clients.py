@@ -30,6 +30,18 @@ class ClientGiven(Given):
     managed_by: Id | None = None
 
 
+class ClientPatch(Given):
+    """What to change; `managed_by` null takes the manager away."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CLIENT_PATCH]})
+
+    code: ClientCode = ""
+    name: Label = ""
+    metadata: Metadata = Field(default_factory=dict)
+    status: ClientStatus = ClientStatus.ACTIVE
+    managed_by: Id | None = None
+
+
 class ClientShown(Shown):
     """A client."""
 

@@ -70,6 +70,7 @@ CLIENT_GIVEN: Final[Json] = {
     "name": "Harbour Works",
     "metadata": {"plan": "large"},
 }
+CLIENT_PATCH: Final[Json] = {"status": "inactive", "metadata": {"plan": None}}
 CLIENT: Final[Json] = {
     "id": CLIENT_ID,
     **CLIENT_GIVEN,

@@ -3,6 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import Query
+from starlette.responses import Response
 
 from router import headers, json_body
 from router.answers import Answer
@@ -12,6 +13,7 @@ from router.models import examples
 from router.models.clients import (
     ClientGiven,
     ClientPage,
+    ClientPatch,
     ClientQuery,
     ClientShown,
     PlacementShown,
@@ -19,8 +21,8 @@ from router.models.clients import (
 from router.parameters import ClientId, IdempotencyKey
 from router.routes.replies import LINK, LOCATION, UNAVAILABLE, linked
 from router.security import Administer, Everywhere, Own
-from services import clients
-from services.clients import Client, ClientFilter, NewClient, PlacementView
+from services.administration import client_changes, clients
+from services.administration.clients import Client, ClientFilter, NewClient, PlacementView
 from services.errors import InvalidJson, InvalidRequest
 from services.pages import Page, PageRequest
 
@@ -105,6 +107,54 @@ async def create_client(
 async def get_client(call: Call, client_id: ClientId) -> Client:
     """Read a client."""
     return await clients.get(call.resources, call.tenant)
+
+
+@api.route(
+    "PATCH",
+    CLIENT,
+    Administer("client:edit"),
+    Doc(
+        (Answer(200, "As it is now.", ClientShown, examples.CLIENT),),
+        refusals=(*UNAVAILABLE, "code_taken"),
+    ),
+)
+async def update_client(call: Call, client_id: ClientId, body: ClientPatch) -> Client:
+    """Change a client. `metadata` is merged as RFC 7396 says: null removes a member."""
+    given = body.model_fields_set
+    patch = client_changes.ClientPatch(
+        code=body.code if "code" in given else None,
+        name=body.name if "name" in given else None,
+        metadata=body.metadata if "metadata" in given else None,
+        status=body.status.value if "status" in given else None,
+        managed_by=body.managed_by if "managed_by" in given else client_changes.UNCHANGED,
+    )
+    return await client_changes.update(call.resources.data, call.tenant, patch)
+
+
+@api.route(
+    "DELETE",
+    CLIENT,
+    Administer("client:edit"),
+    Doc((Answer(204, "Deleted softly."),), refusals=UNAVAILABLE),
+)
+async def delete_client(call: Call, client_id: ClientId) -> Response:
+    """Delete a client softly: gone for its users and keys, its data stays."""
+    await client_changes.delete(call.resources.data, call.tenant)
+    return Response(status_code=204)
+
+
+@api.route(
+    "POST",
+    f"{CLIENT}/restore",
+    Everywhere("client:edit"),
+    Doc(
+        (Answer(200, "Living again.", ClientShown, examples.CLIENT),),
+        refusals=(*UNAVAILABLE, "not_found", "conflict", "code_taken"),
+    ),
+)
+async def restore_client(call: Call, client_id: ClientId) -> Client:
+    """Undo a soft delete."""
+    return await client_changes.restore(call.resources.data, call.everywhere, client_id)
 
 
 @api.route(

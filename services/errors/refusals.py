@@ -146,6 +146,20 @@ class EmailTaken(Conflict):
     title = "The e-mail address belongs to another user"
 
 
+class MobileTaken(Conflict):
+    """Another living user has this telephone number."""
+
+    code = "mobile_taken"
+    title = "The telephone number belongs to another user"
+
+
+class LastAdmin(Conflict):
+    """Nobody would be left who may administer: make another administrator first."""
+
+    code = "last_admin"
+    title = "The last administrator cannot be removed"
+
+
 class Busy(TemporaryError):
     """Another request holds the same thing for longer than this one waits: repeat it."""
 

@@ -99,6 +99,8 @@ def fleet() -> Iterator[LocalFleet]:
     """One fleet with two shards for the whole run; tests that hurt it heal it again."""
     with local_fleet(shards=2) as started:
         started.run("up", "--no-demo")
+        if "DOCSHARD_REQUIRE_ALL" in os.environ:
+            assert "shard-1-pgbouncer" in started.status(), "PgBouncer is not installed"
         yield started
 
 

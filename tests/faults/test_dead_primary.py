@@ -35,7 +35,7 @@ class Tenant:
 @pytest.fixture(scope="module")
 def api(fleet: LocalFleet) -> Iterator[httpx.Client]:
     variables = fleet.variables
-    with httpx.Client(base_url=fleet.api, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=fleet.api, timeout=20, trust_env=False) as client:
         answer = client.post(
             "/v1/auth/login",
             json={
@@ -92,10 +92,12 @@ def test_a_frozen_primary_is_refused_in_bounded_time(
     struck, spared = tenants["shard-1"], tenants["shard-2"]
     try:
         fleet.run("pause", "shard-1-primary")
-        begun = time.monotonic()
-        assert_unavailable(struck.create_document())
-        assert time.monotonic() - begun < 10
-        assert spared.create_document().status_code == 201
+        # The first waits for a server that answers nothing, until its deadline of 8 s.
+        for patience in (15, *[4] * 5):
+            begun = time.monotonic()
+            assert_unavailable(struck.create_document())
+            assert time.monotonic() - begun < patience
+            assert spared.create_document().status_code == 201
     finally:
         fleet.run("resume", "shard-1-primary")
     until(lambda: struck.create_document().status_code == 201)

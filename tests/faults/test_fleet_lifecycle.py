@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -16,8 +17,6 @@ import pytest
 from deploy.errors import Exit
 from deploy.local import processes
 from tests.acceptance.fleet import LocalFleet, local_fleet, until
-
-pytestmark = pytest.mark.versions
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,7 @@ def test_a_second_up_is_quick_and_starts_nothing(small: LocalFleet) -> None:
     assert pids(small) == before
 
 
+@pytest.mark.versions
 def test_down_leaves_no_process_and_up_brings_all_back(small: LocalFleet) -> None:
     small.run("down")
     assert small.processes() == []
@@ -100,6 +100,7 @@ def test_up_heals_killed_paused_and_orphaned_parts_at_once(small: LocalFleet) ->
     assert serves(small)
 
 
+@pytest.mark.versions
 def test_up_goes_on_where_an_interrupted_one_stopped(small: LocalFleet) -> None:
     """Data half copied, a slot without its replica, a pid file of another process."""
     small.run("down")
@@ -165,3 +166,9 @@ def test_everything_listens_on_loopback_only(small: LocalFleet) -> None:
     for process in small.processes():
         for connection in process.net_connections(kind="inet"):
             assert connection.laddr.ip == "127.0.0.1", (process.name(), connection)
+
+
+def test_a_fleet_whose_home_was_deleted_is_found_and_ended(small: LocalFleet) -> None:
+    shutil.rmtree(small.home)
+    small.run("down")
+    assert small.processes() == []

@@ -1,7 +1,8 @@
 """Real servers for integration tests."""
 
+from tests.integration.crowd import make_crowd
 from tests.integration.kms import kms
 from tests.integration.s3 import blobs, s3_server, s3_settings
 from tests.integration.scene import make_scene
 
-__all__ = ["blobs", "kms", "make_scene", "s3_server", "s3_settings"]
+__all__ = ["blobs", "kms", "make_crowd", "make_scene", "s3_server", "s3_settings"]

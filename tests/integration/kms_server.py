@@ -27,7 +27,7 @@ from botocore.credentials import Credentials
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-ACCESS_KEY, SECRET_KEY, REGION = "AKIATESTSOFDOCSHARD0", "of-the-tests-alone", "eu-central-1"
+ACCESS_KEY, SECRET_KEY, REGION = "the-tests", "of-the-tests-alone", "eu-central-1"
 
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/kms/aws4_request, "

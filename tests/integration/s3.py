@@ -115,7 +115,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
             stdout=output,
             stderr=output,
             env={
-                "GOMEMLIMIT": "200MiB",
+                "GOMEMLIMIT": "400MiB",
                 "WEED_S3_SSE_KEY": os.urandom(32).hex(),
                 "HOME": str(folder),
                 "PATH": "/usr/bin:/bin",

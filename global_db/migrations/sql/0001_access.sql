@@ -63,6 +63,7 @@ CREATE TRIGGER announce_shard AFTER INSERT OR UPDATE ON docshard.shards
 GRANT SELECT ON ALL TABLES IN SCHEMA docshard TO docshard_app, docshard_worker;
 GRANT INSERT, UPDATE ON docshard.users, docshard.roles, docshard.sessions, docshard.api_keys,
     docshard.data_keys TO docshard_app;
+GRANT DELETE ON docshard.roles TO docshard_app;
 GRANT INSERT, DELETE ON docshard.role_permissions, docshard.user_roles TO docshard_app;
 GRANT INSERT, UPDATE, DELETE ON docshard.idempotency_keys TO docshard_app;
 GRANT INSERT ON docshard.clients TO docshard_app;

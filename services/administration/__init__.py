@@ -1,0 +1,1 @@
+"""Use cases of administrators: clients, users, roles and grants."""

@@ -1,0 +1,185 @@
+"""Reads enter inside their own statement: right rows, refusals and indexes over all table sizes."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from itertools import combinations, product
+from typing import Any, get_args
+from uuid import UUID, uuid4
+
+import pytest
+
+from global_db.connection import ReadConnection
+from global_db.directory import Placement
+from shards import audit, documents, versions
+from shards.audit import AuditFilter, AuditPosition
+from shards.documents import Deleted, DocumentFilter
+from shards.residency import Fenced, NotResident, StaleEpoch, refusals
+from shards.tenants import TenantRead
+from tests.integration.crowd import ACTIONS, MIME_TYPES, Crowd, newest_first
+from tests.integration.explaining import Explaining, explaining, nodes
+from tests.integration.moving import set_state
+from tests.integration.postgres import APP
+
+pytestmark = pytest.mark.versions
+
+PAGE = 25
+CARELESS = """
+    SELECT d.client_id FROM docshard.enter(%(client)s, 1) AS e
+      JOIN LATERAL (SELECT * FROM docshard.documents WHERE client_id = %(named)s) AS d ON true
+"""
+
+
+@pytest.fixture
+async def session(crowd: Crowd) -> AsyncIterator[Explaining]:
+    async with await explaining(crowd.shard.conninfo(APP)) as connection:
+        connection.prepare_threshold = 1
+        yield connection
+
+
+def reader(session: Explaining, client_id: UUID, epoch: int = 1) -> TenantRead:
+    placement = Placement(client_id, "shard-1", epoch, "active")
+    return TenantRead(ReadConnection(session), placement)
+
+
+def tenants(crowd: Crowd) -> Iterator[UUID]:
+    """The largest, and a small one."""
+    yield crowd.clients[0]
+    yield crowd.clients[3]
+
+
+async def test_one_document(session: Explaining, crowd: Crowd) -> None:
+    for client_id in tenants(crowd):
+        reads = reader(session, client_id)
+        rows = await crowd.rows("documents", client_id)
+        for row in rows[:8]:
+            assert await documents.get(reads, row["id"]) == documents.Document(**row)
+        assert await documents.get(reads, uuid4()) is None
+        for foreign in (await crowd.rows("documents", crowd.clients[1]))[:2]:
+            assert await documents.get(reads, foreign["id"]) is None
+    crowd.check(session)
+
+
+async def test_one_document_by_a_plan_for_any_tenant(session: Explaining, crowd: Crowd) -> None:
+    await session.execute("SET plan_cache_mode = force_generic_plan")
+    await test_one_document(session, crowd)
+
+
+async def test_pages_of_documents(session: Explaining, crowd: Crowd) -> None:
+    for client_id in tenants(crowd):
+        rows = await crowd.rows("documents", client_id)
+        rows.sort(key=lambda row: row["id"], reverse=True)
+        before = rows[len(rows) // 2]["id"] if rows else uuid4()
+        for deleted, mime_type, start in product(
+            get_args(Deleted), (None, MIME_TYPES[1]), (None, before)
+        ):
+            page = await documents.newest(
+                reader(session, client_id), DocumentFilter(deleted, mime_type), start, PAGE
+            )
+            wanted = [
+                row["id"]
+                for row in rows
+                if deleted == "include" or (row["deleted_at"] is None) == (deleted == "exclude")
+                if mime_type in (None, row["mime_type"])
+                if start is None or row["id"] < start
+            ]
+            assert [document.id for document in page] == wanted[:PAGE]
+    crowd.check(session)
+    if crowd.large and crowd.analyzed:
+        # The order comes from the index: a page costs its own rows and no others.
+        limits = [n for plan in session.plans for n in nodes(plan) if n["Node Type"] == "Limit"]
+        assert limits
+        assert not any(n["Node Type"] == "Sort" for limit in limits for n in nodes(limit))
+
+
+async def test_versions(session: Explaining, crowd: Crowd) -> None:
+    for client_id in tenants(crowd):
+        reads = reader(session, client_id)
+        rows = await crowd.rows("document_versions", client_id)
+        for row in rows[:4]:
+            document_id = row["document_id"]
+            found = await versions.get(reads, document_id, row["version_number"])
+            assert found == versions.Version(**row)
+            assert await versions.get(reads, document_id, 3) is None
+            pages = [await versions.newest(reads, document_id, at, PAGE) for at in (None, 2, 1)]
+            numbers = [[version.version_number for version in page] for page in pages]
+            assert numbers == [[2, 1], [1], []]
+    crowd.check(session)
+
+
+async def test_pages_of_the_audit_log(session: Explaining, crowd: Crowd) -> None:
+    for client_id in tenants(crowd):
+        rows = newest_first(await crowd.rows("audit_logs", client_id))
+        middle = rows[len(rows) // 2] if rows else None
+        for wanted in filters(crowd, middle):
+            for start in (None, middle):
+                position = AuditPosition(start["created_at"], start["id"]) if start else None
+                page = await audit.newest(reader(session, client_id), wanted, position, PAGE)
+                found = [row["id"] for row in rows if matches(wanted, start, row)]
+                assert [entry.id for entry in page] == found[:PAGE], wanted
+                assert all(entry.seq is not None for entry in page)
+    crowd.check(session)
+
+
+def filters(crowd: Crowd, middle: dict[str, Any] | None) -> Iterator[AuditFilter]:
+    """None, each, every pair, and all of them."""
+    moment = middle["created_at"] if middle else None
+    given: dict[str, Any] = {
+        "user_id": crowd.clients[1],
+        "action": ACTIONS[1],
+        "entity_type": MIME_TYPES[0],
+        "entity_id": crowd.clients[2],
+        "since": moment and moment - timedelta(hours=1),
+        "until": moment and moment + timedelta(hours=1),
+    }
+    for number in (0, 1, 2, len(given)):
+        for names in combinations(given, number):
+            yield AuditFilter(**{name: given[name] for name in names})
+
+
+def matches(wanted: AuditFilter, start: dict[str, Any] | None, row: dict[str, Any]) -> bool:
+    at = row["created_at"]
+    equal = ("user_id", "action", "entity_type", "entity_id")
+    return (
+        all(getattr(wanted, name) in (None, row[name]) for name in equal)
+        and (wanted.since is None or at >= wanted.since)
+        and (wanted.until is None or at < wanted.until)
+        and (start is None or (at, row["id"]) < (start["created_at"], start["id"]))
+    )
+
+
+async def test_refusals(session: Explaining, crowd: Crowd) -> None:
+    client_id = await crowd.shard.admit()
+    for epoch, stranger in ((2, client_id), (1, uuid4())):
+        await refused(session, stranger, epoch, StaleEpoch if epoch == 2 else NotResident)
+    async with crowd.shard.session() as mover:
+        for state, error in (
+            ("importing", NotResident),
+            ("fenced", Fenced),
+            ("gone", NotResident),
+        ):
+            await set_state(mover, client_id, state)
+            await refused(session, client_id, 1, error)
+
+
+async def refused(session: Explaining, client_id: UUID, epoch: int, error: type[Exception]) -> None:
+    reads = reader(session, client_id, epoch)
+    for attempt in (
+        documents.get(reads, uuid4()),
+        documents.newest(reads, DocumentFilter(), None, PAGE),
+        versions.get(reads, uuid4(), 1),
+        versions.newest(reads, uuid4(), None, PAGE),
+        audit.newest(reads, AuditFilter(), None, PAGE),
+        audit.newest(reads, AuditFilter(user_id=uuid4()), None, PAGE),
+    ):
+        with pytest.raises(error), refusals():
+            await attempt
+
+
+async def test_a_read_that_names_the_tenant_by_itself_sees_nothing(
+    session: Explaining, crowd: Crowd
+) -> None:
+    """A parameter where `entered` belongs: the wall stands, and may hide the tenant's own rows."""
+    for client_id in tenants(crowd):
+        for named, seen in ((client_id, {client_id}), (crowd.clients[1], set())):
+            cursor = await session.execute(CARELESS, {"client": client_id, "named": named})
+            assert {row["client_id"] for row in await cursor.fetchall()} <= seen

@@ -1,0 +1,78 @@
+"""The house keeps its shape: packages, contracts, file sizes, nothing that does not belong."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOT_PACKAGES = {"tests", "docs"}
+LONGEST_FILE = 300
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def _files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:  # an unpacked archive: then everything but what we made ourselves
+        folders = (".venv", ".docshard", ".git", "__pycache__")
+        return [
+            path
+            for path in ROOT.rglob("*")
+            if path.is_file() and not any(part in folders for part in path.parts)
+        ]
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_every_package_is_held_by_the_import_contracts() -> None:
+    there = {
+        path.parent.name
+        for path in ROOT.glob("*/__init__.py")
+        if path.parent.name not in NOT_PACKAGES
+    }
+    held = _project()["tool"]["importlinter"]
+    assert there == set(held["root_packages"])
+    assert there == set(_project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    for block in re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL):
+        lines = [line.strip() for line in block.splitlines() if line.strip().startswith('"')]
+        assert lines
+        assert all(" # " in line for line in lines)
+
+
+@pytest.mark.parametrize("ending", [".py", ".sql"])
+def test_no_file_outgrows_its_name(ending: str) -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in _files()
+        if path.suffix == ending and (count := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
+    assert not long
+
+
+def test_the_lock_names_hashes_and_no_addresses() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "--hash=sha256:" in lock
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links", lock)
+
+
+def test_the_tree_holds_no_key_and_no_password() -> None:
+    secret = re.compile(r"dsk_[0-9A-Za-z]{49}|-----BEGIN [A-Z ]*PRIVATE KEY-----|AKIA[0-9A-Z]{16}")
+    found = [
+        str(path.relative_to(ROOT))
+        for path in _files()
+        if path.suffix in {".py", ".md", ".toml", ".json", ".sql", ".j2", ".lock", ""}
+        and path != Path(__file__)
+        and secret.search(path.read_text(errors="replace"))
+    ]
+    assert not found
