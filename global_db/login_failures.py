@@ -26,7 +26,7 @@ class Counted:
     """A counter: 32 bytes name the account (whether it exists or not) or the network."""
 
     kind: Kind
-    key: bytes
+    subject_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class Failures:
 
 _OWN = (
     login_failures.c.kind == sa.bindparam("own_kind"),
-    login_failures.c.key == sa.bindparam("own_key"),
+    login_failures.c.subject_hash == sa.bindparam("own_hash"),
 )
 _NOW = sa.func.clock_timestamp()
 _INSERT = insert(login_failures).values(
-    kind=sa.bindparam("own_kind"), key=sa.bindparam("own_key"), failures=0, failed_at=_NOW
+    kind=sa.bindparam("own_kind"), subject_hash=sa.bindparam("own_hash"), failures=0, failed_at=_NOW
 )
 _CLAIM = write(
     _INSERT.on_conflict_do_update(
-        index_elements=[login_failures.c.kind, login_failures.c.key],
+        index_elements=[login_failures.c.kind, login_failures.c.subject_hash],
         set_={"failures": login_failures.c.failures},
     ).returning(login_failures.c.failures, login_failures.c.failed_at, _NOW.label("now"))
 )
@@ -99,4 +99,4 @@ async def remove_old(connection: WriteConnection, idle: timedelta) -> int:
 
 
 def _own(counted: Counted) -> dict[str, object]:
-    return {"own_kind": counted.kind.value, "own_key": counted.key}
+    return {"own_kind": counted.kind.value, "own_hash": counted.subject_hash}

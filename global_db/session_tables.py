@@ -23,12 +23,12 @@ login_failures = sa.Table(
     "login_failures",
     METADATA,
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("subject_hash", sa.LargeBinary, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
     moment("failed_at"),
-    sa.PrimaryKeyConstraint("kind", "key"),
+    sa.PrimaryKeyConstraint("kind", "subject_hash"),
     sa.CheckConstraint("kind IN ('account', 'address')", name="kind"),
-    sa.CheckConstraint("octet_length(key) = 32", name="key"),
+    sa.CheckConstraint("octet_length(subject_hash) = 32", name="subject_hash"),
     sa.CheckConstraint("failures >= 0", name="failures"),
 )
 sa.Index("idx_login_failures_failed_at", login_failures.c.failed_at)

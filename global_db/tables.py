@@ -160,12 +160,20 @@ data_keys = sa.Table(
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
     moment("created_at", default_now=True),
     moment("retired_at", nullable=True),
+    moment("activated_at", nullable=True, default_now=True),
+    sa.CheckConstraint("retired_at IS NULL OR activated_at IS NOT NULL", name="retired_at"),
 )
 sa.Index(
     "idx_data_keys_active",
     data_keys.c.purpose,
     unique=True,
-    postgresql_where=data_keys.c.retired_at.is_(None),
+    postgresql_where=data_keys.c.activated_at.is_not(None) & data_keys.c.retired_at.is_(None),
+)
+sa.Index(
+    "idx_data_keys_published",
+    data_keys.c.purpose,
+    unique=True,
+    postgresql_where=data_keys.c.activated_at.is_(None),
 )
 
 idempotency_keys = sa.Table(

@@ -15,6 +15,7 @@ from services.access import login as logins
 from services.access import sessions
 from services.access.login import Credentials
 from services.access.sessions import Tokens
+from services.fleet.jwt_rotation import JWKS_SECONDS
 from services.identity.principal import Principal
 
 api = Api("Getting in")
@@ -93,7 +94,7 @@ async def get_me(call: Call) -> dict[str, Any]:
 )
 async def get_jwks(call: Call) -> dict[str, Any]:
     """Fetch the public keys that verify access tokens."""
-    call.context.answer_with("Cache-Control", "public, max-age=60")
+    call.context.answer_with("Cache-Control", f"public, max-age={JWKS_SECONDS}")
     return call.resources.secrets.access_tokens.jwks()
 
 

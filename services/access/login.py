@@ -14,7 +14,7 @@ from global_db.accounts import Account
 from global_db.connection import WriteConnection
 from services.access import attempts
 from services.access.attempts import Attempt
-from services.access.second_factor import Evidence, evidence, spend
+from services.access.second_factor import evidence, spend
 from services.access.sessions import Tokens, open_session
 from services.audit import Event, record_global
 from services.errors import InvalidCredentials, MfaRequired, Overloaded
@@ -65,8 +65,13 @@ async def log_in(resources: Resources, given: Credentials, origin: Origin) -> To
     if opened.account is None or rehashed is None:
         await _note_failure(resources, opened, origin, "password")
         raise InvalidCredentials
-    proof = await _evidence(resources, opened.account, opened.attempt, given)
-    tokens = None if proof is None else await _enter(resources, opened, rehashed, proof, origin)
+    try:
+        tokens = await _enter(resources, opened, rehashed, given, origin)
+    except MfaRequired:
+        # Asking for the code is half of a login and no failure of the network it comes from. The
+        # account counts it until the code has come: guessers of codes know the password.
+        await attempts.take_back(resources, Attempt(None, opened.attempt.address))
+        raise
     if tokens is None:
         await _note_failure(resources, opened, origin, "second factor")
         raise InvalidCredentials
@@ -99,22 +104,10 @@ async def _verified(resources: Resources, opened: _Opened, password: str) -> str
         raise
 
 
-async def _evidence(
-    resources: Resources, account: Account, attempt: Attempt, given: Credentials
-) -> Evidence | None:
-    try:
-        return await evidence(resources, account, given.totp, given.recovery_code)
-    except MfaRequired:
-        # Asking for the code is half of a login and no failure of the network it comes from. The
-        # account counts it until the code has come: guessers of codes know the password.
-        await attempts.take_back(resources, Attempt(None, attempt.address))
-        raise
-
-
 async def _enter(
-    resources: Resources, opened: _Opened, rehashed: str, proof: Evidence, origin: Origin
+    resources: Resources, opened: _Opened, rehashed: str, given: Credentials, origin: Origin
 ) -> Tokens | None:
-    """Open the session, unless the account has changed since it was read."""
+    """Open the session; None: the second factor is wrong, or the password has changed meanwhile."""
     known = opened.account
     if known is None:
         return None
@@ -124,7 +117,8 @@ async def _enter(
             present = await accounts.lock(connection, known.id)
             if present is None or not _same(present, known):
                 return None
-            if not await spend(connection, known.id, proof):
+            proof = await evidence(resources, present, given.totp, given.recovery_code)
+            if proof is None or not await spend(connection, known.id, proof):
                 return None
             await attempts.succeed(connection, opened.attempt)
             await _renew(connection, known, rehashed)
@@ -136,10 +130,7 @@ async def _enter(
 
 
 def _same(present: Account, known: Account) -> bool:
-    return present.is_active and (present.password_hash, present.mfa_secret) == (
-        known.password_hash,
-        known.mfa_secret,
-    )
+    return present.is_active and present.password_hash == known.password_hash
 
 
 async def _renew(connection: WriteConnection, known: Account, rehashed: str) -> None:
@@ -150,7 +141,7 @@ async def _renew(connection: WriteConnection, known: Account, rehashed: str) -> 
 async def _note_failure(resources: Resources, opened: _Opened, origin: Origin, factor: str) -> None:
     """Write the failure down; of the address only the beginning of its blind index."""
     counted = opened.attempt.account
-    prefix = None if counted is None else counted.key[:_INDEX_PREFIX_BYTES].hex()
+    prefix = None if counted is None else counted.subject_hash[:_INDEX_PREFIX_BYTES].hex()
     user_id = _NOBODY if opened.account is None else opened.account.id
     event = Event(
         "auth.login_failed", "user", user_id, None, {"email_index": prefix, "factor": factor}

@@ -105,21 +105,20 @@ async def confirm(resources: Resources, access: OwnAccess, code: str) -> tuple[s
         InvalidRequest: the code does not fit.
     """
     fields, user_id = resources.secrets.fields, access.user_id
-    account = await _account(resources, user_id)
-    if account.mfa_pending is None:
-        raise Conflict("No second factor waits to be confirmed: enrol first.")
-    secret = await fields.unseal(_pending_of(user_id), account.mfa_pending)
-    step = totp.matching_step(secret, code, time.time())
-    if step is None:
-        raise InvalidRequest.at("/totp", "The code does not fit: look at the clock of the device.")
     codes = recovery_codes.generate()
     digests = [one for code in codes if (one := recovery_codes.digest(user_id, code)) is not None]
-    sealed = fields.seal(_secret_of(user_id), secret)
     with global_failures():
         async with resources.data.global_db.write() as connection:
             present = await accounts.lock(connection, user_id)
-            if present is None or present.mfa_pending != account.mfa_pending:
-                raise Conflict("The enrolment was begun anew meanwhile: use its code.")
+            if present is None or present.mfa_pending is None:
+                raise Conflict("No second factor waits to be confirmed: enrol first.")
+            secret = await fields.unseal(_pending_of(user_id), present.mfa_pending)
+            step = totp.matching_step(secret, code, time.time())
+            if step is None:
+                raise InvalidRequest.at(
+                    "/totp", "The code does not fit: look at the clock of the device."
+                )
+            sealed = fields.seal(_secret_of(user_id), secret)
             await accounts.enable_second_factor(connection, user_id, sealed, step)
             await accounts.replace_recovery_codes(connection, user_id, digests)
             await sessions.revoke_others(connection, user_id, access.session.id)

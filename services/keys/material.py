@@ -21,8 +21,8 @@ class Purpose(StrEnum):
 class KeyMaterial:
     """32 secret bytes with their id.
 
-    Once `retired_at` has come it reads what exists and makes nothing new. Until then it makes new
-    values although its successor exists: that one has to become known everywhere first.
+    `retired_at` set: reads what exists, makes nothing new. So does a key that is `published` and
+    not in use yet: it is here early, so that it is known when others begin to use it.
     """
 
     id: UUID
@@ -30,6 +30,12 @@ class KeyMaterial:
     secret: bytes = field(repr=False)
     created_at: datetime
     retired_at: datetime | None = None
+    published: bool = False
+
+    @property
+    def in_use(self) -> bool:
+        """Whether new values are made with it."""
+        return self.retired_at is None and not self.published
 
     def __post_init__(self) -> None:
         if len(self.secret) != 32:

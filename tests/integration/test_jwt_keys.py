@@ -1,7 +1,10 @@
 """Access tokens that are not ours, and the key that signs ours, changed without downtime."""
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -10,11 +13,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.access import signing_keys
-from services.errors import Conflict
+from services.errors import Busy
+from services.fleet.jwt_rotation import look, rotate_jwt
+from services.keys.keyring import Keyring
 from services.keys.material import Purpose
+from services.keys.providers import open_keyring
+from services.resources import Data, open_data
+from services.settings import DatabaseRole, Settings
 from tests.integration.postgres import Database
 from tests.integration.service import Service, User, serving, settings_for
+from tests.integration.waiting import until
 
 
 async def jwks(service: Service) -> list[str]:
@@ -22,13 +30,19 @@ async def jwks(service: Service) -> list[str]:
         return [key["kid"] for key in (await http.get("/.well-known/jwks.json")).json()["keys"]]
 
 
+@asynccontextmanager
+async def operating(settings: Settings) -> AsyncIterator[tuple[Data, Keyring]]:
+    """What an operator's command works with."""
+    admin = settings.model_copy(update={"admin_db_password": settings.app_password})
+    async with (
+        open_data(admin, DatabaseRole.ADMIN) as data,
+        open_keyring(admin, data.global_db) as keyring,
+    ):
+        yield data, keyring
+
+
 def kid(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
-
-
-async def let_the_switch_come(service: Service) -> None:
-    """As if the two minutes were over; every token signed until now was signed before."""
-    await service.sql("UPDATE docshard.data_keys SET retired_at = now() WHERE retired_at > now()")
 
 
 async def test_a_key_is_published_before_it_is_used(global_db: Database, key_file: Path) -> None:
@@ -36,33 +50,54 @@ async def test_a_key_is_published_before_it_is_used(global_db: Database, key_fil
     async with serving(global_db, settings) as one, serving(global_db, settings) as two:
         user = await one.add_user("ada.lovelace@example.org")
         before = (await one.log_in(user))["access_token"]
-        rotation = await signing_keys.rotate_jwt(one.resources, "yearly")
-        assert kid(before) == str(rotation.old)
-        for worker in (one, two):
-            await worker.resources.secrets.keyring.refresh()
-            assert set(await jwks(worker)) == {str(rotation.old), str(rotation.new)}
-            assert kid((await worker.log_in(user))["access_token"]) == str(rotation.old)
-        with pytest.raises(Conflict):
-            await signing_keys.rotate_jwt(two.resources)
-        await let_the_switch_come(one)
+        old = kid(before)
+        async with operating(settings) as (data, keyring):
+            rotation = asyncio.create_task(rotate_jwt(data, keyring, "yearly", settle_seconds=1.5))
+
+            async def is_published() -> bool:
+                await two.resources.secrets.keyring.refresh()
+                return len(await jwks(two)) == 2
+
+            await until(is_published)
+            assert kid((await two.log_in(user))["access_token"]) == old
+            with pytest.raises(Busy):
+                await rotate_jwt(data, keyring)
+            new = str(await rotation)
         await one.resources.secrets.keyring.refresh()
         after = (await one.log_in(user))["access_token"]
-        assert kid(after) == str(rotation.new)
+        assert kid(after) == new
         # The other worker has not looked since, and both tokens are good everywhere.
         for worker in (one, two):
+            assert set(await jwks(worker)) == {old, new}
             assert await worker.status(before) == 200
             assert await worker.status(after) == 200
         await one.sql(
             "UPDATE docshard.data_keys SET retired_at = now() - interval '21 minutes'"
-            " WHERE id = %s",
-            rotation.old,
+            " WHERE retired_at IS NOT NULL"
         )
         await two.resources.secrets.keyring.refresh()
-        assert await jwks(two) == [str(rotation.new)]
+        assert await jwks(two) == [new]
         assert await two.status(after) == 200
         (row,) = await one.audit("key.rotate")
         assert row["reason"] == "yearly"
-        assert row["changes"]["before"] == {"key_id": str(rotation.old)}
+        assert row["changes"] == {"before": {"in_use": old}, "after": {"in_use": new}}
+
+
+async def test_an_interrupted_rotation_goes_on(service: Service, user: User) -> None:
+    async with operating(service.resources.settings) as (data, keyring):
+        interrupted = asyncio.create_task(rotate_jwt(data, keyring, settle_seconds=60))
+
+        async def waits() -> bool:
+            return (await look(data)).published is not None
+
+        await until(waits)
+        interrupted.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await interrupted
+        waiting = (await look(data)).published
+        assert await rotate_jwt(data, keyring, settle_seconds=0) == waiting
+    await service.resources.secrets.keyring.refresh()
+    assert kid((await service.log_in(user))["access_token"]) == str(waiting)
 
 
 async def test_forged_tokens_are_refused(service: Service, user: User) -> None:

@@ -41,12 +41,14 @@ def keys(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 @pytest.mark.usefixtures("environment")
 def test_a_key_is_rotated_by_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["key", "rotate"]) == Exit.USAGE
-    assert run(["key", "rotate", "--jwt", "--dry-run"]) == Exit.REFUSED  # there is none yet
-    assert run(["key", "rotate", "--jwt", "--reason", "first", "-o", "json"]) == Exit.OK
-    rotation = json.loads(capsys.readouterr().out)["rotation"]
-    assert keys(capsys) == {rotation["old"]: "retiring", rotation["new"]: "active"}
-    assert run(["key", "rotate", "--jwt"]) == Exit.REFUSED
-    assert "under way" in capsys.readouterr().err
+    assert run(["key", "rotate", "--jwt", "--settle", "0", "--reason", "first"]) == Exit.OK
+    assert run(["key", "rotate", "--jwt", "--dry-run"]) == Exit.OK
+    capsys.readouterr()
+    assert run(["key", "rotate", "--jwt", "--settle", "0", "-o", "json"]) == Exit.OK
+    rotated = json.loads(capsys.readouterr().out)["rotated"]["key_id"]
+    states = keys(capsys)
+    assert states.pop(rotated) == "in use"
+    assert set(states.values()) == {"retired"}
 
 
 async def test_the_worker_forgets_what_has_expired(

@@ -25,13 +25,13 @@ CREATE TABLE docshard.recovery_codes (
 -- whether anybody has it or not) and by where the guess came from (a digest of the network). An
 -- attempt is counted before its password is looked at, so that a thousand at once are a thousand.
 CREATE TABLE docshard.login_failures (
-    kind      text        NOT NULL,
-    key       bytea       NOT NULL,
-    failures  integer     NOT NULL,
-    failed_at timestamptz NOT NULL,
-    CONSTRAINT pk_login_failures PRIMARY KEY (kind, key),
+    kind         text        NOT NULL,
+    subject_hash bytea       NOT NULL,
+    failures     integer     NOT NULL,
+    failed_at    timestamptz NOT NULL,
+    CONSTRAINT pk_login_failures PRIMARY KEY (kind, subject_hash),
     CONSTRAINT ck_login_failures_kind CHECK (kind IN ('account', 'address')),
-    CONSTRAINT ck_login_failures_key CHECK (octet_length(key) = 32),
+    CONSTRAINT ck_login_failures_subject_hash CHECK (octet_length(subject_hash) = 32),
     CONSTRAINT ck_login_failures_failures CHECK (failures >= 0)
 );
 CREATE INDEX idx_login_failures_failed_at ON docshard.login_failures (failed_at);
