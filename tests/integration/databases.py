@@ -149,17 +149,38 @@ def global_db(postgres: Postgres) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture
-async def fleet_dbs(
-    shard_servers: tuple[Postgres, Postgres], global_db: Database
+@asynccontextmanager
+async def registered_fleet(
+    postgres: Postgres, shard_servers: tuple[Postgres, Postgres]
 ) -> AsyncIterator[Fleet]:
-    """Two registered shards; their databases have the name of the global one."""
-    with shards_of(shard_servers, global_db.name, "template_shard") as shards:
+    """A fleet with two registered shards; their databases have the name of the global one."""
+    with (
+        postgres.database("template_global") as global_db,
+        shards_of(shard_servers, global_db.name, "template_shard") as shards,
+    ):
         async with global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
             for name, shard in shards.items():
                 await shard_catalog.register(connection, name, [shard.address], weight=1)
                 await shard_catalog.set_revision(connection, name, HISTORY.head)
         yield Fleet(global_db, shards)
+
+
+@pytest.fixture(scope="module")
+async def fleet_dbs(
+    postgres: Postgres, shard_servers: tuple[Postgres, Postgres]
+) -> AsyncIterator[Fleet]:
+    """A fleet that the tests of a module share, each with tenants of its own."""
+    async with registered_fleet(postgres, shard_servers) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+async def own_fleet(
+    postgres: Postgres, shard_servers: tuple[Postgres, Postgres]
+) -> AsyncIterator[Fleet]:
+    """A fleet whose catalog, roles or servers a test changes."""
+    async with registered_fleet(postgres, shard_servers) as fleet:
+        yield fleet
 
 
 @contextmanager
