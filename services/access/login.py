@@ -17,7 +17,7 @@ from services.access.attempts import Attempt
 from services.access.second_factor import evidence, spend
 from services.access.sessions import Tokens, open_session
 from services.audit import Event, record_global
-from services.errors import InvalidCredentials, MfaRequired, Overloaded
+from services.errors import Busy, InvalidCredentials, MfaRequired, Overloaded
 from services.failures import global_failures
 from services.identity.principal import Caller, Origin, Principal
 from services.resources import Resources
@@ -58,6 +58,7 @@ async def log_in(resources: Resources, given: Credentials, origin: Origin) -> To
         InvalidCredentials: whatever is wrong.
         MfaRequired: the password is right, and no code came with it.
         TooManyRequests: too soon after failures; a right password is refused as well.
+        Busy: the password changed at this very moment.
         Overloaded, DirectoryUnavailable.
     """
     opened = await _open(resources, given.email, origin)
@@ -107,7 +108,12 @@ async def _verified(resources: Resources, opened: _Opened, password: str) -> str
 async def _enter(
     resources: Resources, opened: _Opened, rehashed: str, given: Credentials, origin: Origin
 ) -> Tokens | None:
-    """Open the session; None: the second factor is wrong, or the password has changed meanwhile."""
+    """Open the session; None: the second factor is wrong, or the user was disabled meanwhile.
+
+    Raises:
+        Busy: the password changed since it was verified.
+        MfaRequired.
+    """
     known = opened.account
     if known is None:
         return None
@@ -115,8 +121,11 @@ async def _enter(
     with global_failures():
         async with resources.data.global_db.write() as connection:
             present = await accounts.lock(connection, known.id)
-            if present is None or not _same(present, known):
+            if present is None or not present.is_active:
                 return None
+            if present.password_hash != known.password_hash:
+                # Changed by its owner, or hashed anew by another login of this moment.
+                raise Busy("The account is being changed: log in again.")
             proof = await evidence(resources, present, given.totp, given.recovery_code)
             if proof is None or not await spend(connection, known.id, proof):
                 return None
@@ -127,10 +136,6 @@ async def _enter(
             event = Event("auth.login", "user", known.id, None, after)
             await record_global(connection, caller, event)
     return tokens
-
-
-def _same(present: Account, known: Account) -> bool:
-    return present.is_active and present.password_hash == known.password_hash
 
 
 async def _renew(connection: WriteConnection, known: Account, rehashed: str) -> None:

@@ -14,9 +14,9 @@ from schemathesis import checks
 from tests.acceptance.api import Tenant, log_in
 from tests.acceptance.fleet import LocalFleet
 
-schema = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi.json")
+described = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi.json")
 # Logging out would end the caller's session for all that follows.
-schema = schema.exclude(operation_id="logout")
+schema = described.exclude(operation_id="logout")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Caller:
 @pytest.fixture(scope="module")
 def caller(fleet: LocalFleet, admin: httpx.Client) -> Caller:
     """Not the one of all tests: wrong guesses at a password make an account wait."""
-    credentials = {"email": "schema@example.org", "password": "a schema of eleven parts"}
+    credentials = {"email": "schema@example.org", "password": "eleven parts of nothing"}
     made = admin.post("/v1/users", json=credentials)
     assert made.status_code == 201, made.text
     granted = admin.post(f"/v1/users/{made.json()['id']}/roles", json={"role": "admin"})
