@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from global_db import users
+from global_db import sessions, users
 from global_db.connection import WriteConnection
 from global_db.users import User as Sealed
 from global_db.users import UserFilter
@@ -82,7 +82,7 @@ async def create(
     row = sealed(resources.secrets.fields, _blank(user_id), contact)
     password_hash = None
     if new.password is not None:
-        check_policy(new.password)
+        check_policy(new.password, email=new.email)
         password_hash = await resources.secrets.passwords.hash(new.password)
     # The password decides nothing that is answered, and its hash would differ each time.
     once = key_for(access.caller.principal, key, "create_user", [new.email, new.mobile])
@@ -168,8 +168,11 @@ async def update(
             row = replace(sealed(fields, before, contact), is_active=active)
             with taken():
                 after = await users.update(connection, row)
+            if not after.is_active:
+                # So that none comes back to life when the user does.
+                await sessions.revoke_others(connection, user_id)
             await _record(connection, access.caller, "user.update", before, after)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
     return await shown(fields, after)
 
 
@@ -187,8 +190,9 @@ async def delete(resources: Resources, access: GlobalAccess, user_id: UUID) -> N
             before = await users.lock(connection, user_id)
             if before is None or not await users.delete(connection, user_id):
                 raise NotFound
+            await sessions.revoke_others(connection, user_id)
             await _record(connection, access.caller, "user.delete", before, None)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
 
 
 async def restore(resources: Resources, access: GlobalAccess, user_id: UUID) -> User:
