@@ -52,28 +52,42 @@ async def admit_to_client(
         placement = await resources.data.placements.get(client_id)
     if not caller.principal.may(permission, client_id):
         raise Forbidden(f"This needs the permission {permission}.")
-    if placement.status == "suspended":
-        raise ClientSuspended
-    if placement.status == "inactive" and permission not in READING:
-        raise ClientInactive
+    demand_status(placement.status, reads=permission in READING)
     return TenantAccess(caller, client_id, permission)
 
 
 async def admit_to_administer(
-    resources: Resources, caller: Caller, client_id: UUID, permission: str
+    resources: Resources, caller: Caller, client_id: UUID, permission: str, *, reads: bool
 ) -> TenantAccess:
-    """Let the caller look at or change a client from outside, whatever the client's status.
+    """Let the caller look at or change a client itself.
+
+    Who holds the permission on all clients may, whatever the client's status: somebody has to
+    activate it again. The client's own people and keys are bound by its status here as well.
 
     Raises:
-        NotFound, Forbidden.
+        NotFound, Forbidden, ClientSuspended, ClientInactive.
     """
     if not caller.principal.sees(client_id):
         raise NotFound
     with tenant_failures():
-        await resources.data.placements.get(client_id)
+        placement = await resources.data.placements.get(client_id)
     if not caller.principal.may(permission, client_id):
         raise Forbidden(f"This needs the permission {permission}.")
+    if not caller.principal.may(permission, None):
+        demand_status(placement.status, reads=reads)
     return TenantAccess(caller, client_id, permission)
+
+
+def demand_status(status: str, *, reads: bool) -> None:
+    """Refuse what the client's status forbids.
+
+    Raises:
+        ClientSuspended: everything. ClientInactive: whatever is not a read.
+    """
+    if status == "suspended":
+        raise ClientSuspended
+    if status == "inactive" and not reads:
+        raise ClientInactive
 
 
 def admit_globally(caller: Caller, permission: str) -> GlobalAccess:
