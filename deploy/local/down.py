@@ -24,10 +24,12 @@ def take_down(home: Home, checklist: Checklist) -> int:
     """
     parts = existing_parts(home)
     running = _running(parts)
+    ended = [process for part in running for process in part.family()]
     # Requests end before the databases under them do.
     _stop((part for part in parts.applications if part in running), checklist)
     _stop((part for part in parts.engines if part in running), checklist)
     left = end_strays(home)
+    processes.await_reaping(ended, seconds=3)
     for pidfile in home.run.glob("*.json"):
         pidfile.unlink()
     return len(running) + left

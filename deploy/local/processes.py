@@ -181,3 +181,11 @@ def await_end(processes: Iterable[psutil.Process], seconds: float) -> list[psuti
 
 def _lives(process: psutil.Process) -> bool:
     return process.is_running() and alive(process.pid) is not None
+
+
+def await_reaping(ended: Iterable[psutil.Process], seconds: float) -> None:
+    """Wait until the kernel has forgotten ended processes: some inits are slow to ask for them."""
+    waiting = {process.pid for process in ended}
+    deadline = time.monotonic() + seconds
+    while any(map(psutil.pid_exists, waiting)) and time.monotonic() < deadline:
+        time.sleep(0.05)

@@ -112,7 +112,7 @@ class Server(ABC):
 
     def stop(self) -> None:
         """End it, politely at first. One that does not run is fine."""
-        family = self._whole_family()
+        family = self.family()
         processes.send(family, signal.SIGCONT)
         processes.send(family[:1], self.stop_signal)
         self._end(processes.await_end(family, self.stop_seconds), signal.SIGKILL, seconds=5)
@@ -125,7 +125,7 @@ class Server(ABC):
             NotFound: it does not run.
         """
         self._living()
-        self._end(self._whole_family(), signal.SIGKILL, seconds=5)
+        self._end(self.family(), signal.SIGKILL, seconds=5)
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers.
@@ -144,6 +144,12 @@ class Server(ABC):
         # The parent last: it would take children for stuck that are only still frozen.
         processes.send(reversed(processes.family(self._living())), signal.SIGCONT)
 
+    def family(self) -> list[psutil.Process]:
+        """Its process with all children, and what an earlier one left behind."""
+        process = self.process()
+        known = processes.family(process) if process else []
+        return known + [stray for stray in self._strays() if stray not in known]
+
     def _living(self) -> psutil.Process:
         process = self.process()
         if process is None:
@@ -157,11 +163,6 @@ class Server(ABC):
 
     def _strays(self) -> list[psutil.Process]:
         return list(processes.strays(self.site.home.path, self.name))
-
-    def _whole_family(self) -> list[psutil.Process]:
-        process = self.process()
-        known = processes.family(process) if process else []
-        return known + [stray for stray in self._strays() if stray not in known]
 
     def _end(self, family: list[psutil.Process], number: signal.Signals, seconds: float) -> None:
         processes.send(family, number)

@@ -44,14 +44,10 @@ def summary(home: Home, fleet: Fleet, secrets: Secrets, demo: DemoSecret | None)
 
 
 def _steps(home: Home, fleet: Fleet, demo: DemoSecret | None) -> list[str]:
-    source = f". {shlex.quote(_near(home.user_env))}"
     steps = []
     if demo:
-        steps += [
-            "  # the tenant's documents, three of them",
-            f'  {source}; curl -s -H "Authorization: Bearer $DOCSHARD_DEMO_KEY"'
-            ' "$DOCSHARD_API/v1/clients/$DOCSHARD_DEMO_CLIENT_ID/documents?limit=3"',
-        ]
+        source = f". {shlex.quote(_near(home.user_env))}"
+        steps += ["  # the tenant's documents, three of them", f"  {source}; {_request()}"]
     command = _command(home)
     victim = fleet.shards[0].primary.name
     return [
@@ -61,6 +57,20 @@ def _steps(home: Home, fleet: Fleet, demo: DemoSecret | None) -> list[str]:
         "  # read the API's documentation",
         f"  python3 -m webbrowser {fleet.api}/docs",
     ]
+
+
+def _request() -> str:
+    """A first request with what this machine has: curl, or else Python."""
+    path = "/v1/clients/$DOCSHARD_DEMO_CLIENT_ID/documents?limit=3"
+    header = "Authorization: Bearer $DOCSHARD_DEMO_KEY"
+    if shutil.which("curl"):
+        return f'curl -s -H "{header}" "$DOCSHARD_API{path}"; echo'
+    program = (
+        "import sys, urllib.request as web; url, name, value = sys.argv[1:]; "
+        "print(web.urlopen(web.Request(url, headers={name: value})).read().decode())"
+    )
+    name, value = header.split(": ", 1)
+    return f'python3 -c \'{program}\' "$DOCSHARD_API{path}" {name} "{value}"'
 
 
 def _command(home: Home) -> str:
