@@ -122,9 +122,9 @@ def _demand_known_manager(principal: Principal, manager: UUID | _Unchanged | Non
     Raises:
         InvalidRequest: as for an id that is no user.
     """
-    if isinstance(manager, UUID) and manager != principal.user_id:
-        if not principal.may("user:read", None):
-            raise InvalidRequest.at("/managed_by", "is not a user")
+    strange = isinstance(manager, UUID) and manager != principal.user_id
+    if strange and not principal.may("user:read", None):
+        raise InvalidRequest.at("/managed_by", "is not a user")
 
 
 async def _change(
