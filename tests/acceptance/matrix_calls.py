@@ -13,8 +13,9 @@ import httpx
 import orjson
 
 from tests.acceptance.api import make_key
-from tests.acceptance.matrix_cast import KEY_SCOPES, STATUS, Actor, Cast
+from tests.acceptance.matrix_cast import STATUS, Cast
 from tests.acceptance.matrix_operations import OPENAPI, Operation
+from tests.acceptance.stage import KEY_SCOPES, Actor
 from tests.access_model import Target, refusal
 
 T = TypeVar("T")

@@ -1,0 +1,336 @@
+"""Users, roles and grants: who exists, who may do what, and that the log tells of it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.acceptance.api import connect
+from tests.acceptance.fleet import LocalFleet, until
+from tests.acceptance.stage import PASSWORD, Stage
+
+LEASE_SECONDS = 5.0
+AT_ONCE = 20
+
+
+@pytest.fixture(scope="module")
+def stage(fleet: LocalFleet, admin: httpx.Client) -> Stage:
+    return Stage(fleet, admin)
+
+
+def address() -> str:
+    return f"{uuid4().hex}@example.org"
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> str:
+    """Check a refusal; answers what it tells a person."""
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    return str(answer.json()["detail"])
+
+
+def together(work: Callable[[int], httpx.Response], times: int) -> list[httpx.Response]:
+    """Do it that many times at the same moment, each by a thread of its own."""
+    barrier = threading.Barrier(times)
+
+    def one(number: int) -> httpx.Response:
+        barrier.wait(10)
+        return work(number)
+
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(one, range(times)))
+
+
+def log_of(admin: httpx.Client, **filters: str) -> list[dict[str, Any]]:
+    """The global audit log, newest first."""
+    answer = admin.get("/v1/audit-logs", params={"limit": "200", **filters})
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["items"]
+    return rows
+
+
+# Soft delete
+
+
+def test_many_deleted_users_share_an_address_with_one_living(stage: Stage) -> None:
+    email, admin = address(), stage.admin
+    gone = [stage.user(email=email)["id"] for _ in range(3) if _delete_living(stage, email)]
+    living = stage.user(email=email)["id"]
+    detail = refused(admin.post("/v1/users", json={"email": email}), 409, "email_taken")
+    assert "change or delete that one first" in detail
+    for user_id in gone:
+        detail = refused(admin.post(f"/v1/users/{user_id}/restore"), 409, "email_taken")
+        assert "change or delete that one first" in detail
+    found = admin.get("/v1/users", params={"email": email}).json()["items"]
+    assert [user["id"] for user in found] == [living]
+    deleted = admin.get("/v1/users", params={"email": email, "deleted": "true"}).json()["items"]
+    assert {user["id"] for user in deleted} == {*gone}
+
+
+def _delete_living(stage: Stage, email: str) -> bool:
+    for user in stage.admin.get("/v1/users", params={"email": email}).json()["items"]:
+        assert stage.admin.delete(f"/v1/users/{user['id']}").status_code == 204
+    return True
+
+
+def test_what_the_refusal_says_helps(stage: Stage) -> None:
+    email, admin = address(), stage.admin
+    first = stage.user(email=email)["id"]
+    assert admin.delete(f"/v1/users/{first}").status_code == 204
+    second = stage.user(email=email)["id"]
+    refused(admin.post(f"/v1/users/{first}/restore"), 409, "email_taken")
+    assert admin.patch(f"/v1/users/{second}", json={"email": address()}).status_code == 200
+    assert admin.post(f"/v1/users/{first}/restore").json()["email"] == email
+    refused(admin.post(f"/v1/users/{first}/restore"), 409, "conflict")
+    refused(admin.post(f"/v1/users/{uuid4()}/restore"), 404, "not_found")
+
+
+def test_a_deleted_user_is_seen_but_not_changed(stage: Stage) -> None:
+    user_id, admin = stage.user()["id"], stage.admin
+    assert admin.delete(f"/v1/users/{user_id}").status_code == 204
+    assert admin.get(f"/v1/users/{user_id}").json()["deleted_at"] is not None
+    refused(admin.delete(f"/v1/users/{user_id}"), 404, "not_found")
+    refused(admin.patch(f"/v1/users/{user_id}", json={"is_active": False}), 404, "not_found")
+    given = {"role": "viewer"}
+    refused(admin.post(f"/v1/users/{user_id}/roles", json=given), 404, "not_found")
+
+
+# Unique addresses
+
+
+def test_of_many_who_register_an_address_at_once_one_wins(stage: Stage) -> None:
+    email = address()
+    forms = [email, email.upper(), f" {email}", email.title()]
+    token = stage.admin.headers["Authorization"].removeprefix("Bearer ")
+
+    def register(number: int) -> httpx.Response:
+        with connect(stage.fleet, token) as http:
+            return http.post("/v1/users", json={"email": forms[number % len(forms)]})
+
+    answers = together(register, AT_ONCE)
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes == [201] + [409] * (AT_ONCE - 1), [answer.text for answer in answers]
+    found = stage.admin.get("/v1/users", params={"email": email}).json()["items"]
+    assert len(found) == 1
+
+
+def test_an_address_in_two_normal_forms_is_one(stage: Stage) -> None:
+    name = uuid4().hex
+    composed, decomposed = f"jos\u00e9.{name}@example.org", f"jose\u0301.{name}@example.org"
+    assert composed != decomposed
+    made = stage.user(email=composed)
+    refused(stage.admin.post("/v1/users", json={"email": decomposed}), 409, "email_taken")
+    for form in (composed, decomposed, decomposed.upper()):
+        found = stage.admin.get("/v1/users", params={"email": form}).json()["items"]
+        assert [user["id"] for user in found] == [made["id"]]
+        assert stage.token(form)
+
+
+def test_a_number_is_unique_however_it_is_written(stage: Stage) -> None:
+    digits = f"20{uuid4().int % 10**8:08}"
+    stage.user(mobile=f"+44 {digits[:2]} {digits[2:]}")
+    other = stage.user()["id"]
+    detail = refused(
+        stage.admin.patch(f"/v1/users/{other}", json={"mobile": f"+44{digits}"}),
+        409,
+        "mobile_taken",
+    )
+    assert "change or delete that one first" in detail
+
+
+# Out within the lease
+
+
+@pytest.fixture
+def connections(stage: Stage) -> Iterator[tuple[str, list[httpx.Client]]]:
+    """A user with a role, over as many connections that both workers serve some."""
+    user = stage.user()
+    stage.grant(user["id"], "viewer", stage.client())
+    token = stage.token(user["email"])
+    opened = [connect(stage.fleet, token) for _ in range(8)]
+    assert [http.get("/v1/me").status_code for http in opened] == [200] * len(opened)
+    yield user["id"], opened
+    for http in opened:
+        http.close()
+
+
+@pytest.mark.parametrize("change", ["disabled", "deleted"])
+def test_who_is_disabled_or_deleted_is_out_everywhere_within_the_lease(
+    stage: Stage, connections: tuple[str, list[httpx.Client]], change: str
+) -> None:
+    user_id, opened = connections
+    path = f"/v1/users/{user_id}"
+    if change == "disabled":
+        assert stage.admin.patch(path, json={"is_active": False}).status_code == 200
+    else:
+        assert stage.admin.delete(path).status_code == 204
+    until(lambda: all(http.get("/v1/me").status_code == 401 for http in opened), LEASE_SECONDS)
+    body = {"email": stage.admin.get(path).json()["email"], "password": PASSWORD}
+    refused(opened[0].post("/v1/auth/login", json=body), 401, "invalid_credentials")
+
+
+def test_a_role_that_was_taken_ends_within_the_lease(
+    stage: Stage, connections: tuple[str, list[httpx.Client]]
+) -> None:
+    user_id, opened = connections
+    held = stage.admin.get(f"/v1/users/{user_id}/roles").json()["items"]
+    client = f"/v1/clients/{held[0]['client_id']}"
+    assert all(http.get(client).status_code == 200 for http in opened)
+    assert stage.admin.delete(f"/v1/users/{user_id}/roles/{held[0]['id']}").status_code == 204
+    until(lambda: all(http.get(client).status_code == 404 for http in opened), LEASE_SECONDS)
+
+
+# Nobody gives, takes or reaches more than they hold
+
+
+@pytest.fixture(scope="module")
+def steward(stage: Stage) -> Iterator[httpx.Client]:
+    """Who may administer users and roles, and read clients; no more."""
+    role = stage.role("user:read", "user:edit", "role:edit", "client:read")
+    user = stage.user()
+    stage.grant(user["id"], role["name"])
+    with connect(stage.fleet, stage.token(user["email"])) as http:
+        yield http
+
+
+def test_no_role_gives_more_than_its_giver_holds(stage: Stage, steward: httpx.Client) -> None:
+    target, me = stage.user()["id"], steward.get("/v1/me").json()["user_id"]
+    for user_id in (target, me):
+        for role in ("admin", "client_admin", "editor", "auditor", "operator"):
+            for client_id in (None, stage.client()):
+                given = {"role": role, "client_id": client_id}
+                answer = steward.post(f"/v1/users/{user_id}/roles", json=given)
+                assert "document" in refused(answer, 403, "forbidden") or role in {
+                    "auditor",
+                    "operator",
+                }
+    reader = stage.role("client:read")
+    assert steward.post(f"/v1/users/{target}/roles", json={"role": reader["name"]}).is_success
+
+
+def test_no_custom_role_holds_more_than_its_maker(stage: Stage, steward: httpx.Client) -> None:
+    name = f"r{uuid4().hex[:20]}"
+    body = {"name": name, "permissions": ["client:read", "document:read"]}
+    refused(steward.post("/v1/roles", json=body), 403, "forbidden")
+    made = steward.post("/v1/roles", json=body | {"permissions": ["client:read"]}).json()
+    path = f"/v1/roles/{made['id']}"
+    more = {"permissions": ["client:read", "fleet:operate"]}
+    refused(steward.patch(path, json=more), 403, "forbidden")
+    assert steward.get(path).json()["permissions"] == ["client:read"]
+    greater = stage.role("document:purge")["id"]
+    for answer in (
+        steward.patch(f"/v1/roles/{greater}", json={"permissions": ["client:read"]}),
+        steward.delete(f"/v1/roles/{greater}"),
+    ):
+        refused(answer, 403, "forbidden")
+    assert steward.delete(path).status_code == 204
+
+
+def test_built_in_roles_never_change(stage: Stage) -> None:
+    roles = stage.admin.get("/v1/roles").json()["items"]
+    for role in (role for role in roles if role["built_in"]):
+        path = f"/v1/roles/{role['id']}"
+        changed = stage.admin.patch(path, json={"permissions": ["client:read"]})
+        refused(changed, 409, "conflict")
+        refused(stage.admin.delete(path), 409, "conflict")
+
+
+def test_a_role_in_use_stays(stage: Stage) -> None:
+    role, user = stage.role("client:read"), stage.user()
+    grant = stage.grant(user["id"], role["name"])
+    detail = refused(stage.admin.delete(f"/v1/roles/{role['id']}"), 409, "conflict")
+    assert "take it from them first" in detail
+    path = f"/v1/users/{user['id']}/roles"
+    refused(stage.admin.post(path, json={"role": role["name"]}), 409, "conflict")
+    assert stage.admin.delete(f"{path}/{grant['id']}").status_code == 204
+    assert stage.admin.delete(f"/v1/roles/{role['id']}").status_code == 204
+
+
+def test_who_may_do_more_is_beyond_reach(stage: Stage, steward: httpx.Client) -> None:
+    """Else whoever may change an address could take an administrator's account over."""
+    greater = stage.user()
+    grant = stage.grant(greater["id"], "editor", stage.client())
+    path = f"/v1/users/{greater['id']}"
+    for answer in (
+        steward.patch(path, json={"email": address()}),
+        steward.patch(path, json={"is_active": False}),
+        steward.delete(path),
+        steward.delete(f"{path}/roles/{grant['id']}"),
+    ):
+        refused(answer, 403, "forbidden")
+    assert steward.get(path).json()["email"] == greater["email"]
+    lesser = stage.user()["id"]
+    assert steward.patch(f"/v1/users/{lesser}", json={"is_active": False}).status_code == 200
+    assert steward.delete(f"/v1/users/{lesser}").status_code == 204
+
+
+# The log
+
+
+def test_the_log_tells_of_each_change_and_keeps_no_secret(stage: Stage) -> None:
+    """I5."""
+    admin, email, mobile = stage.admin, address(), f"+4420{uuid4().int % 10**8:08}"
+    user_id = stage.user(email=email, mobile=mobile)["id"]
+    path = f"/v1/users/{user_id}"
+    stage.token(email)
+    assert admin.patch(path, json={"is_active": False}).status_code == 200
+    assert admin.patch(path, json={"is_active": False}).status_code == 200
+    client_id = stage.client()
+    grant = stage.grant(user_id, "viewer", client_id)
+    assert admin.delete(f"{path}/roles/{grant['id']}").status_code == 204
+    assert admin.delete(path).status_code == 204
+    assert admin.post(f"{path}/restore").status_code == 200
+    rows = log_of(admin, entity_id=user_id)
+    assert [row["action"] for row in reversed(rows)] == [
+        *("user.create", "auth.login", "user.update", "role.grant", "role.revoke"),
+        *("user.delete", "user.restore"),
+    ]
+    me = admin.get("/v1/me").json()["user_id"]
+    assert {row["user_id"] for row in rows if row["action"] != "auth.login"} == {me}
+    assert all(row["ip_address"] == "127.0.0.1" and row["request_id"] for row in rows)
+    granted = next(row for row in rows if row["action"] == "role.grant")
+    assert granted["changes"]["after"] == {"role": "viewer", "client_id": client_id}
+    assert granted["client_id"] == client_id
+    text = json.dumps(rows)
+    name = email.partition("@")[0]
+    for secret in (email, name, mobile, mobile[3:], PASSWORD, "argon2", "password"):
+        assert secret not in text
+
+
+def test_the_log_tells_of_roles(stage: Stage) -> None:
+    """I5."""
+    role = stage.role("client:read")
+    path = f"/v1/roles/{role['id']}"
+    changed = {"permissions": ["client:read", "report:read"]}
+    for _ in range(2):  # the second changes nothing
+        assert stage.admin.patch(path, json=changed).status_code == 200
+    assert stage.admin.delete(path).status_code == 204
+    rows = log_of(stage.admin, entity_type="role", entity_id=role["id"])
+    assert [row["action"] for row in rows] == ["role.delete", "role.update", "role.create"]
+    assert rows[1]["changes"] == {
+        "before": {"permissions": ["client:read"]},
+        "after": {"permissions": ["client:read", "report:read"]},
+    }
+
+
+def test_pages_of_the_log_neither_skip_nor_repeat(stage: Stage) -> None:
+    user_id = stage.user()["id"]
+    for active in (False, True) * 4:
+        stage.admin.patch(f"/v1/users/{user_id}", json={"is_active": active})
+    wanted = [row["id"] for row in log_of(stage.admin, entity_id=user_id)]
+    found: list[str] = []
+    params = {"entity_id": user_id, "limit": "2"}
+    while True:
+        page = stage.admin.get("/v1/audit-logs", params=params).json()
+        found += [row["id"] for row in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        params["cursor"] = page["next_cursor"]
+    assert found == wanted
+    assert len(found) == 9
+    other = stage.admin.get("/v1/audit-logs", params=params | {"entity_id": str(uuid4())})
+    refused(other, 422, "invalid_cursor")
