@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from global_db.columns import living
 from global_db.connection import ReadConnection, Row, WriteConnection
 from global_db.soft_delete import soft_delete
-from global_db.statement import ReadStatement, read, write
+from global_db.statement import ReadStatement, read, read_by_value, write
 from global_db.tables import clients
 
 
@@ -199,4 +199,5 @@ def _page(given: frozenset[str], further: bool) -> ReadStatement:
         query = query.where(_CONDITIONS[name])
     if further:
         query = query.where(clients.c.id < sa.bindparam("before", type_=sa.Uuid))
-    return read(query.order_by(clients.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer)))
+    page = query.order_by(clients.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer))
+    return read_by_value(page) if given & {"status", "metadata"} else read(page)

@@ -84,3 +84,21 @@ class Stage:
         key = make_key(self.admin, client_id, scopes or KEY_SCOPES)
         grant = (frozenset(scopes or KEY_SCOPES), client)
         return Actor(name, key["key"], Caller((grant,), person=False))
+
+
+def address() -> str:
+    return f"{uuid4().hex}@example.org"
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> str:
+    """Check a refusal; answers what it tells a person."""
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    return str(answer.json()["detail"])
+
+
+def log_of(admin: httpx.Client, **filters: str) -> list[dict[str, Any]]:
+    """The global audit log, newest first."""
+    answer = admin.get("/v1/audit-logs", params={"limit": "200", **filters})
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["items"]
+    return rows

@@ -11,16 +11,11 @@ import httpx
 import pytest
 
 from tests.acceptance.api import connect, make_key
-from tests.acceptance.fleet import LocalFleet, until
-from tests.acceptance.stage import Stage
+from tests.acceptance.fleet import until
+from tests.acceptance.stage import Stage, refused
 
 LEASE_SECONDS = 5.0
 SCOPES = ("client:read", "document:delete", "document:read", "document:write", "key:edit")
-
-
-@pytest.fixture(scope="module")
-def stage(fleet: LocalFleet, admin: httpx.Client) -> Stage:
-    return Stage(fleet, admin)
 
 
 @dataclass(frozen=True)
@@ -61,12 +56,6 @@ def new_tenancy(stage: Stage) -> Iterator[Tenancy]:
 def tenancy(stage: Stage) -> Iterator[Tenancy]:
     with new_tenancy(stage) as made:
         yield made
-
-
-def refused(answer: httpx.Response, status: int, code: str) -> str:
-    """Check a refusal; answers what it tells a person."""
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-    return str(answer.json()["detail"])
 
 
 def reads(tenancy: Tenancy, http: httpx.Client) -> list[httpx.Response]:
