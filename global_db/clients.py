@@ -59,6 +59,16 @@ class ClientFilter:
 _GET = read(
     sa.select(clients).where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
 )
+_DELETED = read(
+    sa.select(clients)
+    .where(
+        ~living(clients),
+        (clients.c.code == sa.bindparam("code"))
+        | (clients.c.id == sa.bindparam("id", type_=sa.Uuid)),
+    )
+    .order_by(clients.c.deleted_at.desc())
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 _LOCK = write(
     sa.select(clients)
     .where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
@@ -82,6 +92,14 @@ async def get(connection: ReadConnection, client_id: UUID) -> Client | None:
     """A living client."""
     row = await connection.one(_GET, id=client_id)
     return None if row is None else Client(**row)
+
+
+async def deleted(
+    connection: ReadConnection, *, code: str, id: UUID | None, limit: int
+) -> list[Client]:
+    """Deleted clients of this code or id, the last deleted first."""
+    rows = await connection.all(_DELETED, code=code, id=id, limit=limit)
+    return [Client(**row) for row in rows]
 
 
 async def insert(

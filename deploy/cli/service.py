@@ -71,8 +71,13 @@ def run_told(work: Coroutine[Any, Any, T]) -> T:
             "Nothing is known to have changed.",
             "`docshard status` shows a local fleet's servers; otherwise see that it runs.",
         ) from error
-    except (errors.Busy, errors.Conflict) as error:
+    except errors.Busy as error:
         raise Refused(error.detail, "", "Try again in a moment.") from error
+    except errors.Conflict as error:
+        raise Refused(error.detail, "Nothing was changed.") from error
+    except errors.InvalidRequest as error:
+        faults = "; ".join(f"{one.pointer} {one.message}" for one in error.errors)
+        raise UsageFault(error.detail, faults) from error
     except SettingMissing as error:
         raise UsageFault(str(error)) from error
     except errors.ServiceError as error:

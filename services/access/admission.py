@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
 from services.failures import tenant_failures
-from services.identity.principal import Caller
+from services.identity.principal import OPERATOR, Caller, Origin
 from services.resources import Resources
 
 READING = frozenset({"client:read", "document:read", "audit:read", "report:read"})
@@ -111,3 +111,13 @@ def admit_to_own(caller: Caller, permission: str) -> GlobalAccess:
     if clients == ():
         raise Forbidden(f"This needs the permission {permission}.")
     return GlobalAccess(caller, permission, clients)
+
+
+def admit_operator(reason: str | None) -> GlobalAccess:
+    """Let an operator's command act on clients; `reason` goes into the audit log."""
+    return GlobalAccess(Caller(OPERATOR, Origin(reason=reason)), "client:edit")
+
+
+def admit_operator_to_client(client_id: UUID, reason: str | None) -> TenantAccess:
+    """Let an operator's command act on one client, whatever its status."""
+    return TenantAccess(Caller(OPERATOR, Origin(reason=reason)), client_id, "client:edit")
