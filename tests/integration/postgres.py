@@ -167,7 +167,7 @@ class Site:
     @contextmanager
     def server(self, name: str) -> Iterator[Postgres]:
         """A running server without databases."""
-        data, port = self.folder / name, _free_port()
+        data, port = self.folder / name, free_port()
         self._run(["/bin/cp", "-a", str(self.template), str(data)])
         settings = [f"-c{key}={value}" for key, value in _SETTINGS.items()]
         command = processes.Command(
@@ -234,6 +234,6 @@ def _await_start(server: Postgres, process: psutil.Process, log: Path) -> None:
             return
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Below the ports that the kernel gives to clients."""
     return next(port for port in iter(lambda: random.randrange(22_000, 32_000), 0) if is_free(port))
