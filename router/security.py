@@ -27,9 +27,9 @@ from services.tenant import documents
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _IDENTIFIED: Final = ("unauthenticated", "directory_unavailable", "keys_unavailable")
+_ON_CLIENT: Final = ("not_found", "forbidden", "client_suspended", "client_inactive")
 _IN_CLIENT: Final = (
-    *(*_IDENTIFIED, "not_found", "forbidden", "client_suspended", "client_inactive"),
-    *("shard_unavailable", "shard_behind", "tenant_moving"),
+    *(*_IDENTIFIED, *_ON_CLIENT, "shard_unavailable", "shard_behind", "tenant_moving"),
 )
 
 
@@ -135,16 +135,19 @@ class Own(_NoTarget):
 
 @dataclass(frozen=True, slots=True)
 class Administer(_NoTarget):
-    """Holders of the permission on the client in the path, whatever its status."""
+    """Holders of the permission on the client in the path; its status binds its own people only."""
 
     permission: str
-    refusals = (*_IDENTIFIED, "not_found", "forbidden")
+    refusals = (*_IDENTIFIED, *_ON_CLIENT)
 
     async def admit(self, call: Call) -> None:
         """Attach the access to the client."""
         caller = await _identify(call)
         client_id = _id_in_path(call, "client_id")
-        call.tenant = await admit_to_administer(call.resources, caller, client_id, self.permission)
+        reads = call.method in {"GET", "HEAD"}
+        call.tenant = await admit_to_administer(
+            call.resources, caller, client_id, self.permission, reads=reads
+        )
 
 
 @dataclass(frozen=True, slots=True)

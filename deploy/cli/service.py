@@ -80,8 +80,13 @@ def run_told(work: Coroutine[Any, Any, T]) -> T:
         ) from error
     except KeyProviderError as error:
         raise OperatorError(f"The key provider cannot be used: {error}.") from error
-    except (errors.Busy, errors.Conflict) as error:
+    except errors.Busy as error:
         raise Refused(error.detail, "", "Try again in a moment.") from error
+    except errors.Conflict as error:
+        raise Refused(error.detail, "Nothing was changed.") from error
+    except errors.InvalidRequest as error:
+        faults = "; ".join(f"{one.pointer} {one.message}" for one in error.errors)
+        raise UsageFault(error.detail, faults) from error
     except SettingMissing as error:
         raise UsageFault(str(error)) from error
     except errors.ServiceError as error:

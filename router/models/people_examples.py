@@ -42,6 +42,20 @@ HELD_ROLE: Final[Json] = {
     "granted_by": USER_ID,
     "created_at": NOON,
 }
+GLOBAL_AUDIT_LOG: Final[Json] = {
+    "id": GRANT_ID,
+    "user_id": USER_ID,
+    "api_key_id": None,
+    "client_id": CLIENT_ID,
+    "action": "role.grant",
+    "entity_type": "user",
+    "entity_id": USER_ID,
+    "changes": {"before": None, "after": {"role": "editor", "client_id": CLIENT_ID}},
+    "ip_address": "192.0.2.7",
+    "request_id": "01983f5e-7c1a-7d2b-9a4e-0c5b7d1e2f30",
+    "reason": None,
+    "created_at": NOON,
+}
 
 
 def items(item: Json) -> Json:

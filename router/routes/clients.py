@@ -93,7 +93,7 @@ async def create_client(
     """Admit a tenant; the ring chooses its shard."""
     new = NewClient(body.code, body.name, body.metadata, body.managed_by)
     key = headers.idempotency_key(idempotency_key)
-    client = await clients.create(call.resources, call.everywhere, new, key)
+    client = await clients.create(call.resources.data, call.everywhere, new, key)
     call.context.answer_with("Location", f"{CLIENTS}/{client.id}")
     return client
 

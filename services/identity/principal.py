@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
+from typing import Final
 from uuid import UUID
 
 from global_db.identities import Grant
@@ -75,3 +76,12 @@ class Caller:
 
     principal: Principal
     origin: Origin
+
+
+OPERATOR: Final = Principal(
+    UUID(int=0),
+    None,
+    (Grant("operator's command", None, frozenset({"client:read", "client:edit", "user:read"})),),
+)
+"""Who runs a command beside the databases: no user of the service. Who can do that holds the
+databases' own passwords, so no grant is looked up; the audit log names no user, but the reason."""

@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import checks
 
-from tests.acceptance.api import Tenant, log_in
+from tests.acceptance.api import log_in, make_tenant
 from tests.acceptance.fleet import LocalFleet
 
 described = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi.json")
@@ -39,11 +39,12 @@ def caller(fleet: LocalFleet, admin: httpx.Client) -> Caller:
 
 
 @pytest.fixture(scope="module")
-def existing(tenant: Tenant) -> Iterator[dict[str, str]]:
-    """Path parameters that exist, so that more than 404 is met."""
-    document = tenant.make_document()
-    tenant.put(document, b"some bytes")
-    yield {"client_id": tenant.id, "document_id": document["id"], "number": "1"}
+def existing(fleet: LocalFleet, admin: httpx.Client) -> Iterator[dict[str, str]]:
+    """Path parameters that exist, so that more than 404 is met; a tenant to change and delete."""
+    for tenant in make_tenant(fleet, admin):
+        document = tenant.make_document()
+        tenant.put(document, b"some bytes")
+        yield {"client_id": tenant.id, "document_id": document["id"], "number": "1"}
 
 
 BOUNDED = settings(
