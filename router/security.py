@@ -17,6 +17,7 @@ from services.access.admission import (
     admit_to_administer,
     admit_to_client,
     admit_to_own,
+    admit_to_own_account,
 )
 from services.access.authentication import authenticate
 from services.errors import NotFound, ServiceError, Unauthenticated
@@ -94,6 +95,18 @@ class Anyone(_NoTarget):
     async def admit(self, call: Call) -> None:
         """Attach the caller."""
         await _identify(call)
+
+
+@dataclass(frozen=True, slots=True)
+class Person(_NoTarget):
+    """Whoever came in by a login: for what belongs to the own account. API keys are no persons."""
+
+    permission = "<person>"
+    refusals = (*_IDENTIFIED, "forbidden")
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to the own account."""
+        call.own = admit_to_own_account(await _identify(call))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,13 @@ ROLE_GIVEN: Final[Json] = {
     "permissions": ["document:read", "document:delete"],
 }
 ROLE_PATCH: Final[Json] = {"permissions": ["document:read"]}
-ROLE: Final[Json] = {"id": ROLE_ID, **ROLE_GIVEN, "built_in": False, "created_at": NOON}
+ROLE: Final[Json] = {
+    "id": ROLE_ID,
+    **ROLE_GIVEN,
+    "built_in": False,
+    "created_at": NOON,
+    "mfa_required": False,
+}
 PERMISSION: Final[Json] = {"name": "document:read", "description": "see documents"}
 GRANT_GIVEN: Final[Json] = {"role": "editor", "client_id": CLIENT_ID}
 HELD_ROLE: Final[Json] = {

@@ -1,8 +1,8 @@
 """Admission: what turns a caller into the right to run a use case.
 
-Default deny as a type: use cases take a `TenantAccess` or a `GlobalAccess`, and only this module
-makes them. The order of refusals: what the caller may not see does not exist; then what it may
-not do; then what the client's status forbids.
+Default deny as a type: use cases take a `TenantAccess`, a `GlobalAccess` or an `OwnAccess`, and
+only this module makes them. The order of refusals: what the caller may not see does not exist; then
+what it may not do; then what the client's status forbids.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
 from services.failures import tenant_failures
-from services.identity.principal import OPERATOR, Caller, Origin
+from services.identity.principal import OPERATOR, Caller, Origin, Session
 from services.resources import Resources
 
 READING = frozenset({"client:read", "document:read", "audit:read", "report:read"})
@@ -35,6 +35,19 @@ class GlobalAccess:
     caller: Caller
     permission: str
     clients: tuple[UUID, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccess:
+    """The caller is a person who came in by a login, and may change how they get in."""
+
+    caller: Caller
+    session: Session
+
+    @property
+    def user_id(self) -> UUID:
+        """Whose account it is."""
+        return self.caller.principal.user_id
 
 
 async def admit_to_client(
@@ -76,6 +89,17 @@ async def admit_to_administer(
     if not caller.principal.may(permission, None):
         demand_status(placement.status, reads=reads)
     return TenantAccess(caller, client_id, permission)
+
+
+def admit_to_own_account(caller: Caller) -> OwnAccess:
+    """Let a person look after their own account; an API key is no person.
+
+    Raises:
+        Forbidden.
+    """
+    if caller.principal.session is None:
+        raise Forbidden("This is for people who logged in, not for API keys.")
+    return OwnAccess(caller, caller.principal.session)
 
 
 def demand_status(status: str, *, reads: bool) -> None:

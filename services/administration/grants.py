@@ -58,7 +58,7 @@ async def give(
             given = await _insert(connection, access, user_id, role, new)
             event = Event("role.grant", "user", user_id, None, _image(given))
             await record_global(connection, access.caller, event, new.client_id)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
     return given
 
 
@@ -83,7 +83,7 @@ async def take(resources: Resources, access: GlobalAccess, user_id: UUID, grant_
             await grants.remove(connection, user_id, grant_id)
             event = Event("role.revoke", "user", user_id, _image(held), None)
             await record_global(connection, access.caller, event, held.client_id)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
 
 
 async def _demand_user(connection: ReadConnection, user_id: UUID) -> None:

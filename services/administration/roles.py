@@ -52,6 +52,7 @@ class RolePatch:
 
     description: str | None = None
     permissions: tuple[str, ...] | None = None
+    mfa_required: bool | None = None
 
 
 async def list_all(data: Data, access: GlobalAccess) -> list[Role]:
@@ -111,17 +112,22 @@ async def create(data: Data, access: GlobalAccess, new: NewRole, key: str | None
 
 
 async def update(data: Data, access: GlobalAccess, role_id: UUID, patch: RolePatch) -> Role:
-    """Change a custom role; its holders feel it within the principals' lease.
+    """Change a role; its holders feel it within the principals' lease.
+
+    Of a built-in one only `mfa_required` can change.
 
     Raises:
         NotFound; Conflict: it is built in; Forbidden, InvalidRequest.
     """
+    only_mfa = patch.description is None and patch.permissions is None
     with global_failures():
         async with data.global_db.write() as connection:
-            before = await _lock_custom(connection, role_id)
+            before = await (_lock if only_mfa else _lock_custom)(connection, role_id)
             _demand_held(access.caller.principal, (*before.permissions, *(patch.permissions or ())))
             if _changes_nothing(before, patch):
                 return before
+            if patch.mfa_required is not None:
+                await roles.demand_mfa(connection, role_id, demanded=patch.mfa_required)
             if patch.description is not None:
                 await roles.describe(connection, role_id, patch.description)
             if patch.permissions is not None:
@@ -150,9 +156,10 @@ async def delete(data: Data, access: GlobalAccess, role_id: UUID) -> None:
 
 
 def _changes_nothing(before: Role, patch: RolePatch) -> bool:
-    same_text = patch.description in (None, before.description)
-    return same_text and (
-        patch.permissions is None or set(patch.permissions) == set(before.permissions)
+    return (
+        patch.description in (None, before.description)
+        and patch.mfa_required in (None, before.mfa_required)
+        and (patch.permissions is None or set(patch.permissions) == set(before.permissions))
     )
 
 
@@ -162,13 +169,19 @@ def image(role: Role) -> dict[str, Any]:
         "name": role.name,
         "description": role.description,
         "permissions": role.permissions,
+        "mfa_required": role.mfa_required,
     }
 
 
-async def _lock_custom(connection: WriteConnection, role_id: UUID) -> Role:
+async def _lock(connection: WriteConnection, role_id: UUID) -> Role:
     role = await roles.lock(connection, role_id)
     if role is None:
         raise NotFound
+    return role
+
+
+async def _lock_custom(connection: WriteConnection, role_id: UUID) -> Role:
+    role = await _lock(connection, role_id)
     if role.built_in:
         raise Conflict(f"The role {role.name} is built in and never changes.")
     return role

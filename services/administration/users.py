@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from global_db import users
+from global_db import sessions, users
 from global_db.connection import WriteConnection
 from global_db.users import User as Sealed
 from global_db.users import UserFilter
@@ -83,7 +83,7 @@ async def create(
     row = sealed(resources.secrets.fields, _blank(user_id), contact)
     password_hash = None
     if new.password is not None:
-        check_policy(new.password)
+        check_policy(new.password, email=new.email)
         password_hash = await resources.secrets.passwords.hash(new.password)
     # The password decides nothing that is answered, and its hash would differ each time.
     once = key_for(access.caller.principal, key, "create_user", [new.email, new.mobile])
@@ -173,8 +173,11 @@ async def update(
             row = replace(sealed(fields, before, contact), is_active=active)
             with taken():
                 after = await users.update(connection, row)
+            if not after.is_active:
+                # So that none comes back to life when the user does.
+                await sessions.revoke_others(connection, user_id)
             await _record(connection, access.caller, "user.update", before, after)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
     return await shown(fields, after)
 
 
@@ -194,8 +197,9 @@ async def delete(resources: Resources, access: GlobalAccess, user_id: UUID) -> N
                 raise NotFound
             await demand_reach(connection, access.caller.principal, user_id)
             await users.delete(connection, user_id)
+            await sessions.revoke_others(connection, user_id)
             await _record(connection, access.caller, "user.delete", before, None)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
 
 
 async def restore(resources: Resources, access: GlobalAccess, user_id: UUID) -> User:

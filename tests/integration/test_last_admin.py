@@ -20,7 +20,7 @@ from services.errors import LastAdmin
 from services.identity.principal import Caller, Origin, Principal
 from services.resources import Resources
 from tests.integration.postgres import Database
-from tests.integration.service import resources_of
+from tests.integration.process import resources_of
 from tests.integration.waiting import until
 
 LOCK = "SELECT id FROM docshard.roles WHERE name = 'admin' FOR UPDATE"
