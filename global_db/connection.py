@@ -1,8 +1,9 @@
 """Sessions on one database: what may only read, what may write, and how a transaction ends.
 
 Read-only is a type: a `ReadConnection` takes only `ReadStatement`s, and the type checker says so.
-A transaction runs as one psycopg pipeline: statements are sent as they come and waited for only
-where a result is read, so `BEGIN`, the fence and the first statement cost one round trip together.
+A transaction runs as one psycopg pipeline and a COMMIT: statements are sent as they come and waited
+for only where a result is read, so `BEGIN`, the fence and the first statement cost one round trip
+together.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ _ROLLBACK_SECONDS = 2.0
 
 # READ COMMITTED whatever the server's default: the fence needs a fresh snapshot for each statement.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-# Read after COMMIT, so the position is behind the commit record. The timeline comes from the WAL
-# file's name: pg_control keeps the old one for seconds after a promotion.
-_POSITION = """
+# One message, so one round trip. The position is read after COMMIT, so it is behind the commit
+# record; the timeline comes from the WAL file's name: pg_control keeps the old one for seconds
+# after a promotion.
+_COMMIT = """
+    COMMIT;
     SELECT (p.lsn - '0/0'::pg_lsn)::bigint AS lsn,
            ('x' || substr(pg_walfile_name(p.lsn), 1, 8))::bit(32)::int AS timeline
       FROM (SELECT pg_current_wal_insert_lsn() AS lsn) AS p
@@ -90,7 +93,7 @@ class WriteConnection(ReadConnection):
         return self._position
 
     async def send(self, statement: WriteStatement, **parameters: Any) -> None:
-        """Send a change without waiting; an error of it shows at the next read or at the commit."""
+        """Send a change without waiting; an error of it shows at the next read or at the end."""
         await self._raw.execute(statement.text, statement.fixed | parameters)
 
     async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
@@ -112,14 +115,14 @@ class WriteConnection(ReadConnection):
         """
         try:
             with deadline(self._raw, _COMMIT_SECONDS):
-                committed = await self._raw.execute("COMMIT")
-                cursor = await self._raw.execute(_POSITION)
-                row = await cursor.fetchone()
+                cursor = await self._raw.execute(_COMMIT, prepare=False)
+                outcome = cursor.statusmessage
+                row = await cursor.fetchone() if cursor.nextset() else None
         except psycopg.OperationalError as error:
             if self._raw.closed or is_connection_failure(error):
                 raise CommitInterrupted from error
             raise
-        if committed.statusmessage != "COMMIT" or row is None:
+        if outcome != "COMMIT" or row is None:
             raise psycopg.errors.InFailedSqlTransaction("the transaction had failed before COMMIT")
         self._position = Position(**row)
 
@@ -133,14 +136,17 @@ async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
     Raises:
         CommitInterrupted: the connection was lost during COMMIT.
     """
+    connection = WriteConnection(raw)
     try:
-        async with raw.pipeline():
-            await raw.execute(_BEGIN)
-            connection = WriteConnection(raw)
-            # The deadline ends before COMMIT: whether that took effect is never guessed from time.
-            with deadline(raw, WORK_SECONDS):
+        # The deadline ends before COMMIT: whether that took effect is never guessed from time.
+        with deadline(raw, WORK_SECONDS):
+            # The pipeline ends before COMMIT, too. On its way out psycopg may send a Flush behind
+            # the last Sync; after COMMIT a pooler has taken the server connection back by then,
+            # and would lend one for the Flush alone, until this client happens to speak again.
+            async with raw.pipeline():
+                await raw.execute(_BEGIN)
                 yield connection
-            await finish(connection.commit())
+        await finish(connection.commit())
     except BaseException:
         await finish(_roll_back(raw))
         raise

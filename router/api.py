@@ -73,6 +73,8 @@ _BEHIND_ABSENCE = (
     errors.PreconditionRequired,
 )
 
+_DENIALS = (errors.Forbidden, errors.ClientSuspended, errors.ClientInactive)
+
 _EVERYWHERE = ("invalid_request", "too_many_requests", "internal", "overloaded")
 _WITH_JSON = ("invalid_json", "request_timeout", "content_too_large", "unsupported_media_type")
 
@@ -91,6 +93,13 @@ class GuardedRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             call = Call(request.scope, request.receive, _limits(request, takes_json))
+            try:
+                return await answer(call)
+            except _DENIALS as error:
+                call.note_denial(rule.permission, error.code)
+                raise
+
+        async def answer(call: Call) -> Response:
             try:
                 await rule.admit(call)
                 if takes_json:

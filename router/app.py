@@ -21,6 +21,7 @@ from router.routes import (
     users,
 )
 from router.settings import RouterSettings
+from services.access.denials import recording
 from services.resources import open_resources
 from services.settings import Settings
 
@@ -39,8 +40,9 @@ def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_resources(settings) as resources:
-            app.state.edge = make_edge(resources, edge_settings)
-            yield
+            edge = app.state.edge = make_edge(resources, edge_settings)
+            async with recording(resources.data, edge.denials, edge_settings.denial_seconds):
+                yield
 
     return assemble(all_routes(), lifespan, edge_settings.max_running)
 

@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address
 from typing import Any
+from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
@@ -11,6 +12,7 @@ from router.bodies import BodyLimits, BoundedReceive
 from router.context import RequestContext, context_of
 from router.edge import Edge
 from services.access.admission import GlobalAccess, OwnAccess, TenantAccess
+from services.access.denials import Denial
 from services.errors import InvalidRequest, RequestTimeout, UnsupportedMediaType
 from services.identity.principal import Caller, Origin
 from services.resources import Resources
@@ -56,6 +58,20 @@ class Call(Request):
         except (TypeError, ValueError):
             address = None
         return Origin(address, self.context.request_id)
+
+    def note_denial(self, permission: str, code: str) -> None:
+        """Count that the caller was refused, for the audit log."""
+        operation = f"{self.method} {self.scope['route'].path}"
+        denial = Denial(operation, permission, code, self._client_of_caller())
+        self.edge.denials.note(self.caller, denial)
+
+    def _client_of_caller(self) -> UUID | None:
+        """The client in the path, as far as the caller may know of it: others are invented ids."""
+        try:
+            client_id = UUID(self.path_params["client_id"])
+        except (KeyError, ValueError):
+            return None
+        return client_id if self.caller.principal.sees(client_id) else None
 
     def refuse_early(self) -> None:
         """Refuse what the headers already give away, before a byte of the body is read."""

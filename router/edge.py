@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from router.bodies import BodyLimits
 from router.limits import Limiter
 from router.settings import RouterSettings
+from services.access.denials import Denials
 from services.resources import Resources
 
 
@@ -17,6 +18,7 @@ class Edge:
     content_limits: BodyLimits
     principals: Limiter
     clients: Limiter
+    denials: Denials
     send_patience_seconds: float
 
 
@@ -33,5 +35,6 @@ def make_edge(resources: Resources, settings: RouterSettings) -> Edge:
         content_limits=BodyLimits.for_content(limits, settings),
         principals=limiter("principal", limits.requests_per_second_per_principal),
         clients=limiter("client", limits.requests_per_second_per_client),
+        denials=Denials(settings.denial_kinds),
         send_patience_seconds=settings.send_patience_seconds,
     )

@@ -31,3 +31,7 @@ class RouterSettings(BaseSettings):
     """A download whose reader takes nothing for this long is dropped."""
     buckets: int = Field(default=20_000, ge=1)
     """Principals whose share of requests is remembered; the longest unseen is forgotten first."""
+    denial_kinds: int = Field(default=1000, ge=1)
+    """Different refusals that are counted at a time: by principal, operation and client."""
+    denial_seconds: float = Field(default=5, gt=0)
+    """Counted refusals go into the audit log this often; a process that dies loses as much."""

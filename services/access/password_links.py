@@ -12,15 +12,15 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from global_db import accounts, identities, sessions
+from global_db import accounts, sessions
 from global_db import password_links as links
 from global_db.accounts import Account
 from global_db.connection import WriteConnection
-from global_db.identities import Grant
 from services.access import attempts
 from services.access.admission import GlobalAccess
+from services.access.reach import demand_reach
 from services.audit import Event, record_global
-from services.errors import Forbidden, NotFound, SecretAlreadyShown, Unauthenticated
+from services.errors import NotFound, SecretAlreadyShown, Unauthenticated
 from services.failures import global_failures
 from services.idempotency import key_for, once_in_global
 from services.identity import opaque_tokens
@@ -73,7 +73,7 @@ async def make(
             async def effect() -> Link:
                 if await accounts.lock(connection, user_id) is None:
                     raise NotFound
-                _demand_no_less(principal, await identities.grants(connection, user_id))
+                await demand_reach(connection, principal, user_id)
                 expires_at = await links.put(connection, row, lifetime)
                 event = Event(
                     "auth.password_link", "user", user_id, None, {"expires_at": expires_at}
@@ -130,17 +130,6 @@ async def _set(connection: WriteConnection, account: Account, hashed: str, origi
         {"by": "password_link", "sessions_ended": len(ended)},
     )
     await record_global(connection, Caller(Principal(account.id, None, ()), origin), event)
-
-
-def _demand_no_less(maker: Principal, grants: tuple[Grant, ...]) -> None:
-    beyond = (
-        permission
-        for grant in grants
-        for permission in grant.permissions
-        if not maker.may(permission, grant.client_id)
-    )
-    if next(beyond, None) is not None:
-        raise Forbidden("The user may do what you may not.")
 
 
 def _refused() -> Unauthenticated:

@@ -14,8 +14,8 @@ from global_db.connection import WriteConnection
 from global_db.users import User as Sealed
 from global_db.users import UserFilter
 from services.access.admission import GlobalAccess
+from services.access.reach import demand_reach
 from services.administration.last_admin import an_admin_remains
-from services.administration.reach import demand_reach
 from services.administration.sealed_users import Contact, User, sealed, shown, taken
 from services.audit import Event, record_global
 from services.cursor import ListScope

@@ -180,5 +180,5 @@ def fresh(cast: Cast, operation: Operation, cell: Cell) -> tuple[str | None, Map
         case "revoke_role":
             ids["grant_id"] = stage.grant(ids["user_id"], "viewer", stage.client())["id"]
         case "logout" if cell.actor.email is not None:
-            return stage.token(cell.actor.email), ids
+            return stage.token(cell.actor.email, cell.actor.password), ids
     return cell.actor.bearer, ids

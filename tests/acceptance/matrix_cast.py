@@ -99,10 +99,11 @@ def _keys(stage: Stage, ids: Mapping[str, str]) -> tuple[Actor, ...]:
 
 def _staff(stage: Stage, fleet: LocalFleet) -> tuple[Actor, ...]:
     admin = Caller(((ROLES["admin"], EVERYWHERE),))
+    email, password = (fleet.variables[f"DOCSHARD_ADMIN_{name}"] for name in ("EMAIL", "PASSWORD"))
     return (
         stage.person("operator", ("operator", "", None)),
         stage.person("auditor", ("auditor", "", None)),
-        Actor("admin", log_in(fleet), admin),
+        Actor("admin", log_in(fleet), admin, email, password),
     )
 
 

@@ -25,6 +25,7 @@ class Actor:
     bearer: str | None = field(repr=False)
     caller: Caller
     email: str | None = None
+    password: str = field(default=PASSWORD, repr=False)
 
 
 @dataclass

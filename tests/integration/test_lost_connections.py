@@ -23,7 +23,7 @@ from tests.integration.work import found_on, insert, look
 
 pytestmark = pytest.mark.versions
 
-COMMIT = b"COMMIT\0"  # as the text of a statement is sent; BEGIN has READ COMMITTED in it
+COMMIT = b"COMMIT;"  # as it is sent; BEGIN has READ COMMITTED in it
 ONE_CONNECTION = Bounds(pool=PoolLimits(min_size=1, max_size=1, wait_seconds=0.3))
 
 
@@ -140,17 +140,8 @@ async def test_a_commit_whose_answer_was_lost_is_unknown(wired: Wired) -> None:
 async def test_a_commit_is_not_cancelled_with_its_caller(wired: Wired) -> None:
     document_id = uuid_utils.uuid7()
     async with wired.fleet.data(ONE_CONNECTION) as data:
-        at_the_end = asyncio.Event()
-
-        async def work(tenant: TenantWrite) -> None:
-            await insert(document_id)(tenant)
-            # What was sent has arrived: all that is held back is the COMMIT.
-            await look(document_id)(tenant)
-            wired.wire.hold()
-            at_the_end.set()
-
-        writing = asyncio.create_task(data.tenants.write(wired.client_id, work))
-        await at_the_end.wait()
+        wired.wire.hold_from(COMMIT)
+        writing = asyncio.create_task(data.tenants.write(wired.client_id, insert(document_id)))
 
         async def commit_is_sent() -> bool:
             return wired.wire.count(COMMIT) == 1

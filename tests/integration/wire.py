@@ -31,6 +31,7 @@ class Wire:
         self._refusing = False
         self._open = asyncio.Event()
         self._open.set()
+        self._hold_from: bytes | None = None
         self._cut_before: bytes | None = None
         self._cut_after: bytes | None = None
         self.requests: list[bytes] = []
@@ -57,6 +58,10 @@ class Wire:
     def hold(self) -> None:
         """Keep every further request back until `release`."""
         self._open.clear()
+
+    def hold_from(self, words: bytes) -> None:
+        """Keep the next request with these words back, and every further one, until `release`."""
+        self._hold_from = words
 
     def release(self) -> None:
         """Let what was held back go on."""
@@ -102,6 +107,9 @@ class Wire:
         with suppress(OSError):
             while data := await reader.read(65536):
                 self.requests.append(data)
+                if self._hold_from is not None and self._hold_from in data:
+                    self._hold_from = None
+                    self.hold()
                 await self._open.wait()
                 if self._cut_before is not None and self._cut_before in data:
                     self._cut_before = None

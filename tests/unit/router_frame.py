@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
@@ -15,7 +16,9 @@ from router.bodies import BodyLimits
 from router.call import Call
 from router.frame import assemble
 from router.models.documents import DocumentGiven
+from services.access.denials import Denials
 from services.errors import Forbidden, NotFound, ServiceError
+from services.identity.principal import Caller, Principal
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class TinyEdge:
 
     json_limits: BodyLimits
     content_limits: BodyLimits
+    denials: Denials = field(default_factory=lambda: Denials(10))
 
 
 @dataclass
@@ -38,6 +42,7 @@ class TinyRule:
 
     async def admit(self, call: Call) -> None:
         self.asked.append("admit")
+        call.caller = Caller(Principal(UUID(int=1), None, ()), call.origin())
         if self.refusal:
             raise self.refusal
 
