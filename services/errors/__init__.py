@@ -24,6 +24,7 @@ from services.errors.refusals import (
     ClientSuspended,
     CodeTaken,
     Conflict,
+    ContentRefused,
     ContentTooLarge,
     EmailTaken,
     Forbidden,
@@ -44,10 +45,13 @@ from services.errors.refusals import (
     PreconditionRequired,
     RangeNotSatisfiable,
     RequestTimeout,
+    Retained,
     SecretAlreadyShown,
     TooManyRequests,
     Unauthenticated,
     UnsupportedMediaType,
+    UploadEnded,
+    UploadIncomplete,
 )
 
 __all__ = [
@@ -57,6 +61,7 @@ __all__ = [
     "ClientSuspended",
     "CodeTaken",
     "Conflict",
+    "ContentRefused",
     "ContentTooLarge",
     "DirectoryUnavailable",
     "EmailTaken",
@@ -83,6 +88,7 @@ __all__ = [
     "PreconditionRequired",
     "RangeNotSatisfiable",
     "RequestTimeout",
+    "Retained",
     "SecretAlreadyShown",
     "ServiceError",
     "ShardBehind",
@@ -93,6 +99,8 @@ __all__ = [
     "TooManyRequests",
     "Unauthenticated",
     "UnsupportedMediaType",
+    "UploadEnded",
+    "UploadIncomplete",
     "all_errors",
 ]
 
