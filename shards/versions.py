@@ -46,6 +46,7 @@ class NamedBlob:
     version_number: int
     s3_key: str
     size: int
+    checksum_sha256: bytes
 
 
 _OF_DOCUMENT = (
@@ -79,6 +80,7 @@ _BLOBS = entered_read(
         document_versions.c.version_number,
         document_versions.c.s3_key,
         document_versions.c.size,
+        document_versions.c.checksum_sha256,
     )
     .where(
         document_versions.c.client_id == entered,

@@ -195,7 +195,7 @@ class DirectUploads:
             )
             found += page.get("Parts", [])
             if not page.get("IsTruncated"):
-                return found
+                return _newest(found)
             marker = page["NextPartNumberMarker"]
 
     async def _complete(self, key: str, s3_upload_id: str, parts: "list[PartTypeDef]") -> None:
@@ -209,6 +209,14 @@ class DirectUploads:
             UploadId=s3_upload_id,
             MultipartUpload={"Parts": named},
         )
+
+
+def _newest(parts: "list[PartTypeDef]") -> "list[PartTypeDef]":
+    """Each part once, as it was sent last. S3 lists it so; SeaweedFS lists what was replaced too."""
+    by_number = {
+        part["PartNumber"]: part for part in sorted(parts, key=lambda part: part["LastModified"])
+    }
+    return [by_number[number] for number in sorted(by_number)]
 
 
 class _Digest:

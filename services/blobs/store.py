@@ -149,6 +149,20 @@ class BlobStore:
         """Remove a blob; one that is absent is no error."""
         await self._s3.run(self._s3.client.delete_object, Bucket=self._s3.bucket, Key=key)
 
+    async def list_keys(self, prefix: str) -> AsyncIterator[list[str]]:
+        """Give the keys of all blobs that begin so, in order, up to a thousand at a time."""
+        client, bucket, after = self._s3.client, self._s3.bucket, ""
+        while True:
+            page = await self._s3.run(
+                client.list_objects_v2, Bucket=bucket, Prefix=prefix, StartAfter=after
+            )
+            keys = [entry["Key"] for entry in page.get("Contents", [])]
+            if keys:
+                yield keys
+            if not page.get("IsTruncated") or not keys:
+                return
+            after = keys[-1]
+
     async def abort_multipart(self, key: str) -> None:
         """Drop every unfinished multipart upload of this key."""
         client, bucket = self._s3.client, self._s3.bucket

@@ -4,7 +4,7 @@
 --
 -- SQLSTATEs: DS006 rows that never change, DS007 a document that must be kept, DS008 retention
 -- that shrinks.
-CREATE FUNCTION docshard.guard_purge() RETURNS trigger
+CREATE FUNCTION docshard.refuse_delete() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     -- The setting alone would be anyone's to make, the role alone would be any owner's statement.
@@ -14,20 +14,20 @@ BEGIN
     END IF;
     RAISE EXCEPTION '% rows go by purge_document only', TG_TABLE_NAME USING ERRCODE = 'DS006';
 END $$;
-CREATE TRIGGER guard_purge BEFORE DELETE ON docshard.document_versions
-    FOR EACH ROW EXECUTE FUNCTION docshard.guard_purge('document_id');
-CREATE TRIGGER guard_purge BEFORE DELETE ON docshard.documents
-    FOR EACH ROW EXECUTE FUNCTION docshard.guard_purge('id');
+CREATE TRIGGER refuse_delete BEFORE DELETE ON docshard.document_versions
+    FOR EACH ROW EXECUTE FUNCTION docshard.refuse_delete('document_id');
+CREATE TRIGGER refuse_delete BEFORE DELETE ON docshard.documents
+    FOR EACH ROW EXECUTE FUNCTION docshard.refuse_delete('id');
 
-CREATE FUNCTION docshard.guard_retention() RETURNS trigger
+CREATE FUNCTION docshard.refuse_shorter_retention() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'retain_until only grows' USING ERRCODE = 'DS008';
 END $$;
-CREATE TRIGGER guard_retention BEFORE UPDATE ON docshard.documents FOR EACH ROW
+CREATE TRIGGER refuse_shorter_retention BEFORE UPDATE ON docshard.documents FOR EACH ROW
     WHEN (OLD.retain_until IS NOT NULL
           AND (NEW.retain_until IS NULL OR NEW.retain_until < OLD.retain_until))
-    EXECUTE FUNCTION docshard.guard_retention();
+    EXECUTE FUNCTION docshard.refuse_shorter_retention();
 
 -- Removes a document with its versions, and leaves a note for each blob when it may go. Blobs are
 -- shared by versions of one document only, so nothing else can need them. What is still being
