@@ -1,10 +1,12 @@
 """Uploads that go past us: presigned addresses for callers, and the proof of what came of them."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from services.blobs.parts import Part
 from services.blobs.reader import Body
@@ -66,6 +68,8 @@ class DirectUploads:
     def __init__(self, s3: S3Calls, max_verifications: int) -> None:
         self._s3 = s3
         self._verifications = Slots("verifications of uploads", max_verifications)
+        # While one assembles, another would see some of the parts gone and the blob not there yet.
+        self._assembling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def presign(self, key: str, announced: Announced, seconds: int) -> PresignedRequest:
         """Let the holder put exactly these bytes under the key: S3 refuses any others.
@@ -118,17 +122,24 @@ class DirectUploads:
             UploadIncomplete: parts are missing.
             BlobAbsent: there is neither an upload with this id nor a blob.
         """
+        async with self._assembling.setdefault(key, asyncio.Lock()):
+            try:
+                parts = await self._list_parts(key, s3_upload_id)
+                found = sum(part["Size"] for part in parts)
+                if found != size:
+                    raise UploadIncomplete(
+                        f"{found} of {size} bytes have arrived, in {len(parts)} parts."
+                    )
+                await self._complete(key, s3_upload_id, parts)
+            except (BlobAbsent, UploadIncomplete) as error:
+                # Another call was faster, or this one's answer was lost: then the blob is there.
+                await self._demand(key, error)
+
+    async def _demand(self, key: str, otherwise: Exception) -> None:
         try:
-            parts = await self._list_parts(key, s3_upload_id)
-            found = sum(part["Size"] for part in parts)
-            if found != size:
-                raise UploadIncomplete(
-                    f"{found} of {size} bytes have arrived, in {len(parts)} parts."
-                )
-            await self._complete(key, s3_upload_id, parts)
-        except BlobAbsent:
-            # Another call was faster, or this one's answer was lost: then the blob is there.
             await self._s3.run(self._s3.client.head_object, Bucket=self._s3.bucket, Key=key)
+        except BlobAbsent:
+            raise otherwise from None
 
     async def see(self, key: str) -> Seen:
         """Read a whole blob for its digest, off the event loop, a MiB in memory at a time.
@@ -212,7 +223,7 @@ class DirectUploads:
 
 
 def _newest(parts: "list[PartTypeDef]") -> "list[PartTypeDef]":
-    """Each part once, as it was sent last. S3 lists it so; SeaweedFS lists what was replaced too."""
+    """Each part once, as it was sent last; SeaweedFS lists what was replaced, too."""
     by_number = {
         part["PartNumber"]: part for part in sorted(parts, key=lambda part: part["LastModified"])
     }
