@@ -61,6 +61,7 @@ async def check(data: Data, blobs: BlobStore, extent: Extent = SAMPLE) -> BlobRe
         ClusterError, StorageUnavailable: something does not answer; try again.
     """
     report = BlobReport()
+    await data.registry.refresh()
     for shard in data.registry.shards():
         for client_id in await _tenants(data, shard.name, extent.tenants_of_shard):
             report.tenants += 1

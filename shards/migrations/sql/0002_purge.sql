@@ -37,14 +37,14 @@ CREATE FUNCTION docshard.purge_document(document uuid, due timestamptz) RETURNS 
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     client uuid := nullif(current_setting('app.client_id', true), '')::uuid;
-    found docshard.documents;
+    kept docshard.documents;
     removed bigint;
 BEGIN
-    SELECT * INTO found FROM docshard.documents d
+    SELECT * INTO kept FROM docshard.documents d
      WHERE d.client_id = client AND d.id = document FOR UPDATE;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF found.deleted_at IS NULL OR found.legal_hold OR found.retain_until > now() THEN
+    ELSIF kept.deleted_at IS NULL OR kept.legal_hold OR kept.retain_until > now() THEN
         RAISE EXCEPTION 'the document must be kept' USING ERRCODE = 'DS007';
     END IF;
     PERFORM set_config('app.purging', document::text, true);
