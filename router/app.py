@@ -11,20 +11,23 @@ from router.frame import assemble
 from router.routes import (
     api_keys,
     audit_logs,
+    batch,
     clients,
     content,
     documents,
     health,
     identity,
     roles,
+    uploads,
     users,
 )
 from router.settings import RouterSettings
 from services.resources import open_resources
 from services.settings import Settings
+from services.tenant.reads import read_log
 
 # In the order of how often they are called: matching goes from the first to the last.
-_PARTS = (documents, content, audit_logs, identity, clients, api_keys, users, roles)
+_PARTS = (documents, content, uploads, batch, audit_logs, identity, clients, api_keys, users, roles)
 
 
 def all_routes() -> list[BaseRoute]:
@@ -37,8 +40,8 @@ def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings) as resources:
-            app.state.edge = make_edge(resources, edge_settings)
+        async with open_resources(settings) as resources, read_log(resources) as reads:
+            app.state.edge = make_edge(resources, edge_settings, reads)
             yield
 
     return assemble(all_routes(), lifespan, edge_settings.max_running)

@@ -6,6 +6,7 @@ from router.bodies import BodyLimits
 from router.limits import Limiter
 from router.settings import RouterSettings
 from services.resources import Resources
+from services.tenant.reads import ReadLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,10 @@ class Edge:
     principals: Limiter
     clients: Limiter
     send_patience_seconds: float
+    reads: ReadLog
 
 
-def make_edge(resources: Resources, settings: RouterSettings) -> Edge:
+def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog) -> Edge:
     """Give one worker its part of the limits."""
     limits = resources.settings.limits
 
@@ -34,4 +36,5 @@ def make_edge(resources: Resources, settings: RouterSettings) -> Edge:
         principals=limiter("principal", limits.requests_per_second_per_principal),
         clients=limiter("client", limits.requests_per_second_per_client),
         send_patience_seconds=settings.send_patience_seconds,
+        reads=reads,
     )
