@@ -36,11 +36,10 @@ def detect(head: bytes) -> str | None:
     except (puremagic.PureError, ValueError):
         return None
     strong = [m for m in found if len(m.byte_match) >= _LEAST_SIGNATURE_BYTES and m.mime_type]
-    longest = max((len(m.byte_match) for m in strong), default=0)
-    kinds = {str(m.mime_type) for m in strong if len(m.byte_match) == longest}
-    if len(kinds) > 1:  # containers that many formats share
-        return _ZIP if head.startswith(b"PK\x03\x04") else None
-    return next(iter(kinds), None)
+    if not strong:
+        return None
+    # Many formats share the ZIP container: which one it is, its first bytes do not tell.
+    return _ZIP if head.startswith(b"PK\x03\x04") else str(strong[0].mime_type)
 
 
 def contradicts(declared: str, detected: str | None) -> bool:

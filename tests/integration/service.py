@@ -137,6 +137,11 @@ async def send(granted: Granted, content: bytes) -> None:
             assert answer.status_code == 200, answer.text
 
 
+async def single(content: bytes) -> AsyncIterator[bytes]:
+    """A stream of one chunk."""
+    yield content
+
+
 def caller_of(client_id: UUID, permissions: frozenset[str] = EVERYTHING) -> TenantAccess:
     """A caller with these permissions on the client."""
     grant = Grant(role="tester", client_id=client_id, permissions=permissions)
