@@ -92,7 +92,7 @@ async def complete_upload(
     """Turn an upload into the document's next version.
 
     What the object store holds is checked against what was announced; after an upload in parts the
-    whole is read for that, which takes about ten seconds for each GiB. Complete again as often as
+    whole is read for that, which takes some seconds for each GiB. Complete again as often as
     you like: it answers the same version.
     """
     outcome = await uploads.complete(call.resources, call.tenant, document_id, upload_id)
