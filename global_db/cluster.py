@@ -2,6 +2,7 @@
 
 A watcher asks every node for its role: each second while all is well, four times a second while no
 primary is known. Callers never wait for a dead cluster: without a primary they are refused at once.
+A lost connection alone is no such verdict: until the watcher has asked, callers wait for that.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ __all__ = ["Cluster", "Login", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
 _CALM_SECONDS = 1.0
 _ALARMED_SECONDS = 0.25
+_DOUBT_SECONDS = 1.0
 
 
 class Cluster:
@@ -56,6 +58,9 @@ class Cluster:
         self._alarm = asyncio.Event()
         self._looked = asyncio.Condition()
         self._watcher: asyncio.Task[None] | None = None
+        # Suspicions so far, and how many of them the watcher's last look came after.
+        self._suspicions = 0
+        self._settled = 0
 
     async def __aenter__(self) -> Cluster:
         await asyncio.gather(*(node.open() for node in self.nodes))
@@ -78,13 +83,6 @@ class Cluster:
     async def look(self) -> None:
         """Ask every node for its role now."""
         await asyncio.gather(*(node.probe() for node in self.nodes))
-
-    async def look_again(self, seconds: float = 1.0) -> None:
-        """Wait, at most `seconds`, until the watcher has asked the nodes once more."""
-        self._alarm.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._looked:
-                await self._looked.wait()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadConnection]:
@@ -118,8 +116,20 @@ class Cluster:
                 return node
         raise ClusterUnavailable(self.name, "no primary answers")
 
+    async def _settle(self) -> None:
+        """While it is only suspected that the primary is gone, wait for the watcher's verdict."""
+        if self.available or not self._in_doubt():
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DOUBT_SECONDS), self._looked:
+                await self._looked.wait_for(lambda: self.available or not self._in_doubt())
+
+    def _in_doubt(self) -> bool:
+        return self._suspicions > self._settled
+
     @asynccontextmanager
     async def _lend(self) -> AsyncIterator[RawConnection]:
+        await self._settle()
         node = self._primary()
         with self._translated(node):
             asked = time.perf_counter()
@@ -153,7 +163,8 @@ class Cluster:
 
     def _suspect(self, node: Node) -> None:
         """Treat the node as unknown: its pool is renewed when the next probe finds it alive."""
-        node.role = Role.DOWN
+        node.suspect()
+        self._suspicions += 1
         self._alarm.set()
 
     async def _watch(self) -> None:
@@ -162,6 +173,8 @@ class Cluster:
                 async with asyncio.timeout(_CALM_SECONDS if self.available else _ALARMED_SECONDS):
                     await self._alarm.wait()
             self._alarm.clear()
+            suspicions = self._suspicions
             await self.look()
+            self._settled = suspicions
             async with self._looked:
                 self._looked.notify_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,6 +22,8 @@ from global_db.connection import RawConnection, deadline
 
 _CONNECT_SECONDS = 3.0
 _PROBE_SECONDS = 2.0
+# A server that answers nothing is not asked a second time: that would double the wait.
+_AT_ONCE_SECONDS = 0.5
 
 
 class _Frozen(BaseModel):
@@ -127,6 +130,7 @@ class Node:
             name=address.name,
         )
         self._probe: RawConnection | None = None
+        self._suspected = False
 
     async def open(self) -> None:
         """Start the pool without waiting for the server."""
@@ -137,22 +141,37 @@ class Node:
         await self._drop_probe()
         await self.pool.close(timeout=2)
 
-    async def probe(self) -> Role:
-        """Ask the node who it is, over a connection of its own, within two seconds.
+    def suspect(self) -> None:
+        """A connection failed: the node is unknown until the next probe, its pool not trusted."""
+        self.role = Role.DOWN
+        self._suspected = True
 
-        A node that comes back, or changes its role, gets a fresh pool: what the old connections
-        point at may be a demoted primary.
+    async def probe(self) -> Role:
+        """Ask the node who it is, over a connection of its own, within seconds.
+
+        A node that comes back, was suspected, or changes its role, gets a fresh pool: what the old
+        connections point at may be a demoted primary.
         """
-        before, self.role = self.role, await self._ask()
-        if self.role is not before and self.role is not Role.DOWN:
+        found = await self._ask()
+        if found is not Role.DOWN and (self._suspected or found is not self.role):
+            self._suspected = False
             await self.renew()
-        return self.role
+        self.role = found
+        return found
 
     async def renew(self) -> None:
         """Replace every pooled connection; those in use go when they are returned."""
         await self.pool.drain()
 
     async def _ask(self) -> Role:
+        """Ask once, and again over a new connection when the old one turns out to be closed."""
+        was_connected = self._probe is not None
+        asked = time.monotonic()
+        found = await self._ask_once()
+        closed = found is Role.DOWN and time.monotonic() - asked < _AT_ONCE_SECONDS
+        return await self._ask_once() if was_connected and closed else found
+
+    async def _ask_once(self) -> Role:
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 probe = await self._probe_connection()

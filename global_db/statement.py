@@ -17,10 +17,14 @@ _DIALECT = make_url("postgresql+psycopg://").get_dialect()()
 
 @dataclass(frozen=True, slots=True)
 class ReadStatement:
-    """SQL that changes nothing. `fixed` are values bound when it was built."""
+    """SQL that changes nothing. `fixed` are values bound when it was built.
+
+    `prepare` False: it is planned each time, for the values it is run with.
+    """
 
     text: str
     fixed: dict[str, Any]
+    prepare: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,12 @@ def _compile(expression: ClauseElement) -> tuple[str, dict[str, Any]]:
 def read(expression: ClauseElement) -> ReadStatement:
     """Compile a SELECT that neither writes nor locks."""
     return ReadStatement(*_compile(expression))
+
+
+def read_by_value(expression: ClauseElement) -> ReadStatement:
+    """Compile a SELECT whose right plan depends on its values: rare ones want an index, common ones
+    the list's order. It is never prepared, since a plan for any values would suit but one kind."""
+    return ReadStatement(*_compile(expression), prepare=False)
 
 
 def write(expression: ClauseElement) -> WriteStatement:

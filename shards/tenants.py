@@ -137,36 +137,42 @@ class Tenants:
         return await self._persist(client_id, attempt)
 
     async def _persist(self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]) -> T:
+        deadline = time.monotonic() + self._limits.wait_seconds
         with measured("route"):
             placement = await self._placements.get(client_id)
         try:
-            return await attempt(placement)
+            try:
+                return await attempt(placement)
+            except ConnectionLost:
+                # Nothing speaks against the placement: the directory need not answer for this.
+                return await attempt(placement)
         except Fenced:
-            return await self._wait_at_fence(client_id, attempt)
+            return await self._wait_at_fence(client_id, attempt, deadline)
         except Refused:
-            return await self._once_more(client_id, attempt)
-        except ConnectionLost:
-            await self._registry.cluster(placement.shard).look_again()
-            return await self._once_more(client_id, attempt)
+            return await self._once_more(client_id, attempt, deadline)
 
-    async def _once_more(self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]) -> T:
+    async def _once_more(
+        self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]], deadline: float
+    ) -> T:
         placement = await self._placements.fetch(client_id)
         try:
             return await attempt(placement)
         except Fenced:
-            return await self._wait_at_fence(client_id, attempt)
+            return await self._wait_at_fence(client_id, attempt, deadline)
         except Refused as error:
             raise TenantMisplaced(
                 f"{placement.shard} refuses {client_id} at epoch {placement.epoch}: {error}"
             ) from error
 
     async def _wait_at_fence(
-        self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]
+        self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]], deadline: float
     ) -> T:
-        """A pause of a move is milliseconds: wait for it, in a queue with a bound (I9)."""
+        """A pause of a move is milliseconds: wait for it, in a queue with a bound (I9).
+
+        `deadline` counts from the first attempt, which may itself have waited for a mover's lock.
+        """
         if self._waiting >= self._limits.max_waiting:
             raise TenantMoving("too many callers wait at this fence")
-        deadline = time.monotonic() + self._limits.wait_seconds
         self._waiting += 1
         try:
             while time.monotonic() < deadline:

@@ -5,14 +5,12 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, IPvAnyAddress, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from router.models import examples
 from router.models.fields import (
     Given,
     HexDigest,
-    Id,
-    Instant,
     Metadata,
     MimeType,
     OriginalName,
@@ -126,29 +124,6 @@ class VersionPage(Shown):
     next_cursor: str | None
 
 
-class AuditLogShown(Shown):
-    """Who did what. `seq` is null until the chain has taken the row."""
-
-    id: UUID
-    user_id: UUID | None
-    api_key_id: UUID | None
-    action: str
-    entity_type: str
-    entity_id: UUID
-    changes: dict[str, JsonValue]
-    ip_address: IPvAnyAddress | None
-    request_id: str | None
-    created_at: datetime
-    seq: int | None
-
-
-class AuditLogPage(Shown):
-    """A page of the audit log, newest first."""
-
-    items: list[AuditLogShown]
-    next_cursor: str | None
-
-
 class Deleted(StrEnum):
     """Which documents: with the deleted ones too, or those alone."""
 
@@ -161,14 +136,3 @@ class DocumentQuery(PageQuery):
 
     mime_type: MimeType | None = None
     deleted: Deleted | None = None
-
-
-class AuditLogQuery(PageQuery):
-    """Which rows of the audit log to list."""
-
-    user_id: Id | None = None
-    action: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$", max_length=64)
-    entity_type: str | None = Field(default=None, pattern=r"^[a-z_]+$", max_length=64)
-    entity_id: Id | None = None
-    from_: Instant | None = Field(default=None, alias="from")
-    to: Instant | None = None

@@ -17,9 +17,9 @@ from services.tenant import content, documents
 from services.tenant.content import Incoming
 from services.tenant.document_state import NewDocument
 from services.tenant.documents import Document, DocumentPatch
+from tests.integration.desk import Desk, Workplace, caller_of, send, single
 from tests.integration.proxy import Proxy, proxy_to
 from tests.integration.s3 import S3Server
-from tests.integration.service import Desk, Service, caller_of, send, single
 from tests.integration.test_uploads import expire, sweep
 
 MIB = 1024**2
@@ -27,9 +27,9 @@ IN_PARTS = 11 * MIB
 
 
 @asynccontextmanager
-async def behind(service: Service, proxy: Proxy) -> AsyncIterator[Desk]:
+async def behind(workplace: Workplace, proxy: Proxy) -> AsyncIterator[Desk]:
     """A router that reaches S3 by the proxy, in a hurry."""
-    s3 = service.s3.model_copy(
+    s3 = workplace.s3.model_copy(
         update={
             "endpoint": HttpUrl(f"http://127.0.0.1:{proxy.port}"),
             "read_timeout_seconds": 0.5,
@@ -37,9 +37,9 @@ async def behind(service: Service, proxy: Proxy) -> AsyncIterator[Desk]:
             "attempts": 1,
         }
     )
-    client_id = await service.fleet.tenant("shard-1")
-    async with service.process(s3=s3, multipart_bytes=6 * MIB, part_bytes=5 * MIB) as opened:
-        yield Desk(service, opened, caller_of(client_id))
+    client_id = await workplace.fleet.tenant("shard-1")
+    async with workplace.process(s3=s3, multipart_bytes=6 * MIB, part_bytes=5 * MIB) as opened:
+        yield Desk(workplace, opened, caller_of(client_id))
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ async def metadata_lives(desk: Desk, document: Document) -> None:
 
 @pytest.mark.parametrize("fault", ["503", "slow"])
 async def test_uploads_fail_clearly_and_leave_nothing(
-    service: Service, proxy: Proxy, fault: str
+    workplace: Workplace, proxy: Proxy, fault: str
 ) -> None:
-    async with behind(service, proxy) as desk:
+    async with behind(workplace, proxy) as desk:
         document = await desk.document()
         small = await desk.begin(document, b"small")
         large = await desk.begin(document, bytes(IN_PARTS))
@@ -97,9 +97,9 @@ async def test_uploads_fail_clearly_and_leave_nothing(
 
 
 async def test_a_store_that_freezes_is_given_up_and_served_again(
-    service: Service, proxy: Proxy, s3_server: S3Server
+    workplace: Workplace, proxy: Proxy, s3_server: S3Server
 ) -> None:
-    async with behind(service, proxy) as desk:
+    async with behind(workplace, proxy) as desk:
         document = await desk.document()
         with s3_server.frozen():
             with pytest.raises(StorageUnavailable):
@@ -112,9 +112,9 @@ async def test_a_store_that_freezes_is_given_up_and_served_again(
 
 
 async def test_a_cut_while_a_large_upload_is_verified_is_mended_by_completing_again(
-    service: Service, proxy: Proxy
+    workplace: Workplace, proxy: Proxy
 ) -> None:
-    async with behind(service, proxy) as desk:
+    async with behind(workplace, proxy) as desk:
         document = await desk.document()
         sent = os.urandom(IN_PARTS)
         granted = await desk.begin(document, sent)
@@ -129,6 +129,6 @@ async def test_a_cut_while_a_large_upload_is_verified_is_mended_by_completing_ag
             await desk.complete(granted)
         hurt(proxy, "none")
         assert (await desk.complete(granted)).version_number == 1
-        async with open_data(service.settings(), DatabaseRole.ADMIN) as data:
+        async with open_data(workplace.settings(), DatabaseRole.ADMIN) as data:
             report = await blob_check.check(data, desk.resources.blobs, blob_check.WHOLE)
         assert (report.versions, report.missing, report.orphans) == (1, [], [])

@@ -1,17 +1,27 @@
 """Real servers for integration tests."""
 
 from tests.integration.crowd import make_crowd
+from tests.integration.desk import desk, desk_resources, workplace
+from tests.integration.kms import kms
+from tests.integration.pooled_pair import dress, make_pooler, make_two
 from tests.integration.s3 import blobs, s3_server, s3_settings
 from tests.integration.scene import make_scene
-from tests.integration.service import desk, resources, service
+from tests.integration.service import key_file, service, user
 
 __all__ = [
     "blobs",
     "desk",
+    "desk_resources",
+    "dress",
+    "key_file",
+    "kms",
     "make_crowd",
+    "make_pooler",
     "make_scene",
-    "resources",
+    "make_two",
     "s3_server",
     "s3_settings",
     "service",
+    "user",
+    "workplace",
 ]

@@ -1,173 +1,181 @@
-"""The services over a fleet and a real S3 server: use cases as a router or a worker runs them."""
+"""The whole service on a database of the test's own, called through its application."""
 
-import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+import pyotp
 import pytest
-from pydantic import SecretStr
+from fastapi import FastAPI
+from pydantic import HttpUrl, SecretStr
 
-from global_db.identities import Grant
-from services.access.admission import TenantAccess
-from services.blobs.store import BlobStore
-from services.identity.principal import Caller, Origin, Principal
+from global_db import identities
+from global_db.identities import NewUser
+from router.app import create_app
+from router.settings import RouterSettings
+from services.identity import key_text
 from services.ids import new_id
+from services.keys.envelope import FieldPlace
 from services.keys.local_file import create_key_file
-from services.resources import Resources, open_resources
-from services.settings import DatabaseRole, Limits, S3Settings, Settings
-from services.tenant import documents, uploads
-from services.tenant.documents import Document, NewDocument
-from services.tenant.tickets import Granted, Intent
-from services.tenant.versions import Version
-from tests.integration.databases import Fleet
+from services.resources import Resources
+from services.settings import Limits, S3Settings, SessionSettings, Settings, Timing
+from tests.integration.postgres import Database
 
-EVERYTHING = frozenset(
-    {"document:read", "document:write", "document:delete", "document:purge", "audit:read"}
-)
+PASSWORD = "correct horse battery staple"
+ADDRESS = "192.0.2.7"
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who may log in."""
+
+    id: UUID
+    email: str
+    password: str = field(default=PASSWORD, repr=False)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"email": self.email, "password": self.password}
 
 
 @dataclass(frozen=True)
 class Service:
-    """A fleet's databases and bucket, and how processes of ours open them."""
+    """One worker: its application, and the resources that it holds."""
 
-    fleet: Fleet
-    s3: S3Settings
-    key_file: Path
-
-    def settings(self, s3: S3Settings | None = None, **limits: Any) -> Settings:
-        """What a process's environment says."""
-        password = SecretStr(self.fleet.global_db.server.password)
-        return Settings(
-            global_nodes=(self.fleet.global_db.address,),
-            database=self.fleet.global_db.name,
-            app_password=password,
-            worker_password=password,
-            admin_db_password=password,
-            key_file=self.key_file,
-            s3=s3 or self.s3,
-            limits=Limits(**limits),
-        )
-
-    @asynccontextmanager
-    async def process(
-        self,
-        role: DatabaseRole = DatabaseRole.APP,
-        s3: S3Settings | None = None,
-        **limits: Any,
-    ) -> AsyncIterator[Resources]:
-        """What one process holds."""
-        async with open_resources(self.settings(s3, **limits), role) as resources:
-            yield resources
-
-
-@dataclass(frozen=True)
-class Desk:
-    """One caller with every permission, working on one client's documents."""
-
-    service: Service
-    resources: Resources
-    access: TenantAccess
+    app: FastAPI
+    database: Database
 
     @property
-    def client_id(self) -> UUID:
-        return self.access.client_id
+    def resources(self) -> Resources:
+        resources: Resources = self.app.state.edge.resources
+        return resources
 
-    async def document(self) -> Document:
-        """A new document without content."""
-        new = NewDocument("a.txt", "text/plain", {})
-        return (await documents.create(self.resources, self.access, new)).value
+    def caller(self, bearer: str | None = None, address: str = ADDRESS) -> httpx.AsyncClient:
+        """A client of the API that calls from this address."""
+        transport = httpx.ASGITransport(self.app, client=(address, 1234))
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://docshard.test", headers=headers
+        )
 
-    async def begin(self, document: Document, content: bytes) -> Granted:
-        """A granted upload of this content."""
-        return (
-            await uploads.create(self.resources, self.access, document.id, intent(content))
-        ).value
+    async def post(
+        self, path: str, body: Any = None, bearer: str | None = None, **options: str
+    ) -> httpx.Response:
+        async with self.caller(bearer, **options) as http:
+            return await http.post(path, json=body)
 
-    async def complete(self, granted: Granted) -> Version:
-        """The version that an upload becomes."""
-        ticket = granted.ticket
-        return (
-            await uploads.complete(
-                self.resources, self.access, ticket.document_id, ticket.upload_id
-            )
-        ).value
+    async def log_in(self, user: User, **more: str) -> dict[str, Any]:
+        answer = await self.post("/v1/auth/login", user.credentials | more)
+        assert answer.status_code == 200, answer.text
+        tokens: dict[str, Any] = answer.json()
+        return tokens
 
-    async def uploaded(self, document: Document, content: bytes) -> Version:
-        """The whole way."""
-        granted = await self.begin(document, content)
-        await send(granted, content)
-        return await self.complete(granted)
+    async def status(self, bearer: str) -> int:
+        """How the service answers to who comes with this."""
+        async with self.caller(bearer) as http:
+            return (await http.get("/v1/me")).status_code
 
-    async def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        """What the client's shard says, past our own code."""
-        async with self.service.fleet.shards["shard-1"].session() as session:
-            cursor = await session.execute(statement.encode(), values)
+    async def enrol(self, access_token: str) -> tuple[pyotp.TOTP, list[str]]:
+        """Set up a second factor; gives the authenticator and the recovery codes."""
+        begun = await self.post("/v1/auth/mfa", bearer=access_token)
+        assert begun.status_code == 201, begun.text
+        authenticator = pyotp.TOTP(begun.json()["secret"])
+        body = {"totp": authenticator.now()}
+        confirmed = await self.post("/v1/auth/mfa/confirm", body, access_token)
+        assert confirmed.status_code == 200, confirmed.text
+        return authenticator, confirmed.json()["recovery_codes"]
+
+    async def add_user(self, email: str, *roles: str, password: str | None = PASSWORD) -> User:
+        """Somebody with these roles on everything."""
+        secrets, user_id = self.resources.secrets, new_id()
+        row = NewUser(
+            id=user_id,
+            email=secrets.fields.seal(FieldPlace("users", "email", user_id), email),
+            email_index=secrets.fields.email_index(email),
+            password_hash=None if password is None else await secrets.passwords.hash(password),
+        )
+        async with self.resources.data.global_db.write() as connection:
+            await identities.insert_user(connection, row)
+            for role in roles:
+                await identities.grant(
+                    connection, id=new_id(), user_id=user_id, role=role, client_id=None
+                )
+        return User(user_id, email, password or "")
+
+    async def api_key(self, maker: User) -> str:
+        """A key of some client, without any scope."""
+        key, client_id = key_text.generate(), new_id()
+        await self.sql("INSERT INTO docshard.shards (name, nodes) VALUES ('shard-1', '[]')")
+        await self.sql(
+            "INSERT INTO docshard.clients (id, code, name, shard) VALUES (%s, 'c', 'C', 'shard-1')",
+            client_id,
+        )
+        await self.sql(
+            "INSERT INTO docshard.api_keys (id, client_id, name, key_hash, scopes, created_by)"
+            " VALUES (%s, %s, 'k', %s, '{}', %s)",
+            *(new_id(), client_id, key.digest, maker.id),
+        )
+        return key.text
+
+    async def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Run a statement past all rules, as the superuser; gives its rows."""
+        async with self.database.session() as session:
+            cursor = await session.execute(statement, values)
             return await cursor.fetchall() if cursor.description else []
 
-    async def blobs(self) -> list[str]:
-        """Keys of this client that the object store holds."""
-        store = BlobStore(self.service.s3)
-        try:
-            found = [key async for keys in store.list_keys(f"{self.client_id}/") for key in keys]
-        finally:
-            await store.close()
-        return found
+    async def audit(self, action: str) -> list[dict[str, Any]]:
+        """What the audit log has of this action, oldest first."""
+        return await self.sql(
+            "SELECT * FROM docshard.audit_logs WHERE action = %s ORDER BY created_at, id", action
+        )
 
 
-def intent(content: bytes) -> Intent:
-    """To upload these bytes."""
-    return Intent(len(content), hashlib.sha256(content).hexdigest())
+def settings_for(database: Database, key_file: Path, **sessions: Any) -> Settings:
+    """Settings of a worker that forgets principals at once, but for `sessions`."""
+    return Settings(
+        global_nodes=(database.address,),
+        database=database.name,
+        app_password=SecretStr(database.server.password),
+        key_file=key_file,
+        s3=S3Settings(
+            endpoint=HttpUrl("http://127.0.0.1:9"),
+            bucket="unused",
+            access_key="unused",
+            secret_key=SecretStr("unused"),
+        ),
+        limits=Limits(requests_per_second_per_principal=1000),
+        timing=Timing(principal_lease_seconds=0.001),
+        sessions=SessionSettings(**sessions),
+    )
 
 
-async def send(granted: Granted, content: bytes) -> None:
-    """Make the presigned requests."""
-    async with httpx.AsyncClient(timeout=60) as http:
-        if granted.upload is not None:
-            request = granted.upload
-            answer = await http.put(request.url, headers=dict(request.headers), content=content)
-            assert answer.status_code == 200, answer.text
-        for one in granted.parts:
-            piece = content[one.part.first : one.part.first + one.part.size]
-            answer = await http.put(one.request.url, content=piece)
-            assert answer.status_code == 200, answer.text
-
-
-async def single(content: bytes) -> AsyncIterator[bytes]:
-    """A stream of one chunk."""
-    yield content
-
-
-def caller_of(client_id: UUID, permissions: frozenset[str] = EVERYTHING) -> TenantAccess:
-    """A caller with these permissions on the client."""
-    grant = Grant(role="tester", client_id=client_id, permissions=permissions)
-    principal = Principal(new_id(), None, (grant,))
-    return TenantAccess(Caller(principal, Origin()), client_id, "document:write")
+@asynccontextmanager
+async def serving(database: Database, settings: Settings) -> AsyncIterator[Service]:
+    """One worker, until the block ends."""
+    app = create_app(settings, RouterSettings(router_workers=1))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        yield Service(app, database)
 
 
 @pytest.fixture
-async def service(
-    fleet_dbs: Fleet, s3_settings: S3Settings, blobs: BlobStore, tmp_path: Path
-) -> Service:
-    """A service whose bucket exists."""
-    key_file = tmp_path / "keys"
-    create_key_file(key_file)
-    return Service(fleet_dbs, s3_settings, key_file)
+def key_file(tmp_path: Path) -> Path:
+    create_key_file(tmp_path / "key")
+    return tmp_path / "key"
 
 
 @pytest.fixture
-async def resources(service: Service) -> AsyncIterator[Resources]:
-    """What a router holds; uploads beyond 6 MiB come in parts of 5 MiB."""
-    async with service.process(multipart_bytes=6 * 1024**2, part_bytes=5 * 1024**2) as opened:
-        yield opened
+async def service(global_db: Database, key_file: Path) -> AsyncIterator[Service]:
+    """One worker with a global database of its own."""
+    async with serving(global_db, settings_for(global_db, key_file)) as made:
+        yield made
 
 
 @pytest.fixture
-async def desk(service: Service, resources: Resources) -> Desk:
-    """A caller of a new client on the first shard."""
-    client_id = await service.fleet.tenant("shard-1")
-    return Desk(service, resources, caller_of(client_id))
+async def user(service: Service) -> User:
+    """Somebody without any role."""
+    return await service.add_user("ada.lovelace@example.org")

@@ -12,8 +12,8 @@ from services.tenant.batch import Batch, Create, Delete, Update
 from services.tenant.content import Incoming, Outgoing
 from services.tenant.documents import Document, DocumentPatch, NewDocument
 from services.tenant.reads import ReadLimits, ReadLog, read_log
+from tests.integration.desk import Desk, caller_of, single
 from tests.integration.moving import fence, set_state
-from tests.integration.service import Desk, caller_of, single
 from tests.integration.waiting import until
 
 WRITERS = 200
@@ -85,7 +85,7 @@ async def test_reads_are_filed_in_the_background_and_at_the_end(desk: Desk) -> N
 async def test_reads_wait_at_a_fence_and_are_filed_behind_it(desk: Desk) -> None:
     given = await outgoing(desk)
     log = ReadLog(desk.resources)
-    shard = desk.service.fleet.shards["shard-1"]
+    shard = desk.workplace.fleet.shards["shard-1"]
     async with shard.session() as mover:
         await fence(mover, desk.client_id)
         log.note(desk.access, given, "stream")

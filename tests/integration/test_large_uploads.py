@@ -15,7 +15,7 @@ from services.resources import Resources
 from services.tenant import content, uploads
 from services.tenant.content import Incoming
 from services.tenant.tickets import Granted, Intent
-from tests.integration.service import Desk, Service, caller_of
+from tests.integration.desk import Desk, Workplace, caller_of
 
 MIB = 1024**2
 SIZES = [200 * MIB, pytest.param(2048 * MIB, marks=pytest.mark.torture)]
@@ -90,10 +90,10 @@ async def send(granted: Granted) -> None:
 
 
 @pytest.fixture
-async def large(service: Service) -> AsyncIterator[Desk]:
+async def large(workplace: Workplace) -> AsyncIterator[Desk]:
     """A caller of a service as it is configured by default."""
-    async with service.process() as opened:
-        yield Desk(service, opened, caller_of(await service.fleet.tenant("shard-1")))
+    async with workplace.process() as opened:
+        yield Desk(workplace, opened, caller_of(await workplace.fleet.tenant("shard-1")))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -14,8 +14,8 @@ from services.resources import open_data
 from services.settings import DatabaseRole
 from services.tenant import documents, purge, versions
 from services.tenant.documents import Document, DocumentPatch
+from tests.integration.desk import Desk, caller_of, send
 from tests.integration.postgres import APP, SUPERUSER
-from tests.integration.service import Desk, caller_of, send
 
 SHORTENING = (
     "UPDATE docshard.documents SET retain_until = now() WHERE id = %s",
@@ -47,7 +47,7 @@ async def deleted(desk: Desk, **patch: object) -> Document:
 
 
 async def sweep_purged(desk: Desk) -> int:
-    async with desk.service.process(DatabaseRole.WORKER) as worker:
+    async with desk.workplace.process(DatabaseRole.WORKER) as worker:
         return (await sweeps.remove_purged_blobs(worker)).done
 
 
@@ -143,7 +143,7 @@ async def test_the_check_finds_what_is_missing_and_what_is_nobodys(desk: Desk) -
     await desk.uploaded(document, b"there")
     await desk.begin(document, b"never sent")
     stray = f"{desk.client_id}/{document.id}/nobodys"
-    settings = desk.service.settings()
+    settings = desk.workplace.settings()
 
     async def check(extent: blob_check.Extent) -> blob_check.BlobReport:
         async with open_data(settings, DatabaseRole.ADMIN) as data:
@@ -161,7 +161,7 @@ async def test_the_check_finds_what_is_missing_and_what_is_nobodys(desk: Desk) -
 
 
 async def overdue(desk: Desk) -> None:
-    async with desk.service.fleet.shards["shard-1"].session() as session:
+    async with desk.workplace.fleet.shards["shard-1"].session() as session:
         await session.execute("SET session_replication_role = replica")
         await session.execute("UPDATE docshard.purged_blobs SET due_at = now() - interval '1 s'")
 
@@ -175,7 +175,7 @@ async def put(desk: Desk, key: str) -> None:
 
 async def refused(desk: Desk, statement: str, value: object, role: str = APP) -> str | None:
     """The SQLSTATE with which a role is refused that has entered and forged all it can."""
-    async with desk.service.fleet.shards["shard-1"].session(role) as session:
+    async with desk.workplace.fleet.shards["shard-1"].session(role) as session:
         try:
             async with session.transaction():
                 await session.execute("SELECT docshard.enter_write(%s, 1)", [desk.client_id])

@@ -25,7 +25,7 @@ from services.tenant import content, documents, uploads
 from services.tenant.documents import NewDocument
 from services.tenant.tickets import Granted, Intent
 from services.tenant.versions import Version
-from tests.integration.service import Desk, intent, send
+from tests.integration.desk import Desk, intent, send
 
 MIB = 1024**2
 IN_PARTS = 11 * MIB + 5
@@ -236,14 +236,14 @@ async def status_of_put(request: PresignedRequest, headers: dict[str, str], sent
 
 async def expire(desk: Desk) -> None:
     """Let every upload's time pass."""
-    async with desk.service.fleet.shards["shard-1"].session() as session:
+    async with desk.workplace.fleet.shards["shard-1"].session() as session:
         await session.execute("SET session_replication_role = replica")
         await session.execute("UPDATE docshard.uploads SET expires_at = now() - interval '1 day'")
 
 
 async def sweep(desk: Desk) -> int:
     """What the worker does now and then."""
-    async with desk.service.process(DatabaseRole.WORKER) as worker:
+    async with desk.workplace.process(DatabaseRole.WORKER) as worker:
         swept = await sweeps.remove_expired_uploads(worker)
     assert swept.failed == ()
     return swept.done
