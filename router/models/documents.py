@@ -11,6 +11,7 @@ from router.models import examples
 from router.models.fields import (
     Given,
     HexDigest,
+    Instant,
     Metadata,
     MimeType,
     OriginalName,
