@@ -45,6 +45,7 @@ def jobs(resources: Resources) -> list[Job]:
     return [
         Job("partitions", 3600, lambda: sweeps.make_partitions(resources)),
         Job("uploads", 60, lambda: sweeps.remove_expired_uploads(resources)),
+        Job("purged-blobs", 3600, lambda: sweeps.remove_purged_blobs(resources)),
         Job("idempotency", 300, lambda: sweeps.remove_expired_idempotency_keys(resources)),
         Job("sessions", 600, lambda: sweeps.remove_expired_sessions(resources)),
     ]

@@ -76,6 +76,8 @@ class Document(Model):
     created_by: UUID | None = None
     updated_at: datetime
     deleted_at: datetime | None = None
+    legal_hold: bool = False
+    retain_until: datetime | None = None
     etag: str | None = None
     """What update_document and delete_document want; None in a list, which does not tell it."""
 
@@ -92,6 +94,48 @@ class Version(Model):
     checksum_sha256: str
     created_at: datetime
     created_by: UUID | None = None
+    detected_type: str | None = None
+    """What the bytes look like, whatever type was declared."""
+
+
+class PresignedRequest(Model):
+    """A request to make against the object store, with exactly these headers."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+
+
+class UploadPart(PresignedRequest):
+    """The request that sends bytes `first` and following, `size` of them."""
+
+    part_number: int
+    first: int
+    size: int
+
+
+class Upload(Model):
+    """Where to send bytes: `upload` takes the whole, or each of `parts` its piece."""
+
+    upload_id: UUID
+    expires_at: datetime
+    upload: PresignedRequest | None = None
+    parts: tuple[UploadPart, ...] = ()
+
+
+class BatchResult(Model):
+    """What one operation of a batch did: `document` with its `etag`, or the problem `error`."""
+
+    status: int
+    etag: str | None = None
+    document: Document | None = None
+    error: dict[str, JsonValue] | None = None
+
+
+class BatchResults(Model):
+    """A result for each operation, in their order."""
+
+    results: tuple[BatchResult, ...]
 
 
 class AuditLog(Model):

@@ -17,11 +17,13 @@ from docshard_client.call import Call, document, json_as, nothing, raw
 from docshard_client.models import (
     ApiKey,
     AuditLog,
+    BatchResults,
     Client,
     Document,
     Login,
     Page,
     Placement,
+    Upload,
     Version,
 )
 
@@ -117,6 +119,73 @@ def put_content(
         headers={"Content-Type": mime_type, "Repr-Digest": f"sha-256=:{digest}:"},
         repeatable=False,
     )
+
+
+def create_upload(
+    client_id: UUID,
+    document_id: UUID,
+    size: int,
+    checksum_sha256: str,
+    mime_type: str | None = None,
+    *,
+    idempotency_key: str | None = None,
+) -> Call[Upload]:
+    """Announce `size` bytes with this SHA-256 (hexadecimal); answers where to send them.
+
+    Send them to the object store as the answer says, then complete_upload.
+    """
+    body = _present(size=size, checksum_sha256=checksum_sha256, mime_type=mime_type)
+    path = f"{_documents(client_id, document_id)}/uploads"
+    headers = _once(idempotency_key)
+    return Call("POST", path, json_as(Upload), client_id, body=body, headers=headers)
+
+
+def complete_upload(client_id: UUID, document_id: UUID, upload_id: UUID) -> Call[Version]:
+    """Make what was uploaded the next version. Done again, it answers the same version."""
+    path = f"{_documents(client_id, document_id)}/uploads/{upload_id}/complete"
+    return Call("POST", path, json_as(Version), client_id)
+
+
+def abort_upload(client_id: UUID, document_id: UUID, upload_id: UUID) -> Call[None]:
+    """Give an upload up; what has arrived is removed."""
+    path = f"{_documents(client_id, document_id)}/uploads/{upload_id}"
+    return Call("DELETE", path, nothing, client_id)
+
+
+def promote_version(
+    client_id: UUID,
+    document_id: UUID,
+    version_number: int,
+    etag: str,
+    *,
+    idempotency_key: str | None = None,
+) -> Call[Version]:
+    """Make an older version's content the newest, as a new version."""
+    path = f"{_documents(client_id, document_id)}/versions/{version_number}/promote"
+    headers = {"If-Match": etag} | _once(idempotency_key)
+    return Call("POST", path, json_as(Version), client_id, headers=headers)
+
+
+def purge_document(client_id: UUID, document_id: UUID) -> Call[None]:
+    """Remove a deleted document for good. NotFound may be its own doing, sent again."""
+    path = f"{_documents(client_id, document_id)}/purge"
+    return Call("POST", path, nothing, client_id)
+
+
+def batch_documents(
+    client_id: UUID,
+    operations: Sequence[Mapping[str, JsonValue]],
+    *,
+    idempotency_key: str | None = None,
+) -> Call[BatchResults]:
+    """Do up to 100 operations, each by itself: look at every result.
+
+    An operation is {"operation": "create" | "update" | "delete" | "restore", …} with what the call
+    of that name takes; update and delete want "document_id" and "if_match".
+    """
+    body: dict[str, JsonValue] = {"operations": [dict(one) for one in operations]}
+    path, headers = f"{_documents(client_id)}:batch", _once(idempotency_key)
+    return Call("POST", path, json_as(BatchResults), client_id, body=body, headers=headers)
 
 
 def get_content(client_id: UUID, document_id: UUID, *, proxy: bool = False) -> Call[bytes]:

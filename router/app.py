@@ -12,21 +12,27 @@ from router.routes import (
     account,
     api_keys,
     audit_logs,
+    batch,
     clients,
     content,
     documents,
     health,
     identity,
     roles,
+    uploads,
     users,
 )
 from router.settings import RouterSettings
 from services.access.denials import recording
 from services.resources import open_resources
 from services.settings import Settings
+from services.tenant.reads import read_log
 
 # In the order of how often they are called: matching goes from the first to the last.
-_PARTS = (documents, content, audit_logs, identity, clients, api_keys, users, roles, account)
+_PARTS = (
+    *(documents, content, uploads, batch, audit_logs),
+    *(identity, clients, api_keys, users, roles, account),
+)
 
 
 def all_routes() -> list[BaseRoute]:
@@ -39,8 +45,8 @@ def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings) as resources:
-            edge = app.state.edge = make_edge(resources, edge_settings)
+        async with open_resources(settings) as resources, read_log(resources) as reads:
+            edge = app.state.edge = make_edge(resources, edge_settings, reads)
             async with recording(resources.data, edge.denials, edge_settings.denial_seconds):
                 yield
 

@@ -7,6 +7,7 @@ from router.limits import Limiter
 from router.settings import RouterSettings
 from services.access.denials import Denials
 from services.resources import Resources
+from services.tenant.reads import ReadLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class Edge:
     clients: Limiter
     denials: Denials
     send_patience_seconds: float
+    reads: ReadLog
 
 
-def make_edge(resources: Resources, settings: RouterSettings) -> Edge:
+def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog) -> Edge:
     """Give one worker its part of the limits."""
     limits = resources.settings.limits
 
@@ -37,4 +39,5 @@ def make_edge(resources: Resources, settings: RouterSettings) -> Edge:
         clients=limiter("client", limits.requests_per_second_per_client),
         denials=Denials(settings.denial_kinds),
         send_patience_seconds=settings.send_patience_seconds,
+        reads=reads,
     )

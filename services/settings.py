@@ -69,6 +69,13 @@ class S3Settings(_FromEnvironment):
     """Streams written at a time by one process: each holds a part of 5 MiB in memory."""
     max_downloads: int = Field(default=64, ge=1)
     """Streams read at a time by one process: each holds a chunk of 256 KiB in memory."""
+    max_verifications: int = Field(default=2, ge=1)
+    """Blobs whose SHA-256 one process computes at a time, after an upload in parts."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of web pages that may upload to the bucket and download from it."""
+    versioning: bool = False
+    """Whether the bucket keeps what was overwritten or removed, for `noncurrent_days`."""
+    noncurrent_days: int = Field(default=7, ge=1)
 
 
 class KmsSettings(_FromEnvironment):
@@ -116,6 +123,16 @@ class Limits(_FromEnvironment):
     max_waiting_passwords: int = Field(default=32, ge=0)
     idempotency_hours: int = Field(default=24, ge=1)
     presigned_seconds: int = Field(default=60, ge=1, le=7 * 24 * 3600)
+    upload_hours: int = Field(default=24, ge=1, le=7 * 24)
+    """How long an upload may take, and its presigned addresses last: S3 allows seven days."""
+    multipart_bytes: int = Field(default=64 * 1024**2, ge=0)
+    """Uploads larger than this come in parts."""
+    part_bytes: int = Field(default=32 * 1024**2, ge=5 * 1024**2)
+    """The size of a part; at least 5 MiB, larger when S3 would not take so many."""
+    purge_after_days: int = Field(default=35, ge=0)
+    """How far back a shard can be restored: blobs of purged documents are kept that long."""
+    purge_margin_days: int = Field(default=1, ge=0)
+    """Kept longer than that, by so many days."""
 
 
 class PoolSettings(_FromEnvironment):

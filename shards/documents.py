@@ -22,7 +22,10 @@ Deleted = Literal["exclude", "include", "only"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One row of documents. `size` (bytes) and `checksum_sha256` are of the current version."""
+    """One row of documents. `size` (bytes) and `checksum_sha256` are of the current version.
+
+    While it is held, or before `retain_until`, it cannot be purged.
+    """
 
     client_id: UUID
     id: UUID
@@ -38,6 +41,8 @@ class Document:
     created_by: UUID
     updated_at: datetime
     deleted_at: datetime | None
+    legal_hold: bool = False
+    retain_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

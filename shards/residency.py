@@ -52,7 +52,7 @@ _STATE = read(
 
 
 def entered_read(
-    query: sa.Select[Any], order_by: Sequence[sa.ColumnElement[Any]] = ()
+    query: sa.Select[Any] | sa.CompoundSelect[Any], order_by: Sequence[sa.ColumnElement[Any]] = ()
 ) -> ReadStatement:
     """A read of one tenant that enters in the same statement.
 

@@ -54,6 +54,8 @@ documents = sa.Table(
     sa.Column("created_by", sa.Uuid, nullable=False),
     moment("updated_at", default_now=True),
     deleted_at(),
+    sa.Column("legal_hold", sa.Boolean, nullable=False, server_default=sa.false()),
+    moment("retain_until", nullable=True),
     sa.PrimaryKeyConstraint("client_id", "id"),
     sa.CheckConstraint("length(original_name) BETWEEN 1 AND 255", name="original_name"),
     sa.CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata"),
@@ -106,6 +108,7 @@ document_versions = sa.Table(
     sa.Column("mime_type", sa.Text, nullable=False),
     moment("created_at", default_now=True),
     sa.Column("created_by", sa.Uuid, nullable=False),
+    sa.Column("detected_type", sa.Text),
     sa.PrimaryKeyConstraint("client_id", "id"),
     sa.UniqueConstraint("client_id", "document_id", "version_number"),
     sa.ForeignKeyConstraint(["client_id", "document_id"], [documents.c.client_id, documents.c.id]),
@@ -138,6 +141,18 @@ uploads = sa.Table(
 )
 sa.Index("idx_uploads_document", uploads.c.client_id, uploads.c.document_id)
 sa.Index("idx_uploads_expires_at", uploads.c.client_id, uploads.c.expires_at)
+
+purged_blobs = sa.Table(
+    "purged_blobs",
+    METADATA,
+    _client(),
+    sa.Column("s3_key", sa.Text, nullable=False),
+    sa.Column("document_id", sa.Uuid, nullable=False),
+    moment("purged_at", default_now=True),
+    moment("due_at"),
+    sa.PrimaryKeyConstraint("client_id", "s3_key"),
+)
+sa.Index("idx_purged_blobs_due_at", purged_blobs.c.client_id, purged_blobs.c.due_at)
 
 idempotency_keys = sa.Table(
     "idempotency_keys",
@@ -207,4 +222,5 @@ TENANT_TABLES = (
     idempotency_keys,
     audit_logs,
     audit_chain,
+    purged_blobs,
 )

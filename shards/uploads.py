@@ -48,6 +48,19 @@ _ABANDON = write(
     .values(abandoned_at=sa.func.coalesce(uploads.c.abandoned_at, sa.func.now()))
     .returning(uploads.c.id)
 )
+_SPARE = write(
+    sa.update(uploads)
+    .where(*_OWN, uploads.c.abandoned_at.is_(None))
+    .values(abandoned_at=sa.func.now())
+    .returning(uploads.c.id)
+)
+_FIND = write(sa.select(uploads).where(*_OWN))
+_OPENED = write(
+    sa.update(uploads)
+    .where(*_OWN, uploads.c.s3_upload_id.is_(None), uploads.c.abandoned_at.is_(None))
+    .values(s3_upload_id=sa.bindparam("opened_as", type_=sa.Text))
+    .returning(uploads.c.id)
+)
 _FORGET = write(sa.delete(uploads).where(*_OWN))
 _expired = (
     sa.select(uploads)
@@ -71,9 +84,26 @@ async def insert(tenant: TenantWrite, upload: Upload) -> None:
     await tenant.send(_INSERT, **_values(upload))
 
 
+async def find(tenant: TenantWrite, upload_id: UUID) -> Upload | None:
+    """One upload that has not ended, as it is now."""
+    row = await tenant.returning(_FIND, upload_id=upload_id)
+    return None if row is None else Upload(**row)
+
+
+async def opened(tenant: TenantWrite, upload_id: UUID, s3_upload_id: str) -> bool:
+    """Note S3's id of an upload in parts; False when it has one, or has ended."""
+    row = await tenant.returning(_OPENED, upload_id=upload_id, opened_as=s3_upload_id)
+    return row is not None
+
+
 async def finish(tenant: TenantWrite, upload_id: UUID) -> bool:
     """End an upload whose blob becomes a version; False when a sweep has given it up already."""
     return await tenant.returning(_FINISH, upload_id=upload_id) is not None
+
+
+async def spare(tenant: TenantWrite, upload_id: UUID) -> bool:
+    """As `finish` for an upload whose own blob is not needed: the row stays for the sweep."""
+    return await tenant.returning(_SPARE, upload_id=upload_id) is not None
 
 
 async def abandon(tenant: TenantWrite, upload_id: UUID) -> bool:

@@ -10,21 +10,34 @@ import click
 import httpx
 
 from deploy.cli.output import Format, output_option, show_json, show_rows
-from deploy.cli.service import with_data
+from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit
+from services.blobs.store import BlobStore
+from services.fleet import blob_check
 from services.fleet.doctor import Examination, Finding, examine
+from services.resources import Data
 
 
 @click.command()
+@click.option(
+    "--blobs", is_flag=True, help="Also look whether every version's blob is there, and is its own."
+)
+@click.option(
+    "--all-blobs",
+    is_flag=True,
+    help="The same of all versions, not of a sample, and look for blobs that no row names.",
+)
 @output_option
 @click.pass_context
-def doctor(ctx: click.Context, output: Format) -> None:
+def doctor(ctx: click.Context, blobs: bool, all_blobs: bool, output: Format) -> None:
     """Examine servers, replication, partitions, schemas and the router; change nothing.
 
     Exit status 6 with findings.
     """
     examination = with_data(examine)
     findings = [*examination.findings, *_router_findings()]
+    if blobs or all_blobs:
+        findings += _blob_findings(blob_check.WHOLE if all_blobs else blob_check.SAMPLE)
     if output is Format.JSON:
         servers = [row | {"facts": facts} for row, facts in _servers(examination)]
         show_json({"findings": [asdict(one) for one in findings], "servers": servers})
@@ -33,6 +46,25 @@ def doctor(ctx: click.Context, output: Format) -> None:
         click.echo()
         show_rows("findings", [asdict(finding) for finding in findings], output)
     ctx.exit(Exit.FINDINGS if findings else Exit.OK)
+
+
+def _blob_findings(extent: blob_check.Extent) -> list[Finding]:
+    """What is wrong between rows and blobs (I8)."""
+
+    async def look(data: Data) -> blob_check.BlobReport:
+        blobs = BlobStore(service_settings().s3)
+        try:
+            return await blob_check.check(data, blobs, extent)
+        finally:
+            await blobs.close()
+
+    report = with_data(look)
+    lost = "restore the blob from the bucket's older versions or from a backup"
+    stray = "no row names it: remove it when it is older than the newest restore you may need"
+    return [
+        *(Finding("blobs", one, lost) for one in report.missing),
+        *(Finding("blobs", f"{key} is nobody's", stray) for key in report.orphans),
+    ]
 
 
 def _servers(examination: Examination) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:

@@ -2,20 +2,23 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from router.models import examples
 from router.models.fields import (
     Given,
     HexDigest,
+    Instant,
     Metadata,
     MimeType,
     OriginalName,
     PageQuery,
+    Sha256Hex,
     Shown,
+    Size,
 )
 
 
@@ -29,6 +32,19 @@ class DocumentGiven(Given):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class DocumentWithContentGiven(DocumentGiven):
+    """A new document; `size` and `checksum_sha256`, given together, begin an upload too."""
+
+    size: Size | None = None
+    checksum_sha256: Sha256Hex | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.size is None) != (self.checksum_sha256 is None):
+            raise ValueError("size and checksum_sha256 belong together")
+        return self
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
@@ -40,6 +56,23 @@ class DocumentPatch(Given):
 
     original_name: OriginalName = Field(default="", json_schema_extra=_without_default)
     metadata: Metadata = Field(default_factory=dict)
+    legal_hold: bool = Field(
+        default=False,
+        strict=True,
+        json_schema_extra=_without_default,
+        description="Needs document:purge. While true nobody can purge the document.",
+    )
+    retain_until: Instant | None = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="Needs document:purge. Before it nobody can purge the document; it only grows.",
+    )
+
+    @model_validator(mode="after")
+    def _retained_until_a_time(self) -> Self:
+        if "retain_until" in self.model_fields_set and self.retain_until is None:
+            raise ValueError("retain_until only grows: it cannot be taken away")
+        return self
 
 
 class DocumentShown(Shown):
@@ -57,6 +90,8 @@ class DocumentShown(Shown):
     created_by: UUID
     updated_at: datetime
     deleted_at: datetime | None
+    legal_hold: bool
+    retain_until: datetime | None
 
 
 class DocumentPage(Shown):
@@ -67,7 +102,10 @@ class DocumentPage(Shown):
 
 
 class VersionShown(Shown):
-    """One immutable version of a document's content."""
+    """One immutable version of a document's content.
+
+    `detected_type` is what the bytes look like; null: like nothing that is known.
+    """
 
     id: UUID
     document_id: UUID
@@ -77,6 +115,7 @@ class VersionShown(Shown):
     checksum_sha256: HexDigest
     created_at: datetime
     created_by: UUID
+    detected_type: str | None
 
 
 class VersionPage(Shown):

@@ -29,6 +29,8 @@ DOCUMENT: Final[Json] = {
     "created_by": USER_ID,
     "updated_at": NOON,
     "deleted_at": None,
+    "legal_hold": False,
+    "retain_until": None,
 }
 NEW_DOCUMENT: Final[Json] = DOCUMENT | {
     "current_version": 0,
@@ -48,6 +50,7 @@ VERSION: Final[Json] = {
     "checksum_sha256": SHA256,
     "created_at": NOON,
     "created_by": USER_ID,
+    "detected_type": "application/pdf",
 }
 AUDIT_LOG: Final[Json] = {
     "id": AUDIT_ID,

@@ -105,6 +105,7 @@ Cursor = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9
 Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_LIMIT)]
 Flag = Annotated[bool, BeforeValidator(_truth)]
 VersionNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=2**31 - 1)]
+Size = Annotated[int, Field(ge=0, le=2**53, description="In bytes.", strict=True)]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HexDigest = Annotated[
     str,

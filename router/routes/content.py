@@ -13,7 +13,7 @@ from router.downloads import Download, etag, headers_of
 from router.models import examples
 from router.models.documents import VersionPage, VersionShown
 from router.models.fields import Flag, PageQuery
-from router.parameters import ClientId, DocumentId, Number
+from router.parameters import ClientId, DocumentId, IdempotencyKey, IfMatch, Number
 from router.routes.documents import DOCUMENT
 from router.routes.replies import (
     CONSISTENCY_TOKEN,
@@ -24,6 +24,7 @@ from router.routes.replies import (
     committed,
     from_primary,
     linked,
+    precondition,
 )
 from router.security import Tenant
 from services.pages import Page, PageRequest
@@ -129,9 +130,11 @@ async def get_version_content(
 async def _give(call: Call, found: Outgoing, proxy: bool) -> Response:
     if not proxy:
         url = content.presigned_url(call.resources, found)
+        call.edge.reads.note(call.tenant, found, "address")
         return Response(status_code=307, headers={"Location": url})
     wanted = headers.byte_range(_range(call, found), found.version.size)
     reader = await content.open_stream(call.resources, found, wanted)
+    call.edge.reads.note(call.tenant, found, "stream")
     shown, extent = headers_of(found), reader.extent
     if wanted is not None:
         shown["Content-Range"] = f"bytes {extent.first}-{extent.last}/{extent.total}"
@@ -160,8 +163,8 @@ def _range(call: Call, found: Outgoing) -> str | None:
             ),
         ),
         refusals=(
-            *(*UNAVAILABLE, "checksum_mismatch", "storage_unavailable", "conflict"),
-            *("request_timeout", "content_too_large", "unsupported_media_type"),
+            *(*UNAVAILABLE, "checksum_mismatch", "content_refused", "storage_unavailable"),
+            *("upload_ended", "request_timeout", "content_too_large", "unsupported_media_type"),
         ),
         extra=_BODY,
     ),
@@ -183,10 +186,8 @@ async def put_content(
         headers.media_type(call.headers.get("content-type")),
         None if sha256 is None else sha256.hex(),
     )
-    version = committed(call, await content.put(call.resources, call.tenant, document_id, incoming))
-    versions_path = VERSIONS.format(client_id=client_id, document_id=document_id)
-    call.context.answer_with("Location", f"{versions_path}/{version.version_number}")
-    return version
+    outcome = await content.put(call.resources, call.tenant, document_id, incoming)
+    return _located(call, committed(call, outcome))
 
 
 @api.route(
@@ -228,3 +229,47 @@ async def get_version(
     """Read what is known of one version."""
     from_primary(call)
     return await versions.get(call.resources, call.tenant, document_id, number)
+
+
+@api.route(
+    "POST",
+    f"{VERSION}/promote",
+    Tenant("document:write"),
+    Doc(
+        (
+            Answer(
+                201,
+                "The new version, with the old one's content.",
+                VersionShown,
+                examples.VERSION,
+                headers=LOCATION | CONSISTENCY_TOKEN,
+            ),
+        ),
+        refusals=(
+            *(*UNAVAILABLE, "precondition_required", "precondition_failed"),
+            *("idempotency_mismatch", "idempotency_in_progress"),
+        ),
+    ),
+)
+async def promote_version(
+    call: Call,
+    client_id: ClientId,
+    document_id: DocumentId,
+    number: Number,
+    *,
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Version:
+    """Make an older version's content the newest: a new version, the old one stays."""
+    key = headers.idempotency_key(idempotency_key)
+    demanded = precondition(if_match)
+    outcome = await versions.promote(
+        call.resources, call.tenant, (document_id, number), demanded, key
+    )
+    return _located(call, committed(call, outcome))
+
+
+def _located(call: Call, version: Version) -> Version:
+    path = VERSIONS.format(client_id=version.client_id, document_id=version.document_id)
+    call.context.answer_with("Location", f"{path}/{version.version_number}")
+    return version

@@ -1,6 +1,7 @@
 """Documents of a tenant."""
 
-from typing import Annotated, Final
+from dataclasses import asdict
+from typing import Annotated, Any, Final
 
 from fastapi import Query
 from starlette.responses import Response
@@ -12,12 +13,13 @@ from router.call import Call
 from router.models import examples
 from router.models.documents import (
     Deleted,
-    DocumentGiven,
     DocumentPage,
     DocumentPatch,
     DocumentQuery,
     DocumentShown,
+    DocumentWithContentGiven,
 )
+from router.models.uploads import DocumentMade
 from router.parameters import ClientId, DocumentId, IdempotencyKey, IfMatch, IfNoneMatch
 from router.routes.replies import (
     CONSISTENCY_TOKEN,
@@ -32,12 +34,15 @@ from router.routes.replies import (
     is_known,
     linked,
     precondition,
+    shown_upload,
     stored_document,
 )
 from router.security import Tenant
+from services.committed import Committed
 from services.pages import Page, PageRequest
-from services.tenant import documents
+from services.tenant import documents, purge, uploads
 from services.tenant.documents import Document, DocumentFilter, NewDocument
+from services.tenant.tickets import Intent
 
 api = Api("Documents")
 
@@ -133,33 +138,61 @@ async def list_documents(
             Answer(
                 201,
                 "Made, without content.",
-                DocumentShown,
+                DocumentMade,
                 examples.NEW_DOCUMENT,
                 headers=ETAG | LOCATION | CONSISTENCY_TOKEN,
             ),
         ),
-        refusals=(*UNAVAILABLE, "idempotency_mismatch", "idempotency_in_progress"),
+        refusals=(
+            *(*UNAVAILABLE, "idempotency_mismatch", "idempotency_in_progress"),
+            *("upload_ended", "storage_unavailable"),
+        ),
     ),
 )
 async def create_document(
     call: Call,
     client_id: ClientId,
-    body: DocumentGiven,
+    body: DocumentWithContentGiven,
     idempotency_key: IdempotencyKey = None,
-) -> Document:
-    """Create a document; PUT its content next."""
+) -> Document | dict[str, Any]:
+    """Create a document; PUT its content next.
+
+    With `size` and `checksum_sha256` the answer holds an upload of its first version.
+    """
     new = NewDocument(body.original_name, body.mime_type, body.metadata)
     key = headers.idempotency_key(idempotency_key)
-    document = stored_document(call, await documents.create(call.resources, call.tenant, new, key))
-    call.context.answer_with("Location", f"/v1/clients/{client_id}/documents/{document.id}")
+    if body.size is None or body.checksum_sha256 is None:
+        outcome = await documents.create(call.resources, call.tenant, new, key)
+        return _located(call, stored_document(call, outcome))
+    intent = Intent(body.size, body.checksum_sha256)
+    both = await uploads.create_document(call.resources, call.tenant, new, intent, key)
+    document, granted = both.value
+    _located(call, stored_document(call, Committed(document, both.consistency_token)))
+    return {**asdict(document), "upload": shown_upload(granted)}
+
+
+def _located(call: Call, document: Document) -> Document:
+    path = DOCUMENT.format(client_id=document.client_id, document_id=document.id)
+    call.context.answer_with("Location", path)
     return document
+
+
+def patch_of(body: DocumentPatch) -> documents.DocumentPatch:
+    """What a body asks to change: only what it holds."""
+    given = body.model_fields_set
+    return documents.DocumentPatch(
+        original_name=body.original_name if "original_name" in given else None,
+        metadata=body.metadata if "metadata" in given else None,
+        legal_hold=body.legal_hold if "legal_hold" in given else None,
+        retain_until=body.retain_until,
+    )
 
 
 @api.route(
     "PATCH",
     DOCUMENT,
     Tenant("document:write"),
-    Doc((_CHANGED,), refusals=(*UNAVAILABLE, *_STALE)),
+    Doc((_CHANGED,), refusals=(*UNAVAILABLE, *_STALE, "retained")),
 )
 async def update_document(
     call: Call,
@@ -168,17 +201,12 @@ async def update_document(
     body: DocumentPatch,
     if_match: IfMatch = None,
 ) -> Document:
-    """Change a document's name and metadata.
+    """Change a document's name and metadata, and how long it must be kept.
 
     `metadata` is merged as RFC 7396 says: null removes a member.
     """
-    given = body.model_fields_set
-    patch = documents.DocumentPatch(
-        original_name=body.original_name if "original_name" in given else None,
-        metadata=body.metadata if "metadata" in given else None,
-    )
     outcome = await documents.update(
-        call.resources, call.tenant, document_id, patch, precondition(if_match)
+        call.resources, call.tenant, document_id, patch_of(body), precondition(if_match)
     )
     return stored_document(call, outcome)
 
@@ -213,3 +241,22 @@ async def restore_document(call: Call, client_id: ClientId, document_id: Documen
     """Undo a soft delete."""
     outcome = await documents.restore(call.resources, call.tenant, document_id)
     return stored_document(call, outcome)
+
+
+@api.route(
+    "POST",
+    f"{DOCUMENT}/purge",
+    Tenant("document:purge", of_deleted=True),
+    Doc(
+        (Answer(204, "Removed for good.", headers=CONSISTENCY_TOKEN),),
+        refusals=(*UNAVAILABLE, "conflict", "retained"),
+    ),
+)
+async def purge_document(call: Call, client_id: ClientId, document_id: DocumentId) -> Response:
+    """Remove a deleted document and all its versions for good.
+
+    Its content goes from the object store once no backup can bring the document back. A legal hold
+    or a retention that has not ended refuses this for everybody.
+    """
+    committed(call, await purge.purge(call.resources, call.tenant, document_id))
+    return Response(status_code=204)

@@ -1,6 +1,6 @@
 """Headers that answers of several routes carry, and how the API description shows them."""
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from router import headers
@@ -10,6 +10,7 @@ from services.committed import Committed
 from services.errors import PreconditionRequired
 from services.pages import Page
 from services.tenant.documents import Document, Precondition
+from services.tenant.tickets import Granted
 
 T = TypeVar("T")
 
@@ -61,6 +62,27 @@ def stored_document(call: Call, outcome: Committed[Document]) -> Document:
     document = committed(call, outcome)
     call.context.answer_with("ETag", etag(document))
     return document
+
+
+def shown_upload(granted: Granted) -> dict[str, Any]:
+    """What callers are told of an upload: its addresses, and nothing of our keys."""
+    parts = [
+        {
+            "part_number": one.part.number,
+            "first": one.part.first,
+            "size": one.part.size,
+            "method": one.request.method,
+            "url": one.request.url,
+            "headers": one.request.headers,
+        }
+        for one in granted.parts
+    ]
+    return {
+        "upload_id": granted.ticket.upload_id,
+        "expires_at": granted.ticket.expires_at,
+        "upload": granted.upload,
+        "parts": parts,
+    }
 
 
 def from_primary(call: Call) -> None:

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.blobs.bucket import apply_settings
+from services.blobs.direct import DirectUploads, full_sha256
 from services.blobs.disposition import attachment
 from services.blobs.reader import BlobReader, ByteRange, Extent
 from services.blobs.s3 import BlobAbsent, S3Calls
@@ -30,23 +32,33 @@ _UNDO_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """What the store says of a blob without giving it."""
+    """What the store says of a blob without giving it.
+
+    `sha256` only when the store has computed it over the whole.
+    """
 
     size: int
     mime_type: str
+    sha256: bytes | None = None
 
 
 class BlobStore:
     """All use of the object store. Errors are `StorageUnavailable` and `Overloaded` throughout."""
 
     def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
         self._s3 = S3Calls(settings)
+        self.direct = DirectUploads(self._s3, settings.max_verifications)
         self._uploads = Slots("uploads", settings.max_uploads)
         self._downloads = Slots("downloads", settings.max_downloads)
         self._undoing: set[asyncio.Task[None]] = set()
 
     async def ensure_bucket(self) -> None:
-        """Create the bucket when it is absent."""
+        """Create the bucket when it is absent, and give it its settings."""
+        await self._create_bucket()
+        await apply_settings(self._s3, self._settings)
+
+    async def _create_bucket(self) -> None:
         client, bucket, region = self._s3.client, self._s3.bucket, self._s3.region
         with contextlib.suppress(BlobAbsent):
             await self._s3.run(client.head_bucket, Bucket=bucket)
@@ -121,18 +133,35 @@ class BlobStore:
         )
 
     async def head(self, key: str) -> BlobInfo | None:
-        """Ask for a blob's size and type; None when there is none."""
+        """Ask for a blob's size, type and digest; None when there is none."""
         try:
             answer = await self._s3.run(
-                self._s3.client.head_object, Bucket=self._s3.bucket, Key=key
+                self._s3.client.head_object,
+                Bucket=self._s3.bucket,
+                Key=key,
+                ChecksumMode="ENABLED",
             )
         except BlobAbsent:
             return None
-        return BlobInfo(answer["ContentLength"], answer["ContentType"])
+        return BlobInfo(answer["ContentLength"], answer["ContentType"], full_sha256(answer))
 
     async def delete(self, key: str) -> None:
         """Remove a blob; one that is absent is no error."""
         await self._s3.run(self._s3.client.delete_object, Bucket=self._s3.bucket, Key=key)
+
+    async def list_keys(self, prefix: str) -> AsyncIterator[list[str]]:
+        """Give the keys of all blobs that begin so, in order, up to a thousand at a time."""
+        client, bucket, after = self._s3.client, self._s3.bucket, ""
+        while True:
+            page = await self._s3.run(
+                client.list_objects_v2, Bucket=bucket, Prefix=prefix, StartAfter=after
+            )
+            keys = [entry["Key"] for entry in page.get("Contents", [])]
+            if keys:
+                yield keys
+            if not page.get("IsTruncated") or not keys:
+                return
+            after = keys[-1]
 
     async def abort_multipart(self, key: str) -> None:
         """Drop every unfinished multipart upload of this key."""

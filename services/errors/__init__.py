@@ -24,6 +24,7 @@ from services.errors.refusals import (
     ClientSuspended,
     CodeTaken,
     Conflict,
+    ContentRefused,
     ContentTooLarge,
     EmailTaken,
     Forbidden,
@@ -45,10 +46,13 @@ from services.errors.refusals import (
     PreconditionRequired,
     RangeNotSatisfiable,
     RequestTimeout,
+    Retained,
     SecretAlreadyShown,
     TooManyRequests,
     Unauthenticated,
     UnsupportedMediaType,
+    UploadEnded,
+    UploadIncomplete,
 )
 
 __all__ = [
@@ -58,6 +62,7 @@ __all__ = [
     "ClientSuspended",
     "CodeTaken",
     "Conflict",
+    "ContentRefused",
     "ContentTooLarge",
     "DirectoryUnavailable",
     "EmailTaken",
@@ -85,6 +90,7 @@ __all__ = [
     "PreconditionRequired",
     "RangeNotSatisfiable",
     "RequestTimeout",
+    "Retained",
     "SecretAlreadyShown",
     "ServiceError",
     "ShardBehind",
@@ -95,6 +101,8 @@ __all__ = [
     "TooManyRequests",
     "Unauthenticated",
     "UnsupportedMediaType",
+    "UploadEnded",
+    "UploadIncomplete",
     "all_errors",
 ]
 

@@ -182,6 +182,34 @@ class NoContent(ServiceError):
     title = "The document has no content yet"
 
 
+class Retained(Conflict):
+    """The document is on legal hold or must be retained: nobody may purge it."""
+
+    code = "retained"
+    title = "The document must be kept"
+
+
+class UploadIncomplete(Conflict):
+    """Not all announced bytes have arrived at the object store: send the rest, then complete."""
+
+    code = "upload_incomplete"
+    title = "The upload is not complete"
+
+
+class UploadEnded(Conflict):
+    """The upload was aborted or ran out of time: begin a new one."""
+
+    code = "upload_ended"
+    title = "The upload has ended"
+
+
+class ContentRefused(ServiceError):
+    """The bytes are of another kind than their declared media type; nothing was kept."""
+
+    code = "content_refused"
+    title = "The content is not what it is declared to be"
+
+
 class ChecksumMismatch(ServiceError):
     """The bytes that arrived are not those that were announced; nothing was kept."""
 

@@ -19,8 +19,10 @@ from global_db.errors import ClusterError, LockNotAvailable
 from services.errors import ServiceError
 from services.resources import Resources
 from services.tenant.content import remove_abandoned
+from services.tenant.purge import remove_blob
 from shards import idempotency as tenant_keys
-from shards import uploads
+from shards import purges, uploads
+from shards.purges import PurgedBlob
 from shards.registry import ShardBehind
 from shards.uploads import Upload
 
@@ -57,6 +59,17 @@ async def remove_expired_uploads(resources: Resources) -> Swept:
         async with cluster.read() as connection:
             found = await uploads.expired(connection, _BATCH)
         return sum([await _remove(resources, upload) for upload in found])
+
+    return await _everywhere(_shards(resources), sweep)
+
+
+async def remove_purged_blobs(resources: Resources) -> Swept:
+    """Remove the blobs of purged documents that no backup can bring back any more."""
+
+    async def sweep(cluster: Cluster) -> int:
+        async with cluster.read() as connection:
+            found = await purges.due(connection, _BATCH)
+        return sum([await _remove_blob(resources, blob) for blob in found])
 
     return await _everywhere(_shards(resources), sweep)
 
@@ -116,6 +129,15 @@ async def _remove(resources: Resources, upload: Upload) -> bool:
     except ServiceError as error:
         _log.warning("upload %s stays for the next sweep: %s", upload.id, error)
         return False
+
+
+async def _remove_blob(resources: Resources, blob: PurgedBlob) -> bool:
+    try:
+        await remove_blob(resources, blob)
+    except ServiceError as error:
+        _log.warning("the purged blob %s stays for the next sweep: %s", blob.s3_key, error)
+        return False
+    return True
 
 
 def _shards(resources: Resources) -> list[Cluster]:

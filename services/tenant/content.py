@@ -9,19 +9,25 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.access.admission import TenantAccess
+from services.blobs.direct import HEAD_BYTES
+from services.blobs.kind import detect
 from services.blobs.reader import BlobReader, ByteRange
 from services.blobs.upload import Expected
 from services.committed import Committed, write
-from services.errors import Conflict, NoContent, OutcomeUnknown, ServiceError
+from services.errors import NoContent, OutcomeUnknown, ServiceError, UploadEnded
 from services.ids import new_id
 from services.resources import Resources
 from services.tenant import documents, versions
+from services.tenant.document_state import lock_living
+from services.tenant.verification import Proof, WrongContent, refuse_disguise
 from services.tenant.versions import NewContent, Version
 from shards import uploads
+from shards import versions as version_rows
+from shards.documents import Document
 from shards.tenants import TenantWrite
 from shards.uploads import Upload
 
@@ -47,33 +53,55 @@ class Outgoing:
     filename: str
 
 
+class Head:
+    """Keeps how a stream begins while it passes."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self.bytes = b""
+
+    async def passed_on(self) -> AsyncIterator[bytes]:
+        """The same chunks."""
+        async for chunk in self._chunks:
+            if len(self.bytes) < HEAD_BYTES:
+                self.bytes += bytes(chunk[: HEAD_BYTES - len(self.bytes)])
+            yield chunk
+
+
 async def put(
     resources: Resources, access: TenantAccess, document_id: UUID, incoming: Incoming
 ) -> Committed[Version]:
     """Stream bytes to S3 and make them the document's next version.
 
     Raises:
-        NotFound, ContentTooLarge, ChecksumMismatch, StorageUnavailable; Conflict: it took longer
-        than an upload may.
+        NotFound, ContentTooLarge, ChecksumMismatch, ContentRefused, StorageUnavailable;
+        UploadEnded: it took longer than an upload may.
     """
     upload = await _begin(resources, access, document_id, incoming.mime_type)
     try:
-        stored = await resources.blobs.put_stream(
-            upload.s3_key,
-            incoming.chunks,
-            upload.mime_type,
-            Expected(resources.settings.limits.max_content_bytes, incoming.sha256_hex),
-        )
-        content = NewContent(
-            upload.s3_key, upload.mime_type, stored.size, bytes.fromhex(stored.sha256_hex)
-        )
-        return await _finish(resources, access, upload, content)
+        return await finish(resources, access, upload, await _stored(resources, upload, incoming))
     except OutcomeUnknown:
         # The version may exist: its blob stays, and the sweep decides by the row.
         raise
+    except WrongContent as error:
+        await give_up(resources, upload)
+        raise error.refusal from error
     except BaseException:
-        await _give_up(resources, upload)
+        await give_up(resources, upload)
         raise
+
+
+async def _stored(resources: Resources, upload: Upload, incoming: Incoming) -> Proof:
+    head = Head(incoming.chunks)
+    stored = await resources.blobs.put_stream(
+        upload.s3_key,
+        head.passed_on(),
+        upload.mime_type,
+        Expected(resources.settings.limits.max_content_bytes, incoming.sha256_hex),
+    )
+    detected = detect(head.bytes)
+    refuse_disguise(upload.mime_type, detected)
+    return Proof(stored.size, bytes.fromhex(stored.sha256_hex), detected)
 
 
 async def outgoing(
@@ -114,11 +142,50 @@ async def open_stream(
     return await resources.blobs.open_stream(content.version.s3_key, byte_range)
 
 
+async def finish(
+    resources: Resources, access: TenantAccess, upload: Upload, proof: Proof
+) -> Committed[Version]:
+    """Turn an upload whose blob is proven into the next version, once; again, answer that one.
+
+    Equal to the newest content, the new version names that blob, and its own is removed.
+
+    Raises:
+        NotFound, UploadEnded.
+    """
+
+    async def work(tenant: TenantWrite) -> tuple[Version, bool]:
+        document = await lock_living(tenant, upload.document_id)
+        made = await version_rows.find_by_id(tenant, upload.id)
+        if made is not None:
+            return made, False
+        spare = _holds(document, proof)
+        # A spare blob keeps its row: abandoned, for the sweep.
+        end = uploads.spare if spare else uploads.finish
+        if not await end(tenant, upload.id):
+            raise UploadEnded
+        content = NewContent(
+            version_id=upload.id,
+            s3_key=document.s3_key if spare and document.s3_key else upload.s3_key,
+            mime_type=upload.mime_type,
+            size=proof.size,
+            checksum_sha256=proof.sha256,
+            detected_type=proof.detected_type,
+        )
+        return await versions.append(tenant, access, document, content), spare
+
+    committed = await write(resources, access.client_id, work)
+    version, spare = committed.value
+    if spare:
+        await give_up(resources, upload)
+    return Committed(version, committed.consistency_token)
+
+
 async def remove_abandoned(resources: Resources, upload: Upload) -> bool:
     """Remove what an upload left behind; False when it became a version after all.
 
     Three steps, each repeatable: give the upload up, so that it cannot become a version any more;
-    remove the blob; forget the row.
+    remove the blob; forget the row. The row of a presigned upload stays until its address has
+    expired, since whoever holds that could still bring the blob back.
     """
 
     async def abandon(tenant: TenantWrite) -> bool:
@@ -130,21 +197,39 @@ async def remove_abandoned(resources: Resources, upload: Upload) -> bool:
     if not (await write(resources, upload.client_id, abandon)).value:
         return False
     await resources.blobs.discard(upload.s3_key)
-    await write(resources, upload.client_id, forget)
+    if upload.kind != "presigned" or upload.expires_at < datetime.now(UTC):
+        await write(resources, upload.client_id, forget)
     return True
+
+
+async def give_up(resources: Resources, upload: Upload) -> None:
+    """As `remove_abandoned`; what cannot be done now is left to the sweep."""
+    try:
+        await remove_abandoned(resources, upload)
+    except ServiceError as error:
+        _log.info("upload %s is left to the sweep: %s", upload.id, error)
+
+
+def key_of(client_id: UUID, document_id: UUID, upload_id: UUID) -> str:
+    """The key of an upload's blob: made of ids, never of names, and never used twice."""
+    return f"{client_id}/{document_id}/{upload_id}"
+
+
+def _holds(document: Document, proof: Proof) -> bool:
+    return (document.size, document.checksum_sha256) == (proof.size, proof.sha256)
 
 
 async def _begin(
     resources: Resources, access: TenantAccess, document_id: UUID, mime_type: str | None
 ) -> Upload:
     async def work(tenant: TenantWrite) -> Upload:
-        document = await documents.lock_living(tenant, document_id)
+        document = await lock_living(tenant, document_id)
         upload_id = new_id()
         upload = Upload(
             client_id=access.client_id,
             id=upload_id,
             document_id=document_id,
-            s3_key=f"{access.client_id}/{document_id}/{upload_id}",
+            s3_key=key_of(access.client_id, document_id, upload_id),
             s3_upload_id=None,
             kind="stream",
             mime_type=mime_type or document.mime_type,
@@ -158,22 +243,3 @@ async def _begin(
         return upload
 
     return (await write(resources, access.client_id, work)).value
-
-
-async def _finish(
-    resources: Resources, access: TenantAccess, upload: Upload, content: NewContent
-) -> Committed[Version]:
-    async def work(tenant: TenantWrite) -> Version:
-        document = await documents.lock_living(tenant, upload.document_id)
-        if not await uploads.finish(tenant, upload.id):
-            raise Conflict("The upload took too long and was given up: send the content again.")
-        return await versions.append(tenant, access, document, content)
-
-    return await write(resources, access.client_id, work)
-
-
-async def _give_up(resources: Resources, upload: Upload) -> None:
-    try:
-        await remove_abandoned(resources, upload)
-    except ServiceError as error:
-        _log.info("upload %s is left to the sweep: %s", upload.id, error)

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from services.access.admission import TenantAccess
-from services.audit import Event, record
+from services.audit import record
 from services.committed import Committed, read, write
 from services.cursor import ListScope
-from services.errors import (
-    Conflict,
-    InvalidRequest,
-    NotFound,
-    PreconditionFailed,
-)
+from services.errors import Conflict, Forbidden, NotFound, Retained
 from services.idempotency import key_for, once_in_tenant
-from services.ids import new_id
 from services.pages import Page, PageRequest, page_of, start_of
 from services.resources import Resources
-from services.tenant.merge_patch import merge_patch, size_of
+from services.tenant.document_state import (
+    NewDocument,
+    Precondition,
+    changed,
+    check_metadata,
+    event,
+    lock_unchanged,
+    made,
+)
+from services.tenant.merge_patch import merge_patch
 from shards import documents
 from shards.documents import Deleted, Document, DocumentFilter
 from shards.tenants import TenantRead, TenantWrite
 
-MAX_METADATA_BYTES = 64 * 1024
-
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
-
-
-@dataclass(frozen=True, slots=True)
-class NewDocument:
-    """What a document is made of; its content comes later."""
-
-    original_name: str
-    mime_type: str
-    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +40,33 @@ class DocumentPatch:
 
     original_name: str | None = None
     metadata: dict[str, Any] | None = None
+    legal_hold: bool | None = None
+    retain_until: datetime | None = None
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it touches what decides if a document may be purged."""
+        return self.legal_hold is not None or self.retain_until is not None
 
-Precondition = Callable[[Document], bool]
-"""If-Match: whether the document is still what the caller saw."""
+    def applied(self, before: Document) -> Document:
+        """The document with these changes.
+
+        Raises:
+            InvalidRequest: the merged metadata is too large.
+            Retained: retention would shrink.
+        """
+        name = before.original_name if self.original_name is None else self.original_name
+        metadata = before.metadata
+        if self.metadata is not None:
+            metadata = merge_patch(before.metadata, self.metadata)
+            check_metadata(metadata)
+        until = before.retain_until if self.retain_until is None else self.retain_until
+        if before.retain_until is not None and until is not None and until < before.retain_until:
+            raise Retained("retain_until only grows.")
+        hold = before.legal_hold if self.legal_hold is None else self.legal_hold
+        return replace(
+            before, original_name=name, metadata=metadata, legal_hold=hold, retain_until=until
+        )
 
 
 async def create(
@@ -62,16 +77,16 @@ async def create(
     Raises:
         IdempotencyMismatch, IdempotencyInProgress, and what every tenant's write may raise.
     """
-    _check_metadata(new.metadata)
+    check_metadata(new.metadata)
     caller = access.caller
     asked = [new.original_name, new.mime_type, new.metadata]
     once = key_for(caller.principal, key, "create_document", asked)
 
     async def work(tenant: TenantWrite) -> Document:
         async def effect() -> Document:
-            document = _made(tenant, new, caller.principal.user_id)
+            document = made(tenant, new, caller.principal.user_id)
             await documents.insert(tenant, document)
-            await record(tenant, caller, _event("document.create", None, document))
+            await record(tenant, caller, event("document.create", None, document))
             return document
 
         return await once_in_tenant(tenant, once, _DOCUMENT, effect)
@@ -128,23 +143,18 @@ async def update(
     patch: DocumentPatch,
     precondition: Precondition,
 ) -> Committed[Document]:
-    """Change name and metadata.
+    """Change name, metadata, and how long the document must be kept.
 
     Raises:
-        NotFound, PreconditionFailed; InvalidRequest: the merged metadata is too large.
+        NotFound, PreconditionFailed; InvalidRequest: the merged metadata is too large;
+        Forbidden: only who may purge may say that nobody may; Retained: retention would shrink.
     """
-
-    def patched(before: Document) -> Document:
-        name = before.original_name if patch.original_name is None else patch.original_name
-        metadata = before.metadata
-        if patch.metadata is not None:
-            metadata = merge_patch(before.metadata, patch.metadata)
-            _check_metadata(metadata)
-        return replace(before, original_name=name, metadata=metadata)
+    if patch.keeps and not access.caller.principal.may("document:purge", access.client_id):
+        raise Forbidden("legal_hold and retain_until need the permission document:purge.")
 
     async def work(tenant: TenantWrite) -> Document:
-        before = await _locked(tenant, document_id, precondition)
-        after = patched(before)
+        before = await lock_unchanged(tenant, document_id, precondition)
+        after = patch.applied(before)
         # Nothing to change is no change: no row version, no audit row.
         if after == before:
             return before
@@ -163,7 +173,7 @@ async def delete(
     """
 
     async def work(tenant: TenantWrite) -> Document:
-        before = await _locked(tenant, document_id, precondition)
+        before = await lock_unchanged(tenant, document_id, precondition)
         return await _store(
             tenant, access, "document.delete", before, replace(before, deleted_at=tenant.now)
         )
@@ -193,82 +203,13 @@ async def restore(
     return await write(resources, access.client_id, work)
 
 
-async def lock_living(tenant: TenantWrite, document_id: UUID) -> Document:
-    """A living document, locked until the transaction ends.
-
-    Raises:
-        NotFound.
-    """
-    document = await documents.lock(tenant, document_id)
-    if document is None or document.deleted_at is not None:
-        raise NotFound
-    return document
-
-
-def changed(tenant: TenantWrite, document: Document) -> Document:
-    """The document as it is stored after a change: a new row version, and so a new ETag."""
-    return replace(document, row_version=document.row_version + 1, updated_at=tenant.now)
-
-
-def image(document: Document) -> dict[str, Any]:
-    """What the audit log keeps of a document: everything a tenant sees, no keys of ours."""
-    checksum = document.checksum_sha256
-    return {
-        "original_name": document.original_name,
-        "mime_type": document.mime_type,
-        "current_version": document.current_version,
-        "size": document.size,
-        "checksum_sha256": None if checksum is None else checksum.hex(),
-        "metadata": document.metadata,
-        "deleted_at": document.deleted_at,
-    }
-
-
-async def _locked(tenant: TenantWrite, document_id: UUID, precondition: Precondition) -> Document:
-    document = await lock_living(tenant, document_id)
-    if not precondition(document):
-        raise PreconditionFailed
-    return document
-
-
 async def _store(
     tenant: TenantWrite, access: TenantAccess, action: str, before: Document, after: Document
 ) -> Document:
     stored = changed(tenant, after)
     await documents.update(tenant, stored)
-    await record(tenant, access.caller, _event(action, before, stored))
+    await record(tenant, access.caller, event(action, before, stored))
     return stored
-
-
-def _made(tenant: TenantWrite, new: NewDocument, user_id: UUID) -> Document:
-    return Document(
-        client_id=tenant.client_id,
-        id=new_id(),
-        original_name=new.original_name,
-        s3_key=None,
-        mime_type=new.mime_type,
-        current_version=0,
-        size=None,
-        checksum_sha256=None,
-        metadata=new.metadata,
-        row_version=1,
-        created_at=tenant.now,
-        created_by=user_id,
-        updated_at=tenant.now,
-        deleted_at=None,
-    )
-
-
-def _event(action: str, before: Document | None, after: Document) -> Event:
-    return Event(
-        action, "document", after.id, None if before is None else image(before), image(after)
-    )
-
-
-def _check_metadata(metadata: dict[str, Any]) -> None:
-    if size_of(metadata) > MAX_METADATA_BYTES:
-        message = f"must not take more than {MAX_METADATA_BYTES} bytes as JSON"
-        raise InvalidRequest.at("/metadata", message)
 
 
 __all__ = [
@@ -278,13 +219,10 @@ __all__ = [
     "DocumentPatch",
     "NewDocument",
     "Precondition",
-    "changed",
     "create",
     "delete",
     "get",
-    "image",
     "list_newest",
-    "lock_living",
     "restore",
     "update",
 ]

@@ -6,31 +6,51 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from services.access.admission import TenantAccess
 from services.audit import Event, record
-from services.committed import read
+from services.committed import Committed, read, write
 from services.cursor import ListScope
 from services.errors import NotFound
+from services.idempotency import key_for, once_in_tenant
 from services.ids import new_id
 from services.pages import Page, PageRequest, page_of, start_of
 from services.resources import Resources
-from services.tenant.documents import changed, image
+from services.tenant.document_state import (
+    Precondition,
+    changed,
+    image,
+    lock_unchanged,
+)
 from shards import documents, versions
 from shards.documents import Document
 from shards.tenants import TenantRead, TenantWrite
 from shards.versions import Version
 
-__all__ = ["NewContent", "Version", "append", "get", "list_newest"]
+__all__ = ["NewContent", "Version", "append", "get", "list_newest", "promote"]
 
 
 @dataclass(frozen=True, slots=True)
 class NewContent:
-    """A blob that lies in S3 and becomes a version. `size` is in bytes."""
+    """A blob that lies in S3 and becomes the version with this id. `size` is in bytes."""
 
+    version_id: UUID
     s3_key: str
     mime_type: str
     size: int
     checksum_sha256: bytes
+    detected_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Promoted:
+    """What is kept for the Idempotency-Key of a promotion."""
+
+    version_id: UUID
+
+
+_PROMOTED: TypeAdapter[_Promoted] = TypeAdapter(_Promoted)
 
 
 async def append(
@@ -43,7 +63,7 @@ async def append(
     """
     version = Version(
         client_id=tenant.client_id,
-        id=new_id(),
+        id=content.version_id,
         document_id=document.id,
         version_number=document.current_version + 1,
         s3_key=content.s3_key,
@@ -52,6 +72,7 @@ async def append(
         mime_type=content.mime_type,
         created_at=tenant.now,
         created_by=access.caller.principal.user_id,
+        detected_type=content.detected_type,
     )
     after = changed(tenant, replace(document, **_current(version)))
     await versions.insert(tenant, version)
@@ -62,6 +83,49 @@ async def append(
         Event("version.create", "document", document.id, image(document), image(after)),
     )
     return version
+
+
+async def promote(
+    resources: Resources,
+    access: TenantAccess,
+    which: tuple[UUID, int],
+    precondition: Precondition,
+    key: str | None = None,
+) -> Committed[Version]:
+    """Make an older version's content the newest: a new version that names the same blob.
+
+    `which` is a document and the number of one of its versions.
+
+    Raises:
+        NotFound, PreconditionFailed, IdempotencyMismatch, IdempotencyInProgress.
+    """
+    document_id, number = which
+    asked = [str(document_id), number]
+    once = key_for(access.caller.principal, key, "promote_version", asked)
+
+    async def work(tenant: TenantWrite) -> Version:
+        async def effect() -> _Promoted:
+            document = await lock_unchanged(tenant, document_id, precondition)
+            old = await versions.find(tenant, document_id, number)
+            if old is None:
+                raise NotFound
+            content = NewContent(
+                version_id=new_id(),
+                s3_key=old.s3_key,
+                mime_type=old.mime_type,
+                size=old.size,
+                checksum_sha256=old.checksum_sha256,
+                detected_type=old.detected_type,
+            )
+            return _Promoted((await append(tenant, access, document, content)).id)
+
+        promoted = await once_in_tenant(tenant, once, _PROMOTED, effect)
+        version = await versions.find_by_id(tenant, promoted.version_id)
+        if version is None:  # purged since
+            raise NotFound
+        return version
+
+    return await write(resources, access.client_id, work)
 
 
 async def get(

@@ -9,7 +9,13 @@ import httpx
 
 from tests.acceptance.fleet import LocalFleet
 
-ALL_SCOPES = ("audit:read", "document:delete", "document:read", "document:write")
+ALL_SCOPES = (
+    "audit:read",
+    "document:delete",
+    "document:purge",
+    "document:read",
+    "document:write",
+)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class Operation:
     def call(
         self, http: httpx.Client, client_id: str, document_id: str, body: bytes = b""
     ) -> httpx.Response:
-        others = dict.fromkeys(("key_id", "user_id", "role_id", "grant_id"), document_id)
+        names = ("key_id", "user_id", "role_id", "grant_id", "upload_id")
+        others = dict.fromkeys(names, document_id)
         path = self.path.format(client_id=client_id, document_id=document_id, number=1, **others)
         return http.request(
             self.method,

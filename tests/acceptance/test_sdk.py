@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from docshard_client import (
@@ -18,7 +19,10 @@ from docshard_client import (
 )
 from tests.acceptance.fleet import LocalFleet
 
-SCOPES = ("client:read", "document:read", "document:write", "document:delete", "audit:read")
+SCOPES = (
+    *("client:read", "document:read", "document:write", "document:delete", "document:purge"),
+    "audit:read",
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,33 @@ def test_a_documents_whole_life(api: Docshard, client_id: UUID) -> None:
         api.get_document(client_id, made.id)
     assert api.get_document(client_id, made.id, deleted="include").deleted_at is not None
     assert api.restore_document(client_id, made.id).deleted_at is None
+
+
+def test_an_upload_straight_to_storage_and_a_promotion(api: Docshard, client_id: UUID) -> None:
+    made = api.create_document(client_id, "direct.txt", "text/plain")
+    for content in (b"first", b"second"):
+        digest = hashlib.sha256(content).hexdigest()
+        upload = api.create_upload(client_id, made.id, len(content), digest)
+        request = upload.upload
+        assert request is not None
+        httpx.request(request.method, request.url, headers=request.headers, content=content)
+        versions = [api.complete_upload(client_id, made.id, upload.upload_id) for _ in "ab"]
+        assert versions[0] == versions[1]
+    spare = api.create_upload(client_id, made.id, 1, "0" * 64)
+    api.abort_upload(client_id, made.id, spare.upload_id)
+    etag = api.get_document(client_id, made.id).etag or ""
+    assert api.promote_version(client_id, made.id, 1, etag).version_number == 3
+    assert api.get_content(client_id, made.id) == b"first"
+
+
+def test_a_batch_and_a_purge(api: Docshard, client_id: UUID) -> None:
+    made = api.create_document(client_id, "batched.txt", "text/plain")
+    delete = {"operation": "delete", "document_id": str(made.id), "if_match": "*"}
+    done = api.batch_documents(client_id, [delete, delete])
+    assert [one.status for one in done.results] == [204, 404]
+    api.purge_document(client_id, made.id)
+    with pytest.raises(NotFound):
+        api.get_document(client_id, made.id, deleted="include")
 
 
 @pytest.mark.parametrize("proxy", [False, True])

@@ -1,6 +1,7 @@
 """Real servers for integration tests."""
 
 from tests.integration.crowd import make_crowd
+from tests.integration.desk import desk, desk_resources, workplace
 from tests.integration.kms import kms
 from tests.integration.pooled_pair import dress, make_pooler, make_two
 from tests.integration.s3 import blobs, s3_server, s3_settings
@@ -9,6 +10,8 @@ from tests.integration.service import key_file, service, user
 
 __all__ = [
     "blobs",
+    "desk",
+    "desk_resources",
     "dress",
     "key_file",
     "kms",
@@ -20,4 +23,5 @@ __all__ = [
     "s3_settings",
     "service",
     "user",
+    "workplace",
 ]

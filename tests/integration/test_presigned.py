@@ -1,5 +1,6 @@
 """Presigned addresses: they give the file, as a file, for a while, and nothing else."""
 
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -8,7 +9,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from services.blobs.direct import Announced
 from services.blobs.store import BlobStore, Expected
+from services.settings import S3Settings
 
 NAME = 'Résumé "final"\r\nX-Evil: 1 😀.pdf'
 TYPE = "application/pdf"
@@ -73,3 +76,26 @@ def test_the_address_expires(blobs: BlobStore, key: str) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert httpx.get(url).status_code == 403
+
+
+async def test_pages_of_a_configured_origin_may_upload(
+    s3_settings: S3Settings, blobs: BlobStore
+) -> None:
+    """The bucket's settings as a browser meets them; set again, they stay the same."""
+    origin = "https://app.example.org"
+    store = BlobStore(s3_settings.model_copy(update={"cors_origins": (origin,)}))
+    for _ in range(2):
+        await store.ensure_bucket()
+    announced = Announced(3, hashlib.sha256(b"foo").digest(), "text/plain")
+    request = store.direct.presign(f"presigned/{uuid4()}", announced, 60)
+    await store.close()
+    asked = {
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "content-type,x-amz-checksum-sha256",
+    }
+    async with httpx.AsyncClient() as http:
+        allowed = await http.options(request.url, headers=asked | {"Origin": origin})
+        stranger = {"Origin": "https://evil.example.org"}
+        refused = await http.options(request.url, headers=asked | stranger)
+    assert allowed.headers["Access-Control-Allow-Origin"] == origin
+    assert "Access-Control-Allow-Origin" not in refused.headers
