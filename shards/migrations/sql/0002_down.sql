@@ -1,0 +1,5 @@
+DROP FUNCTION docshard.match_documents;
+DROP INDEX docshard.idx_documents_living_created_at, docshard.idx_documents_deleted_created_at,
+    docshard.idx_documents_living_updated_at, docshard.idx_documents_deleted_updated_at,
+    docshard.idx_documents_living_original_name, docshard.idx_documents_deleted_original_name,
+    docshard.idx_documents_living_mime_type, docshard.idx_documents_deleted_mime_type;
