@@ -61,13 +61,22 @@ class ReadConnection:
 
     async def all(self, statement: ReadStatement, **parameters: Any) -> list[Row]:
         """Every row of the result."""
-        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        cursor = await self._run(statement, parameters)
         return await cursor.fetchall()
 
     async def one(self, statement: ReadStatement, **parameters: Any) -> Row | None:
         """The first row, or None."""
-        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        cursor = await self._run(statement, parameters)
         return await cursor.fetchone()
+
+    async def _run(
+        self, statement: ReadStatement, parameters: dict[str, Any]
+    ) -> psycopg.AsyncCursor[Row]:
+        values = statement.fixed | parameters
+        # None leaves it to the connection, which prepares what comes often.
+        return await self._raw.execute(
+            statement.text, values, prepare=None if statement.prepared else False
+        )
 
 
 class WriteConnection(ReadConnection):

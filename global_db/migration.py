@@ -144,7 +144,7 @@ class History:
         with _alone(conninfo) as connection:
             for one in self._between(_revision(connection), target):
                 self._prepare(connection, scripts, "prepare_upgrade", one)
-                self._run(connection, lambda now, _, to=one: scripts._upgrade_revs(to, now))
+                self._run(connection, _steps(scripts._upgrade_revs, one))
             return _revision(connection)
 
     def downgrade(self, conninfo: str, revision: str) -> str | None:
@@ -158,8 +158,8 @@ class History:
             lowest = None if revision == "base" else revision
             for one in reversed(self._between(lowest, _revision(connection))):
                 self._prepare(connection, scripts, "prepare_downgrade", one)
-                down = scripts.get_revision(one).down_revision or "base"
-                self._run(connection, lambda now, _, to=down: scripts._downgrade_revs(to, now))
+                down = self.revisions()[: self._order[one]][-1:] or ["base"]
+                self._run(connection, _steps(scripts._downgrade_revs, down[0]))
             return _revision(connection)
 
     def _between(self, low: str | None, high: str | None) -> list[str]:
@@ -225,6 +225,10 @@ _DROPS_OF_INVALID = """
       JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = %s AND NOT i.indisvalid AND c.relkind = 'i' AND NOT c.relispartition
 """
+
+
+def _steps(find: Callable[[str, Any], Any], revision: str) -> _Steps:
+    return lambda now, _: find(revision, now)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ class ReadStatement:
 
     text: str
     fixed: dict[str, Any]
+    prepared: bool = True
+    """Whether one plan does for all values; else each run is planned for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,13 @@ def _compile(expression: ClauseElement) -> tuple[str, dict[str, Any]]:
     return str(compiled), fixed
 
 
-def read(expression: ClauseElement) -> ReadStatement:
-    """Compile a SELECT that neither writes nor locks."""
-    return ReadStatement(*_compile(expression))
+def read(expression: ClauseElement, *, prepared: bool = True) -> ReadStatement:
+    """Compile a SELECT that neither writes nor locks.
+
+    `prepared=False` when its best plan depends on the values: small tenant or large, rare or
+    common.
+    """
+    return ReadStatement(*_compile(expression), prepared)
 
 
 def write(expression: ClauseElement) -> WriteStatement:

@@ -14,11 +14,12 @@ from uuid import UUID
 
 import psycopg
 
-COMMON_WORDS = (
-    "report invoice contract meeting budget quarterly annual summary draft final review plan "
-    "project harbour minutes proposal agreement statement schedule inventory policy letter order "
-    "receipt payroll estimate analysis drawing manual certificate"
-).split()
+COMMON_WORDS: tuple[str, ...] = (
+    *("report", "invoice", "contract", "meeting", "budget", "quarterly", "annual", "summary"),
+    *("draft", "final", "review", "plan", "project", "harbour", "minutes", "proposal"),
+    *("agreement", "statement", "schedule", "inventory", "policy", "letter", "order", "receipt"),
+    *("payroll", "estimate", "analysis", "drawing", "manual", "certificate"),
+)
 MIME_TYPES = (
     "application/pdf",
     "image/png",
@@ -85,7 +86,9 @@ def words() -> list[str]:
     chosen = random.Random(7)
     syllables = _SYLLABLES.split()
     made = {"".join(chosen.choices(syllables, k=chosen.choice((2, 3, 3, 4)))) for _ in range(9_000)}
-    return [*COMMON_WORDS, *sorted(made - set(COMMON_WORDS))][:_WORDS]
+    rare = sorted(made)
+    chosen.shuffle(rare)
+    return [*COMMON_WORDS, *rare][:_WORDS]
 
 
 def fill(admin: psycopg.Connection, library: Library) -> None:
@@ -107,4 +110,3 @@ def fill(admin: psycopg.Connection, library: Library) -> None:
         admin.execute(_FILE, values)
         for statement in _CLOSE:
             admin.execute(statement)
-

@@ -3,3 +3,4 @@ DROP INDEX docshard.idx_documents_living_created_at, docshard.idx_documents_dele
     docshard.idx_documents_living_updated_at, docshard.idx_documents_deleted_updated_at,
     docshard.idx_documents_living_original_name, docshard.idx_documents_deleted_original_name,
     docshard.idx_documents_living_mime_type, docshard.idx_documents_deleted_mime_type;
+ALTER TABLE docshard.documents ALTER COLUMN client_id RESET (n_distinct);
