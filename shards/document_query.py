@@ -111,7 +111,7 @@ class Shape:
         return self.match is not None or bool(self.given & unindexed)
 
 
-def normal_form(wanted: DocumentFilter, sort: Sort | None) -> Sort:
+def chosen(wanted: DocumentFilter, sort: Sort | None) -> Sort:
     """The sort that is meant when none is named: by relevance where there is any."""
     if sort == "relevance" or (sort is None and wanted.q is not None):
         return "relevance" if wanted.words else "-created_at"

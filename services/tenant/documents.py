@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from services.access.admission import TenantAccess
 from services.audit import Event, record
 from services.committed import Committed, read, write
-from services.cursor import ListScope
 from services.errors import (
     Conflict,
     InvalidRequest,
@@ -21,11 +20,10 @@ from services.errors import (
 )
 from services.idempotency import key_for, once_in_tenant
 from services.ids import new_id
-from services.pages import Page, PageRequest, page_of, start_of
 from services.resources import Resources
 from services.tenant.merge_patch import merge_patch, size_of
 from shards import documents
-from shards.documents import Deleted, Document, DocumentFilter
+from shards.documents import Document
 from shards.tenants import TenantRead, TenantWrite
 
 MAX_METADATA_BYTES = 64 * 1024
@@ -95,30 +93,6 @@ async def get(
     if document is None or (document.deleted_at is not None and not deleted):
         raise NotFound
     return document
-
-
-async def list_newest(
-    resources: Resources, access: TenantAccess, wanted: DocumentFilter, request: PageRequest
-) -> Page[Document]:
-    """A page of documents, newest first.
-
-    Raises:
-        InvalidCursor.
-    """
-    scope = ListScope(
-        "documents",
-        access.client_id,
-        {"deleted": wanted.deleted, "mime_type": wanted.mime_type},
-    )
-    cursors = resources.secrets.cursors
-    position = await start_of(cursors, scope, request)
-    before = None if position is None else UUID(position[0])
-
-    async def work(tenant: TenantRead) -> list[Document]:
-        return await documents.newest(tenant, wanted, before, request.limit + 1)
-
-    rows = await read(resources, access.client_id, work)
-    return page_of(rows, request, lambda last: cursors.encode(scope, (str(last.id),)))
 
 
 async def update(
@@ -272,9 +246,7 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
 
 
 __all__ = [
-    "Deleted",
     "Document",
-    "DocumentFilter",
     "DocumentPatch",
     "NewDocument",
     "Precondition",
@@ -283,7 +255,6 @@ __all__ = [
     "delete",
     "get",
     "image",
-    "list_newest",
     "lock_living",
     "restore",
     "update",
