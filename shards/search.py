@@ -39,7 +39,7 @@ class Bounds:
 
     probe: int = 1_000
     """Of a first walk, before others are asked."""
-    walk: int = 5_000
+    walk: int = 2_500
     """Of a walk when nothing else helps, and of a slice whose names must hold all words."""
     first: int = 400
     """Of the newest documents that a search looks at first."""

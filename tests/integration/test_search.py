@@ -160,10 +160,10 @@ async def walked(tenant: Tenant, wanted: DocumentFilter, sort: Sort, bounds: Bou
     raise AssertionError("the list does not end")
 
 
-@pytest.mark.parametrize("tenant", range(12), indirect=True)
+@pytest.mark.parametrize("tenant", range(6), indirect=True)
 async def test_walking_all_pages(tenant: Tenant) -> None:
     sorts: tuple[Sort, ...] = get_args(Sort)
-    for _ in range(25):
+    for _ in range(16):
         wanted, asked = any_filter(tenant.dice), tenant.dice.choice((None, *sorts))
         if asked == "relevance" and wanted.q is None:
             asked = None

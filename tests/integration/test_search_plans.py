@@ -55,8 +55,9 @@ async def test_every_combination_goes_through_an_index(books: Shelf, plans: str)
     before = books.scans()
     async with await reading(books.shard) as session:
         await session.execute(f"SET plan_cache_mode = {plans}")
-        # Each second one with the other plans: together they are all of them.
-        for wanted, sort in list(combinations())[PLANS.index(plans) :: 2]:
+        # All of them on the big shard; a fair part on the small one, other ones for other plans.
+        step = 1 if books.size > SMALL[0] else 13
+        for wanted, sort in list(combinations())[PLANS.index(plans) :: step]:
             for client_id in (books.clients[0], books.clients[-1]):
                 search = Search(reader(session, client_id), wanted, sort, 50)
                 first = await search.page(None)
@@ -72,8 +73,9 @@ async def test_every_combination_goes_through_an_index(books: Shelf, plans: str)
 def check(session: Explaining) -> None:
     for node in session.scans():
         if node["Relation Name"] == "documents":
-            assert node["Node Type"] in {"Index Scan", "Index Only Scan"}, node
-            assert "client_id" in node["Index Cond"], node
+            assert node["Node Type"] in {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}, node
+            condition = node.get("Index Cond") or node["Recheck Cond"]
+            assert "client_id" in condition, node
 
 
 async def test_an_unfiltered_page_is_read_in_its_order(books: Shelf) -> None:
