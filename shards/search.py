@@ -41,13 +41,13 @@ class Bounds:
     """Of a first walk, before others are asked."""
     walk: int = 2_500
     """Of a walk when nothing else helps, and of a slice whose names must hold all words."""
-    first: int = 400
+    first: int = 200
     """Of the newest documents that a search looks at first."""
-    named: int = 1_000
+    named: int = 800
     """Of a walk or slice that compares names by similarity, which is dear."""
     matches: int = 1_000
     """Of those that the other indexes may give."""
-    ranked: int = 500
+    ranked: int = 300
     """Of matches that are ranked together."""
     common: int = 10
     """Matches of a first walk from which the GIN indexes are not asked: they know too many."""
@@ -154,12 +154,10 @@ class Search:
             found = await self._phase("words", place)
             if found.next is not None:
                 return found
-            following = Place("similar", dense=place.dense)
-            missing = self.limit - len(found.documents)
-            if not missing:
-                return replace(found, next=following)
-            rest = await replace(self, limit=missing)._phase("similar", following)
-            return Found([*found.documents, *rest.documents], rest.next)
+            place = Place("similar", dense=place.dense)
+            if found.documents:
+                # Who found what was asked for does not wait for what only resembles it.
+                return replace(found, next=place)
         return await self._phase("similar", place)
 
     async def _first(self, place: Place | None) -> Found | Place:

@@ -1,6 +1,3 @@
-DROP INDEX docshard.idx_documents_living, docshard.idx_documents_deleted,
-    docshard.idx_documents_mime_type;
-
 -- A statement enters its tenant as it runs, so it is planned for a tenant nobody knows, and by
 -- default for an average one: a large tenant's list would be sorted instead of read along an index.
 -- With so few distinct values the planner takes the largest tenant it has seen for the usual one,
@@ -68,3 +65,7 @@ GRANT EXECUTE ON FUNCTION docshard.match_documents TO docshard_app;
 GRANT CREATE ON SCHEMA docshard TO docshard_search;
 ALTER FUNCTION docshard.match_documents OWNER TO docshard_search;
 REVOKE CREATE ON SCHEMA docshard FROM docshard_search;
+
+-- Last, since it locks the table against everybody until the commit.
+DROP INDEX docshard.idx_documents_living, docshard.idx_documents_deleted,
+    docshard.idx_documents_mime_type;
