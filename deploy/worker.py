@@ -46,6 +46,7 @@ def jobs(resources: Resources) -> list[Job]:
         Job("partitions", 3600, lambda: sweeps.make_partitions(resources)),
         Job("uploads", 60, lambda: sweeps.remove_expired_uploads(resources)),
         Job("idempotency", 300, lambda: sweeps.remove_expired_idempotency_keys(resources)),
+        Job("sessions", 600, lambda: sweeps.remove_expired_sessions(resources)),
     ]
 
 

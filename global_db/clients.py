@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from global_db.columns import living
 from global_db.connection import ReadConnection, Row, WriteConnection
 from global_db.soft_delete import soft_delete
-from global_db.statement import ReadStatement, read, write
+from global_db.statement import ReadStatement, read, read_by_value, write
 from global_db.tables import clients
 
 
@@ -59,6 +59,16 @@ class ClientFilter:
 _GET = read(
     sa.select(clients).where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
 )
+_DELETED = read(
+    sa.select(clients)
+    .where(
+        ~living(clients),
+        (clients.c.code == sa.bindparam("code"))
+        | (clients.c.id == sa.bindparam("id", type_=sa.Uuid)),
+    )
+    .order_by(clients.c.deleted_at.desc())
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 _LOCK = write(
     sa.select(clients)
     .where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
@@ -82,6 +92,14 @@ async def get(connection: ReadConnection, client_id: UUID) -> Client | None:
     """A living client."""
     row = await connection.one(_GET, id=client_id)
     return None if row is None else Client(**row)
+
+
+async def deleted(
+    connection: ReadConnection, *, code: str, id: UUID | None, limit: int
+) -> list[Client]:
+    """Deleted clients of this code or id, the last deleted first."""
+    rows = await connection.all(_DELETED, code=code, id=id, limit=limit)
+    return [Client(**row) for row in rows]
 
 
 async def insert(
@@ -199,4 +217,5 @@ def _page(given: frozenset[str], further: bool) -> ReadStatement:
         query = query.where(_CONDITIONS[name])
     if further:
         query = query.where(clients.c.id < sa.bindparam("before", type_=sa.Uuid))
-    return read(query.order_by(clients.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer)))
+    page = query.order_by(clients.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer))
+    return read_by_value(page) if given & {"status", "metadata"} else read(page)

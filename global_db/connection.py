@@ -72,10 +72,8 @@ class ReadConnection:
     async def _run(
         self, statement: ReadStatement, parameters: dict[str, Any]
     ) -> psycopg.AsyncCursor[Row]:
-        values = statement.fixed | parameters
-        # None leaves it to the connection, which prepares what comes often.
         return await self._raw.execute(
-            statement.text, values, prepare=None if statement.prepared else False
+            statement.text, statement.fixed | parameters, prepare=statement.prepare
         )
 
 

@@ -9,7 +9,6 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
-from global_db.columns import living
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.statement import read, write
 from global_db.tables import role_permissions, roles, user_roles, users
@@ -17,16 +16,6 @@ from global_db.tables import role_permissions, roles, user_roles, users
 
 class EmailTaken(Exception):
     """A living user has this e-mail address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a login needs of a user."""
-
-    id: UUID
-    password_hash: str | None
-    mfa_secret: bytes | None
-    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +37,6 @@ class NewUser:
     password_hash: str | None
 
 
-_BY_EMAIL = read(
-    sa.select(users.c.id, users.c.password_hash, users.c.mfa_secret, users.c.is_active).where(
-        users.c.email_index == sa.bindparam("email_index"), living(users)
-    )
-)
-_ACTIVE = read(
-    sa.select(users.c.id, users.c.email).where(
-        users.c.id == sa.bindparam("user_id", type_=sa.Uuid), users.c.is_active, living(users)
-    )
-)
 _GRANTS = read(
     sa.select(
         roles.c.name.label("role"),
@@ -77,11 +56,6 @@ _INSERT = write(
     .values({name: sa.bindparam(name) for name in NewUser.__slots__})
     .returning(users.c.id)
 )
-_SET_PASSWORD = write(
-    sa.update(users)
-    .where(users.c.id == sa.bindparam("user_id", type_=sa.Uuid))
-    .values(password_hash=sa.bindparam("password_hash"), updated_at=sa.func.now())
-)
 _GRANT = write(
     insert(user_roles)
     .from_select(
@@ -95,18 +69,6 @@ _GRANT = write(
     )
     .on_conflict_do_nothing()
 )
-
-
-async def account(connection: ReadConnection, email_index: bytes) -> Account | None:
-    """The living user with this e-mail address."""
-    row = await connection.one(_BY_EMAIL, email_index=email_index)
-    return None if row is None else Account(**row)
-
-
-async def sealed_email(connection: ReadConnection, user_id: UUID) -> bytes | None:
-    """The encrypted e-mail address of an active user; None when there is no such user."""
-    row = await connection.one(_ACTIVE, user_id=user_id)
-    return None if row is None else bytes(row["email"])
 
 
 async def grants(connection: ReadConnection, user_id: UUID) -> tuple[Grant, ...]:
@@ -129,11 +91,6 @@ async def insert_user(connection: WriteConnection, user: NewUser) -> None:
         )
     except psycopg.errors.UniqueViolation as error:
         raise EmailTaken from error
-
-
-async def set_password(connection: WriteConnection, user_id: UUID, password_hash: str) -> None:
-    """Replace a user's password hash."""
-    await connection.send(_SET_PASSWORD, user_id=user_id, password_hash=password_hash)
 
 
 async def grant(

@@ -1,13 +1,13 @@
 """Schema histories: which revision a database has, and how it gets to another one.
 
 Two histories use this, the global one and the shards'. A run holds an advisory lock, so two
-operators at once are harmless. Each revision is one transaction under a short lock_timeout, so that
-a migration that would make the service queue behind it gives up instead.
+operators at once are harmless. All revisions of a run commit together or not at all, under a short
+lock_timeout, so that a migration that would make the service queue behind it gives up instead.
 
-What takes long on big tables is done before that transaction, outside any: a revision may have
-`prepare_upgrade(run)` and `prepare_downgrade(run)`, whose files hold CREATE INDEX CONCURRENTLY IF
-NOT EXISTS and the like. A run that was interrupted there is simply run again: it drops the invalid
-indexes that it finds, and builds what is missing.
+What takes long on big tables is done before, outside any transaction: a revision may have
+`prepare_upgrade(run)`, whose files hold CREATE INDEX CONCURRENTLY IF NOT EXISTS and the like. What
+came before it is committed first. A run that was interrupted there is simply run again: it drops
+the invalid indexes that it finds, and builds what is missing.
 """
 
 from __future__ import annotations
@@ -142,25 +142,29 @@ class History:
         """
         scripts, target = self._scripts(), self.head if revision == "head" else revision
         with _alone(conninfo) as connection:
-            for one in self._between(_revision(connection), target):
-                self._prepare(connection, scripts, "prepare_upgrade", one)
-                self._run(connection, _steps(scripts._upgrade_revs, one))
+            for together in self._runs(scripts, _revision(connection), target):
+                self._prepare(connection, scripts, together[0])
+                self._run(connection, _steps(scripts._upgrade_revs, together[-1]))
             return _revision(connection)
 
     def downgrade(self, conninfo: str, revision: str) -> str | None:
-        """Take a database back to `revision` (`base` for an empty schema).
+        """Take a database back to `revision` (`base` for an empty schema), in one transaction.
 
         Raises:
             MigrationUnderWay.
         """
-        scripts = self._scripts()
         with _alone(conninfo) as connection:
-            lowest = None if revision == "base" else revision
-            for one in reversed(self._between(lowest, _revision(connection))):
-                self._prepare(connection, scripts, "prepare_downgrade", one)
-                down = self.revisions()[: self._order[one]][-1:] or ["base"]
-                self._run(connection, _steps(scripts._downgrade_revs, down[0]))
+            self._run(connection, _steps(self._scripts()._downgrade_revs, revision))
             return _revision(connection)
+
+    def _runs(self, scripts: ScriptDirectory, low: str | None, high: str | None) -> list[list[str]]:
+        """Revisions by transaction: one that prepares begins a new one."""
+        runs: list[list[str]] = []
+        for one in self._between(low, high):
+            if not runs or _preparation(scripts, one) is not None:
+                runs.append([])
+            runs[-1].append(one)
+        return runs
 
     def _between(self, low: str | None, high: str | None) -> list[str]:
         """The revisions after `low` up to and with `high`, oldest first; none when one is unknown.
@@ -173,10 +177,8 @@ class History:
         first = -1 if low is None else order[low]
         return [one for one, place in order.items() if first < place <= order[high]]
 
-    def _prepare(
-        self, connection: sa.Connection, scripts: ScriptDirectory, part: str, revision: str
-    ) -> None:
-        work = getattr(scripts.get_revision(revision).module, part, None)
+    def _prepare(self, connection: sa.Connection, scripts: ScriptDirectory, revision: str) -> None:
+        work = _preparation(scripts, revision)
         if work is not None:
             driver = _driver(connection)
             for statement in driver.execute(_DROPS_OF_INVALID, [SCHEMA]).fetchall():
@@ -184,7 +186,7 @@ class History:
             work(run=_Preparer(connection, self.folder / "sql"))
 
     def _run(self, connection: sa.Connection, steps: _Steps) -> None:
-        """Run one revision in one transaction.
+        """Run revisions in one transaction.
 
         Alembic's commands keep their state in module globals; used directly, its MigrationContext
         has none, so that many databases can be migrated side by side in threads.
@@ -225,6 +227,13 @@ _DROPS_OF_INVALID = """
       JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = %s AND NOT i.indisvalid AND c.relkind = 'i' AND NOT c.relispartition
 """
+
+
+def _preparation(scripts: ScriptDirectory, revision: str) -> Callable[..., None] | None:
+    work: Callable[..., None] | None = getattr(
+        scripts.get_revision(revision).module, "prepare_upgrade", None
+    )
+    return work
 
 
 def _steps(find: Callable[[str, Any], Any], revision: str) -> _Steps:

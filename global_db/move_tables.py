@@ -35,7 +35,7 @@ moves = sa.Table(
     sa.Column("source", sa.Text, sa.ForeignKey(shards.c.name), nullable=False),
     sa.Column("target", sa.Text, sa.ForeignKey(shards.c.name), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("generation", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("generation", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("lease_owner", sa.Text),
     moment("lease_until", nullable=True),
     sa.Column("predicted", JSONB, nullable=False, server_default=_EMPTY),

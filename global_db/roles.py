@@ -26,13 +26,17 @@ class RoleInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A named set of permissions. Built-in ones never change."""
+    """A named set of permissions; those of built-in ones never change.
+
+    `mfa_required`: who holds it may do nothing before a second factor is set up.
+    """
 
     id: UUID
     name: str
     description: str
     built_in: bool
     created_at: datetime
+    mfa_required: bool
     permissions: list[str]
 
 
@@ -62,6 +66,11 @@ _DESCRIBE = write(
     sa.update(roles)
     .where(roles.c.id == sa.bindparam("role_id", type_=sa.Uuid))
     .values(description=sa.bindparam("new_description"))
+)
+_DEMAND_MFA = write(
+    sa.update(roles)
+    .where(roles.c.id == sa.bindparam("role_id", type_=sa.Uuid))
+    .values(mfa_required=sa.bindparam("demanded", type_=sa.Boolean))
 )
 _DELETE = write(
     sa.delete(roles)
@@ -122,6 +131,11 @@ async def insert(connection: WriteConnection, role_id: UUID, name: str, descript
 async def describe(connection: WriteConnection, role_id: UUID, description: str) -> None:
     """Change a role's description."""
     await connection.send(_DESCRIBE, role_id=role_id, new_description=description)
+
+
+async def demand_mfa(connection: WriteConnection, role_id: UUID, *, demanded: bool) -> None:
+    """Say whether holders of a role need a second factor."""
+    await connection.send(_DEMAND_MFA, role_id=role_id, demanded=demanded)
 
 
 async def set_permissions(connection: WriteConnection, role_id: UUID, names: Sequence[str]) -> None:

@@ -17,12 +17,14 @@ _DIALECT = make_url("postgresql+psycopg://").get_dialect()()
 
 @dataclass(frozen=True, slots=True)
 class ReadStatement:
-    """SQL that changes nothing. `fixed` are values bound when it was built."""
+    """SQL that changes nothing. `fixed` are values bound when it was built.
+
+    `prepare` False: it is planned each time, for the values it is run with.
+    """
 
     text: str
     fixed: dict[str, Any]
-    prepared: bool = True
-    """Whether one plan does for all values; else each run is planned for its own."""
+    prepare: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,15 @@ def _compile(expression: ClauseElement) -> tuple[str, dict[str, Any]]:
     return str(compiled), fixed
 
 
-def read(expression: ClauseElement, *, prepared: bool = True) -> ReadStatement:
-    """Compile a SELECT that neither writes nor locks.
+def read(expression: ClauseElement) -> ReadStatement:
+    """Compile a SELECT that neither writes nor locks."""
+    return ReadStatement(*_compile(expression))
 
-    `prepared=False` when its best plan depends on the values: small tenant or large, rare or
-    common.
-    """
-    return ReadStatement(*_compile(expression), prepared)
+
+def read_by_value(expression: ClauseElement) -> ReadStatement:
+    """Compile a SELECT whose right plan depends on its values: rare ones want an index, common ones
+    the list's order. It is never prepared, since a plan for any values would suit but one kind."""
+    return ReadStatement(*_compile(expression), prepare=False)
 
 
 def write(expression: ClauseElement) -> WriteStatement:

@@ -1,4 +1,6 @@
-"""The global database's tables about people, clients and keys; `move_tables` has the moves.
+"""The global database's tables about people, clients and keys.
+
+`session_tables` has those of logging in, `move_tables` those of moves.
 
 They are the one truth that statements are built from. The migrations make them; a test replays the
 migrations and compares.
@@ -29,6 +31,8 @@ users = sa.Table(
     moment("created_at", default_now=True),
     moment("updated_at", default_now=True),
     deleted_at(),
+    sa.Column("mfa_pending", sa.LargeBinary),
+    sa.Column("mfa_last_step", sa.BigInteger),
     sa.CheckConstraint("octet_length(email_index) = 32", name="email_index"),
     sa.CheckConstraint("octet_length(mobile_index) = 32", name="mobile_index"),
     sa.CheckConstraint("(mobile IS NULL) = (mobile_index IS NULL)", name="mobile"),
@@ -57,6 +61,7 @@ roles = sa.Table(
     sa.Column("description", sa.Text, nullable=False, server_default=_NOTHING),
     sa.Column("built_in", sa.Boolean, nullable=False, server_default=sa.false()),
     moment("created_at", default_now=True),
+    sa.Column("mfa_required", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("name"),
 )
 
@@ -74,7 +79,7 @@ shards = sa.Table(
     METADATA,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("status", sa.Text, nullable=False, server_default=sa.text("'active'")),
-    sa.Column("weight", sa.Numeric, nullable=False, server_default="1"),
+    sa.Column("weight", sa.Numeric, nullable=False, server_default=sa.text("1")),
     sa.Column("nodes", JSONB, nullable=False),
     sa.Column("schema_revision", sa.Text),
     moment("created_at", default_now=True),
@@ -94,7 +99,7 @@ clients = sa.Table(
     sa.Column("status", sa.Text, nullable=False, server_default=sa.text("'active'")),
     sa.Column("managed_by", sa.Uuid, sa.ForeignKey(users.c.id)),
     sa.Column("shard", sa.Text, sa.ForeignKey(shards.c.name), nullable=False),
-    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default=sa.text("1")),
     sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()),
     moment("created_at", default_now=True),
     moment("updated_at", default_now=True),
@@ -146,25 +151,6 @@ api_keys = sa.Table(
 )
 sa.Index("idx_api_keys_client", api_keys.c.client_id, api_keys.c.id)
 
-sessions = sa.Table(
-    "sessions",
-    METADATA,
-    sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("family_id", sa.Uuid, nullable=False),
-    sa.Column("user_id", sa.Uuid, sa.ForeignKey(users.c.id), nullable=False),
-    sa.Column("refresh_hash", sa.LargeBinary, nullable=False),
-    sa.Column("ip_address", INET),
-    moment("created_at", default_now=True),
-    moment("expires_at"),
-    moment("replaced_at", nullable=True),
-    moment("revoked_at", nullable=True),
-    sa.UniqueConstraint("refresh_hash"),
-    sa.CheckConstraint("octet_length(refresh_hash) = 32", name="refresh_hash"),
-)
-sa.Index("idx_sessions_family", sessions.c.family_id)
-sa.Index("idx_sessions_user", sessions.c.user_id)
-sa.Index("idx_sessions_expires_at", sessions.c.expires_at)
-
 data_keys = sa.Table(
     "data_keys",
     METADATA,
@@ -174,12 +160,20 @@ data_keys = sa.Table(
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
     moment("created_at", default_now=True),
     moment("retired_at", nullable=True),
+    moment("activated_at", nullable=True, default_now=True),
+    sa.CheckConstraint("retired_at IS NULL OR activated_at IS NOT NULL", name="retired_at"),
 )
 sa.Index(
     "idx_data_keys_active",
     data_keys.c.purpose,
     unique=True,
-    postgresql_where=data_keys.c.retired_at.is_(None),
+    postgresql_where=data_keys.c.activated_at.is_not(None) & data_keys.c.retired_at.is_(None),
+)
+sa.Index(
+    "idx_data_keys_published",
+    data_keys.c.purpose,
+    unique=True,
+    postgresql_where=data_keys.c.activated_at.is_(None),
 )
 
 idempotency_keys = sa.Table(

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from router.edge import make_edge
 from router.frame import assemble
 from router.routes import (
+    account,
     api_keys,
     audit_logs,
     clients,
@@ -24,7 +25,7 @@ from services.resources import open_resources
 from services.settings import Settings
 
 # In the order of how often they are called: matching goes from the first to the last.
-_PARTS = (documents, content, audit_logs, identity, clients, api_keys, users, roles)
+_PARTS = (documents, content, audit_logs, identity, clients, api_keys, users, roles, account)
 
 
 def all_routes() -> list[BaseRoute]:

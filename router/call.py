@@ -10,7 +10,7 @@ from router import json_body
 from router.bodies import BodyLimits, BoundedReceive
 from router.context import RequestContext, context_of
 from router.edge import Edge
-from services.access.admission import GlobalAccess, TenantAccess
+from services.access.admission import GlobalAccess, OwnAccess, TenantAccess
 from services.errors import InvalidRequest, RequestTimeout, UnsupportedMediaType
 from services.identity.principal import Caller, Origin
 from services.resources import Resources
@@ -19,12 +19,14 @@ from services.resources import Resources
 class Call(Request):
     """A request whose body is bounded and whose JSON is read by the strict parser.
 
-    Its route's rule attaches who calls (`caller`) and what that allows (`tenant` or `everywhere`).
+    Its route's rule attaches who calls (`caller`) and what that allows (`tenant`,
+    `everywhere` or `own`).
     """
 
     caller: Caller
     tenant: TenantAccess
     everywhere: GlobalAccess
+    own: OwnAccess
     _value: Any = None
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:

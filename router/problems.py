@@ -25,6 +25,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "invalid_credentials": 401,
         "mfa_required": 401,
         "forbidden": 403,
+        "login_too_old": 403,
         "client_suspended": 403,
         "client_inactive": 403,
         "not_found": 404,

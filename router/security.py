@@ -17,6 +17,7 @@ from services.access.admission import (
     admit_to_administer,
     admit_to_client,
     admit_to_own,
+    admit_to_own_account,
 )
 from services.access.authentication import authenticate
 from services.errors import NotFound, ServiceError, Unauthenticated
@@ -26,9 +27,9 @@ from services.tenant import documents
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _IDENTIFIED: Final = ("unauthenticated", "directory_unavailable", "keys_unavailable")
+_ON_CLIENT: Final = ("not_found", "forbidden", "client_suspended", "client_inactive")
 _IN_CLIENT: Final = (
-    *(*_IDENTIFIED, "not_found", "forbidden", "client_suspended", "client_inactive"),
-    *("shard_unavailable", "shard_behind", "tenant_moving"),
+    *(*_IDENTIFIED, *_ON_CLIENT, "shard_unavailable", "shard_behind", "tenant_moving"),
 )
 
 
@@ -97,6 +98,18 @@ class Anyone(_NoTarget):
 
 
 @dataclass(frozen=True, slots=True)
+class Person(_NoTarget):
+    """Whoever came in by a login: for what belongs to the own account. API keys are no persons."""
+
+    permission = "<person>"
+    refusals = (*_IDENTIFIED, "forbidden")
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to the own account."""
+        call.own = admit_to_own_account(await _identify(call))
+
+
+@dataclass(frozen=True, slots=True)
 class Everywhere(_NoTarget):
     """Holders of the permission on all clients."""
 
@@ -106,6 +119,24 @@ class Everywhere(_NoTarget):
     async def admit(self, call: Call) -> None:
         """Attach the access to everything."""
         call.everywhere = admit_globally(await _identify(call), self.permission)
+
+
+@dataclass(frozen=True, slots=True)
+class EverywhereOn(_NoTarget):
+    """Holders of the permission on all clients, for the client in the path, which may be deleted.
+
+    To whom the client is foreign it looks absent, as everywhere else.
+    """
+
+    permission: str
+    refusals = (*_IDENTIFIED, "not_found", "forbidden")
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to everything."""
+        caller = await _identify(call)
+        if not caller.principal.sees(_id_in_path(call, "client_id")):
+            raise NotFound
+        call.everywhere = admit_globally(caller, self.permission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +153,19 @@ class Own(_NoTarget):
 
 @dataclass(frozen=True, slots=True)
 class Administer(_NoTarget):
-    """Holders of the permission on the client in the path, whatever its status."""
+    """Holders of the permission on the client in the path; its status binds its own people only."""
 
     permission: str
-    refusals = (*_IDENTIFIED, "not_found", "forbidden")
+    refusals = (*_IDENTIFIED, *_ON_CLIENT)
 
     async def admit(self, call: Call) -> None:
         """Attach the access to the client."""
         caller = await _identify(call)
         client_id = _id_in_path(call, "client_id")
-        call.tenant = await admit_to_administer(call.resources, caller, client_id, self.permission)
+        reads = call.method in {"GET", "HEAD"}
+        call.tenant = await admit_to_administer(
+            call.resources, caller, client_id, self.permission, reads=reads
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 from global_db import audit as global_audit
 from global_db.audit import GlobalAuditRow
 from global_db.connection import WriteConnection
-from services.identity.principal import Caller, Origin
+from services.identity.principal import OPERATOR, Caller, Origin
 from services.ids import new_id
 from shards import audit as shard_audit
 from shards.audit import AuditRow
@@ -75,9 +75,11 @@ async def record_global(
 ) -> None:
     """Write a global audit row in the global transaction.
 
-    No caller, or an origin with a reason alone, means an operator's command.
+    No caller, or an origin with a reason alone, means an operator's command, as OPERATOR does.
     """
     principal = caller.principal if isinstance(caller, Caller) else None
+    if principal is OPERATOR:
+        principal = None
     origin = caller.origin if isinstance(caller, Caller) else caller or Origin()
     await global_audit.insert(
         connection,

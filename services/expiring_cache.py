@@ -42,6 +42,11 @@ class ExpiringCache(Generic[K, V]):
         if len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
+    def drop_where(self, condition: Callable[[V], bool]) -> None:
+        """Forget every value for which the condition holds; looks at all of them."""
+        for key in [key for key, (_, value) in self._entries.items() if condition(value)]:
+            del self._entries[key]
+
     def drop(self, key: K) -> None:
         """Forget a value."""
         self._entries.pop(key, None)

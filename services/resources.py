@@ -22,8 +22,9 @@ from services.identity.passwords import Passwords
 from services.identity.principal import Principal
 from services.identity.tokens import AccessTokens, TokenIssuer
 from services.keys.fields import Fields
-from services.keys.keyring import Keyring
-from services.keys.local_file import LocalFileProvider
+from services.keys.keyring import REFRESH_SECONDS, Keyring
+from services.keys.provider import KeyProvider
+from services.keys.providers import open_provider
 from services.keys.signing import Signer
 from services.keys.store import GlobalKeyStore
 from services.settings import DatabaseRole, Settings
@@ -32,7 +33,6 @@ from shards.registry import ShardRegistry
 from shards.tenants import FenceLimits, Tenants
 
 _log = logging.getLogger(__name__)
-_REFRESH_SECONDS = 5.0
 _MAX_PRINCIPALS = 20_000
 
 
@@ -67,6 +67,11 @@ class Resources:
     secrets: Secrets
     blobs: BlobStore
     principals: ExpiringCache[bytes | UUID, Principal]
+    """By an API key's digest, or a session's id."""
+
+    def forget_user(self, user_id: UUID) -> None:
+        """Ask anew who this user is, at whatever session; other processes do when leases end."""
+        self.principals.drop_where(lambda principal: principal.user_id == user_id)
 
 
 @asynccontextmanager
@@ -94,7 +99,8 @@ async def open_resources(
     """
     async with AsyncExitStack() as stack:
         data = await stack.enter_async_context(open_data(settings, role))
-        secrets = _secrets(settings, data.global_db)
+        provider = stack.enter_context(open_provider(settings))
+        secrets = _secrets(settings, data.global_db, provider)
         stack.callback(secrets.passwords.close)
         blobs = BlobStore(settings.s3)
         stack.push_async_callback(blobs.close)
@@ -105,8 +111,8 @@ async def open_resources(
         yield Resources(settings, data, secrets, blobs, ExpiringCache(_MAX_PRINCIPALS))
 
 
-def _secrets(settings: Settings, cluster: Cluster) -> Secrets:
-    keyring = Keyring(GlobalKeyStore(cluster), LocalFileProvider(settings.require_key_file()))
+def _secrets(settings: Settings, cluster: Cluster, provider: KeyProvider) -> Secrets:
+    keyring = Keyring(GlobalKeyStore(cluster), provider)
     signer = Signer(keyring)
     issuer = TokenIssuer(settings.issuer, settings.issuer, settings.timing.access_token_seconds)
     return Secrets(
@@ -122,16 +128,27 @@ def _secrets(settings: Settings, cluster: Cluster) -> Secrets:
 
 
 async def _refresh(data: Data, keyring: Keyring) -> None:
+    # Side by side: a key provider that does not answer must not make us miss a new shard.
+    await asyncio.gather(_refresh_keys(keyring), _refresh_shards(data))
+
+
+async def _refresh_keys(keyring: Keyring) -> None:
     try:
         await keyring.load()
+    except KeysUnavailable as error:
+        _log.warning("keys cannot be fetched now: %s %s", error, error.__cause__ or "")
+
+
+async def _refresh_shards(data: Data) -> None:
+    try:
         await data.registry.refresh()
-    except (ClusterError, KeysUnavailable) as error:
+    except ClusterError as error:
         _log.warning("the global database cannot be read now: %s", error)
 
 
 async def _keep_fresh(data: Data, keyring: Keyring) -> None:
     while True:
-        await asyncio.sleep(_REFRESH_SECONDS)
+        await asyncio.sleep(REFRESH_SECONDS)
         await _refresh(data, keyring)
 
 

@@ -30,6 +30,14 @@ class DatabaseRole(StrEnum):
     MOVER = "docshard_mover"
 
 
+class KeyProviderName(StrEnum):
+    """What guards data keys; written beside each key that it wrapped."""
+
+    LOCAL_FILE = "local-file"
+    AWS_KMS = "aws-kms"
+    VAULT_TRANSIT = "vault-transit"
+
+
 class SettingMissing(Exception):
     """A setting that this process needs is not in the environment."""
 
@@ -61,6 +69,37 @@ class S3Settings(_FromEnvironment):
     """Streams written at a time by one process: each holds a part of 5 MiB in memory."""
     max_downloads: int = Field(default=64, ge=1)
     """Streams read at a time by one process: each holds a chunk of 256 KiB in memory."""
+
+
+class KmsSettings(_FromEnvironment):
+    """The key in AWS KMS that wraps data keys (`DOCSHARD_KMS_…`).
+
+    Who we are is not said here: boto3 finds the role of the machine or pod, as AWS means it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_KMS_", frozen=True, extra="forbid")
+
+    key_id: str | None = Field(default=None, min_length=1)
+    """A symmetric key's ARN. An alias may one day mean another key, which opens nothing of ours."""
+    region: str | None = None
+    endpoint: HttpUrl | None = None
+    connect_timeout_seconds: float = Field(default=1.0, gt=0)
+    read_timeout_seconds: float = Field(default=3.0, gt=0)
+    attempts: int = Field(default=2, ge=1)
+
+
+class VaultSettings(_FromEnvironment):
+    """The key in HashiCorp Vault's transit engine that wraps data keys (`DOCSHARD_VAULT_…`)."""
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_VAULT_", frozen=True, extra="forbid")
+
+    addr: HttpUrl | None = None
+    token_file: Path | None = None
+    """Read again for every call: Vault's agent renews what is in it."""
+    transit_key: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    mount: str = Field(default="transit", pattern=r"^[\w./-]+$")
+    ca_file: Path | None = None
+    timeout_seconds: float = Field(default=3.0, gt=0)
 
 
 class Limits(_FromEnvironment):
@@ -104,6 +143,21 @@ class Timing(_FromEnvironment):
     access_token_seconds: int = Field(default=600, ge=30, le=3600)
 
 
+class SessionSettings(_FromEnvironment):
+    """How long sessions and links last, and how patient we are with guessers."""
+
+    session_days: int = Field(default=30, ge=1, le=90)
+    """A session ends so long after its login, however often it was refreshed."""
+    refresh_grace_seconds: float = Field(default=10.0, ge=0, le=60)
+    """A refresh token that was just replaced gets the same answer again: the first may be lost."""
+    recent_login_seconds: int = Field(default=600, ge=30)
+    """What changes how one gets in needs a login that is not older."""
+    password_link_hours: int = Field(default=24, ge=1, le=72)
+    free_login_failures_per_account: int = Field(default=10, ge=1)
+    free_login_failures_per_address: int = Field(default=50, ge=1)
+    longest_login_delay_seconds: int = Field(default=900, ge=1)
+
+
 class Settings(_FromEnvironment):
     """Everything a router, a worker or a command needs to know of its surroundings."""
 
@@ -114,19 +168,25 @@ class Settings(_FromEnvironment):
     worker_password: SecretStr | None = None
     admin_db_password: SecretStr | None = None
     mover_password: SecretStr | None = None
+    key_provider: KeyProviderName | None = None
     key_file: Path | None = None
+    kms: KmsSettings = Field(default_factory=KmsSettings)
+    vault: VaultSettings = Field(default_factory=VaultSettings)
     issuer: str = "docshard"
     s3: S3Settings = Field(default_factory=S3Settings)
     limits: Limits = Field(default_factory=Limits)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     timing: Timing = Field(default_factory=Timing)
+    sessions: SessionSettings = Field(default_factory=SessionSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:
-        if self.env is Environment.PRODUCTION and self.key_file is not None:
+        local = self.key_file is not None or self.key_provider is KeyProviderName.LOCAL_FILE
+        if self.env is Environment.PRODUCTION and local:
             raise ValueError(
-                "DOCSHARD_KEY_FILE is for development: in production data keys are wrapped by a "
-                "key management service, not by a file beside the program"
+                "DOCSHARD_KEY_FILE and the key provider local-file are for development: in "
+                "production data keys are wrapped by a key management service, not by a file "
+                "beside the program"
             )
         return self
 
@@ -147,11 +207,23 @@ class Settings(_FromEnvironment):
         serves = role in (DatabaseRole.APP, DatabaseRole.WORKER)
         return Login(role.value, password.get_secret_value(), self.database, serves)
 
+    def chosen_key_provider(self) -> KeyProviderName:
+        """What wraps data keys: in development a local file unless told otherwise.
+
+        Raises:
+            SettingMissing: production has no default.
+        """
+        if self.key_provider is not None:
+            return self.key_provider
+        if self.env is Environment.PRODUCTION:
+            raise SettingMissing("DOCSHARD_KEY_PROVIDER", "unwrapping data keys in production")
+        return KeyProviderName.LOCAL_FILE
+
     def require_key_file(self) -> Path:
         """The local key file.
 
         Raises:
-            SettingMissing: no key provider is configured.
+            SettingMissing.
         """
         if self.key_file is None:
             raise SettingMissing("DOCSHARD_KEY_FILE", "unwrapping data keys")

@@ -49,9 +49,9 @@ class Bounds:
     """Of those that the other indexes may give."""
     ranked: int = 300
     """Of matches that are ranked together."""
-    common: int = 10
+    common: int = 5
     """Matches of a first walk from which the GIN indexes are not asked: they know too many."""
-    dense: int = 3
+    dense: int = 2
     """The same, among the newest that a search looks at first."""
 
 
@@ -168,7 +168,7 @@ class Search:
         if newest is None or _last(rows) is None:
             return _from(self._found(self._best(rows), "whole"), start, newest)
         many = newest["strict"] >= self.bounds.dense or not self.wanted.has_trigram
-        alike = newest["alike"] >= self.bounds.dense * 5
+        alike = newest["alike"] >= self.bounds.dense * 2
         return Place("words", start=_before(newest) if many else None, dense=alike)
 
     async def _phase(self, match: Match, place: Place) -> Found:

@@ -2,10 +2,12 @@
 
 from tests.acceptance.fleet import fleet
 from tests.integration.databases import (
+    bare_fleet,
     fleet_data,
     fleet_dbs,
     global_db,
     module_shard,
+    own_fleet,
     postgres,
     postgres_site,
     shard_db,
@@ -13,11 +15,13 @@ from tests.integration.databases import (
 )
 
 __all__ = [
+    "bare_fleet",
     "fleet",
     "fleet_data",
     "fleet_dbs",
     "global_db",
     "module_shard",
+    "own_fleet",
     "postgres",
     "postgres_site",
     "shard_db",

@@ -1,4 +1,4 @@
-"""`docshard client list|show|locate|pin|unpin`: tenants and where they live."""
+"""`docshard client …`: tenants and where they live; what changes them is in `client_changes`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from deploy.cli import client_changes
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -26,7 +27,14 @@ from services.resources import Data
 
 @click.group()
 def client() -> None:
-    """Look at clients (tenants) and hold them where they are. CLIENT is an id or a code."""
+    """Look at clients (tenants), change them, hold them where they are.
+
+    CLIENT is an id or a code.
+    """
+
+
+for _command in client_changes.COMMANDS:
+    client.add_command(_command)
 
 
 @client.command("list")

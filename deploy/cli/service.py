@@ -12,6 +12,7 @@ from deploy.cli.home import present_home
 from deploy.errors import NotFound, OperatorError, Refused, UsageFault
 from deploy.fleet.environment import parse_environment
 from services import errors
+from services.keys.provider import KeyProviderError
 from services.resources import Data, open_data
 from services.settings import DatabaseRole, SettingMissing, Settings
 
@@ -71,8 +72,21 @@ def run_told(work: Coroutine[Any, Any, T]) -> T:
             "Nothing is known to have changed.",
             "`docshard status` shows a local fleet's servers; otherwise see that it runs.",
         ) from error
-    except (errors.Busy, errors.Conflict) as error:
+    except errors.KeysUnavailable as error:
+        raise OperatorError(
+            error.detail,
+            "" if error.__cause__ is None else f"The key provider: {error.__cause__}.",
+            "See that the provider answers and that DOCSHARD_KEY_PROVIDER names the right one.",
+        ) from error
+    except KeyProviderError as error:
+        raise OperatorError(f"The key provider cannot be used: {error}.") from error
+    except errors.Busy as error:
         raise Refused(error.detail, "", "Try again in a moment.") from error
+    except errors.Conflict as error:
+        raise Refused(error.detail, "Nothing was changed.") from error
+    except errors.InvalidRequest as error:
+        faults = "; ".join(f"{one.pointer} {one.message}" for one in error.errors)
+        raise UsageFault(error.detail, faults) from error
     except SettingMissing as error:
         raise UsageFault(str(error)) from error
     except errors.ServiceError as error:

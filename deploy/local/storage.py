@@ -7,11 +7,14 @@ import signal
 from pathlib import Path
 from typing import ClassVar
 
+from deploy.errors import OperatorError
 from deploy.fleet.model import Storage
 from deploy.local import ports, processes
 from deploy.local.home import write_private
 from deploy.local.postgres import give
 from deploy.local.servers import Server, Site
+
+_ATTEMPTS = 3
 
 
 class StorageServer(Server):
@@ -20,6 +23,7 @@ class StorageServer(Server):
     kind: ClassVar[str] = "s3"
     # SIGTERM takes half a minute; what was acknowledged survives SIGKILL.
     stop_signal: ClassVar[signal.Signals] = signal.SIGKILL
+    start_seconds: ClassVar[float] = 15.0
 
     def __init__(self, site: Site, storage: Storage) -> None:
         super().__init__(site, storage.name)
@@ -30,6 +34,24 @@ class StorageServer(Server):
     def port(self) -> int:
         """Where S3 listens."""
         return self.storage.address.port
+
+    def start(self) -> None:
+        """Start it and wait until it serves.
+
+        On a busy machine its parts can miss each other while they start, and then it neither
+        serves nor ends: it is started again.
+
+        Raises:
+            OperatorError: as of any server, after the last attempt.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                super().start()
+            except OperatorError:
+                self.stop()
+            else:
+                return
+        super().start()
 
     def prepare(self) -> None:
         """Write who may get in."""

@@ -5,13 +5,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, IPvAnyAddress, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from router.models import examples
 from router.models.fields import (
     Given,
     HexDigest,
-    Id,
     Instant,
     Metadata,
     MimeType,
@@ -89,29 +88,6 @@ class VersionPage(Shown):
     next_cursor: str | None
 
 
-class AuditLogShown(Shown):
-    """Who did what. `seq` is null until the chain has taken the row."""
-
-    id: UUID
-    user_id: UUID | None
-    api_key_id: UUID | None
-    action: str
-    entity_type: str
-    entity_id: UUID
-    changes: dict[str, JsonValue]
-    ip_address: IPvAnyAddress | None
-    request_id: str | None
-    created_at: datetime
-    seq: int | None
-
-
-class AuditLogPage(Shown):
-    """A page of the audit log, newest first."""
-
-    items: list[AuditLogShown]
-    next_cursor: str | None
-
-
 class Deleted(StrEnum):
     """Which documents: with the deleted ones too, or those alone."""
 
@@ -152,14 +128,3 @@ class DocumentQuery(PageQuery):
     sort: DocumentSort | None = Field(
         default=None, description="Newest first when neither this nor `q` is given."
     )
-
-
-class AuditLogQuery(PageQuery):
-    """Which rows of the audit log to list."""
-
-    user_id: Id | None = None
-    action: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$", max_length=64)
-    entity_type: str | None = Field(default=None, pattern=r"^[a-z_]+$", max_length=64)
-    entity_id: Id | None = None
-    from_: Instant | None = Field(default=None, alias="from")
-    to: Instant | None = None

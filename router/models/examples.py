@@ -101,31 +101,6 @@ API_KEY: Final[Json] = {
     "revoked_at": None,
 }
 NEW_API_KEY: Final[Json] = API_KEY | {"key": "dsk_…"}
-LOGIN_GIVEN: Final[Json] = {"email": "ada@example.org", "password": "correct horse battery"}
-LOGIN: Final[Json] = {
-    "access_token": "eyJhbGciOiJFZERTQSJ9.…",
-    "token_type": "Bearer",
-    "expires_in": 600,
-}
-ME: Final[Json] = {
-    "user_id": USER_ID,
-    "api_key_id": KEY_ID,
-    "grants": [
-        {"role": "api_key", "client_id": CLIENT_ID, "permissions": ["document:read"]},
-    ],
-}
-JWKS: Final[Json] = {
-    "keys": [
-        {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-            "kid": KEY_ID,
-            "use": "sig",
-            "alg": "EdDSA",
-        }
-    ]
-}
 
 
 def page(item: Json) -> Json:

@@ -81,16 +81,20 @@ class RolePatch(Given):
 
     description: Label | None = None
     permissions: list[PermissionName] | None = Field(default=None, min_length=1, max_length=64)
+    mfa_required: bool | None = None
 
 
 class RoleShown(Shown):
-    """A role. Built-in ones never change."""
+    """A role. Of built-in ones only `mfa_required` can change."""
 
     id: UUID
     name: str
     description: str
     built_in: bool
     created_at: datetime
+    mfa_required: Annotated[
+        bool, Field(description="Its holders may do nothing before they have a second factor.")
+    ]
     permissions: list[str]
 
 

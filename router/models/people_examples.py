@@ -26,7 +26,13 @@ ROLE_GIVEN: Final[Json] = {
     "permissions": ["document:read", "document:delete"],
 }
 ROLE_PATCH: Final[Json] = {"permissions": ["document:read"]}
-ROLE: Final[Json] = {"id": ROLE_ID, **ROLE_GIVEN, "built_in": False, "created_at": NOON}
+ROLE: Final[Json] = {
+    "id": ROLE_ID,
+    **ROLE_GIVEN,
+    "built_in": False,
+    "created_at": NOON,
+    "mfa_required": False,
+}
 PERMISSION: Final[Json] = {"name": "document:read", "description": "see documents"}
 GRANT_GIVEN: Final[Json] = {"role": "editor", "client_id": CLIENT_ID}
 HELD_ROLE: Final[Json] = {
@@ -34,6 +40,20 @@ HELD_ROLE: Final[Json] = {
     "user_id": USER_ID,
     **GRANT_GIVEN,
     "granted_by": USER_ID,
+    "created_at": NOON,
+}
+GLOBAL_AUDIT_LOG: Final[Json] = {
+    "id": GRANT_ID,
+    "user_id": USER_ID,
+    "api_key_id": None,
+    "client_id": CLIENT_ID,
+    "action": "role.grant",
+    "entity_type": "user",
+    "entity_id": USER_ID,
+    "changes": {"before": None, "after": {"role": "editor", "client_id": CLIENT_ID}},
+    "ip_address": "192.0.2.7",
+    "request_id": "01983f5e-7c1a-7d2b-9a4e-0c5b7d1e2f30",
+    "reason": None,
     "created_at": NOON,
 }
 

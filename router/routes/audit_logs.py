@@ -1,4 +1,4 @@
-"""The audit log of a tenant."""
+"""The audit log of a tenant, and the global one."""
 
 from typing import Annotated, Final
 
@@ -8,11 +8,19 @@ from router.answers import Answer
 from router.api import Api, Doc
 from router.call import Call
 from router.models import examples
-from router.models.documents import AuditLogPage, AuditLogQuery
+from router.models.audit import (
+    AuditLogPage,
+    AuditLogQuery,
+    GlobalAuditLogPage,
+    GlobalAuditLogQuery,
+)
+from router.models.people_examples import GLOBAL_AUDIT_LOG
 from router.parameters import ClientId
 from router.routes.clients import CLIENT
 from router.routes.replies import LINK, SERVED_BY, from_primary, linked
-from router.security import Tenant
+from router.security import Everywhere, Tenant
+from services.administration import audit_logs as global_audit_logs
+from services.administration.audit_logs import GlobalAuditEntry, GlobalAuditFilter
 from services.pages import Page, PageRequest
 from services.tenant import audit_logs
 from services.tenant.audit_logs import AuditFilter, AuditRow
@@ -57,3 +65,44 @@ async def list_audit_logs(
     request = PageRequest(query.limit, query.cursor)
     from_primary(call)
     return linked(call, await audit_logs.list_newest(call.resources, call.tenant, wanted, request))
+
+
+@api.route(
+    "GET",
+    "/v1/audit-logs",
+    Everywhere("audit:read"),
+    Doc(
+        (
+            Answer(
+                200,
+                "Entries, newest first.",
+                GlobalAuditLogPage,
+                examples.page(GLOBAL_AUDIT_LOG),
+                headers=LINK,
+            ),
+        ),
+        refusals=("invalid_cursor",),
+    ),
+)
+async def list_all_audit_logs(
+    call: Call, query: Annotated[GlobalAuditLogQuery, Query()]
+) -> Page[GlobalAuditEntry]:
+    """List what was done to users, roles, clients and keys, who logged in and who was denied.
+
+    Newest first; `from` is inclusive, `to` exclusive. It reads the global log alone: what was done
+    to a tenant's documents stands in the tenant's own log.
+    """
+    wanted = GlobalAuditFilter(
+        user_id=query.user_id,
+        action=query.action,
+        entity_type=query.entity_type,
+        entity_id=query.entity_id,
+        client_id=query.client_id,
+        since=query.from_,
+        until=query.to,
+    )
+    request = PageRequest(query.limit, query.cursor)
+    return linked(
+        call,
+        await global_audit_logs.list_newest(call.resources, call.everywhere, wanted, request),
+    )

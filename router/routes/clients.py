@@ -20,7 +20,7 @@ from router.models.clients import (
 )
 from router.parameters import ClientId, IdempotencyKey
 from router.routes.replies import LINK, LOCATION, UNAVAILABLE, linked
-from router.security import Administer, Everywhere, Own
+from router.security import Administer, Everywhere, EverywhereOn, Own
 from services.administration import client_changes, clients
 from services.administration.clients import Client, ClientFilter, NewClient, PlacementView
 from services.errors import InvalidJson, InvalidRequest
@@ -93,7 +93,7 @@ async def create_client(
     """Admit a tenant; the ring chooses its shard."""
     new = NewClient(body.code, body.name, body.metadata, body.managed_by)
     key = headers.idempotency_key(idempotency_key)
-    client = await clients.create(call.resources, call.everywhere, new, key)
+    client = await clients.create(call.resources.data, call.everywhere, new, key)
     call.context.answer_with("Location", f"{CLIENTS}/{client.id}")
     return client
 
@@ -146,7 +146,7 @@ async def delete_client(call: Call, client_id: ClientId) -> Response:
 @api.route(
     "POST",
     f"{CLIENT}/restore",
-    Everywhere("client:edit"),
+    EverywhereOn("client:edit"),
     Doc(
         (Answer(200, "Living again.", ClientShown, examples.CLIENT),),
         refusals=(*UNAVAILABLE, "not_found", "conflict", "code_taken"),

@@ -76,9 +76,12 @@ async def get_role(call: Call, role_id: RoleId) -> Role:
     Doc((_ONE,), refusals=(*UNAVAILABLE, "not_found", "conflict")),
 )
 async def update_role(call: Call, role_id: RoleId, body: RolePatch) -> Role:
-    """Change a custom role; its holders feel it within seconds."""
+    """Change a role; its holders feel it within seconds.
+
+    Of a built-in one only `mfa_required` can change.
+    """
     permissions = None if body.permissions is None else tuple(body.permissions)
-    patch = roles.RolePatch(body.description, permissions)
+    patch = roles.RolePatch(body.description, permissions, body.mfa_required)
     return await roles.update(call.resources.data, call.everywhere, role_id, patch)
 
 

@@ -1,52 +1,25 @@
-"""Who is it? Passwords, access tokens and API keys become a `Principal`.
+"""Who is it? Access tokens and API keys become a `Principal`.
 
-A verified principal is remembered for a lease of seconds: what is revoked or disabled is out
-everywhere when the lease ends.
+A verified principal is remembered for a lease of seconds: what is revoked or disabled, and a
+session that has ended, is out everywhere when the lease ends.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from uuid import UUID
 
-from global_db import api_keys, identities
+from global_db import api_keys, identities, sessions
 from global_db.connection import ReadConnection
 from global_db.identities import Grant
-from services.audit import Event, record_global
-from services.errors import InvalidCredentials, Unauthenticated
+from services.errors import Unauthenticated
 from services.failures import global_failures
 from services.identity.key_text import looks_like_one, parse
-from services.identity.principal import Caller, Origin, Principal
+from services.identity.principal import Principal, Session
+from services.identity.tokens import AccessToken
 from services.resources import Resources
 
-__all__ = ["Login", "authenticate", "log_in"]
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A new session. `expires_in` is in seconds."""
-
-    access_token: str
-    expires_in: int
-
-
-async def log_in(resources: Resources, email: str, password: str, origin: Origin) -> Login:
-    """Prove who one is by password.
-
-    Unknown address, wrong password and disabled account cost the same time and answer the same.
-
-    Raises:
-        InvalidCredentials, Overloaded, DirectoryUnavailable.
-    """
-    account = await _account(resources, email)
-    stored = None if account is None or not account.is_active else account.password_hash
-    fits = await resources.secrets.passwords.verify(stored, password)
-    if account is None or not fits:
-        raise InvalidCredentials
-    await _remember_login(resources, account.id, origin)
-    tokens = resources.secrets.access_tokens
-    return Login(tokens.issue(account.id), tokens.lifetime_seconds)
+__all__ = ["authenticate"]
 
 
 async def authenticate(resources: Resources, bearer: str) -> Principal:
@@ -57,25 +30,7 @@ async def authenticate(resources: Resources, bearer: str) -> Principal:
     """
     if looks_like_one(bearer):
         return await _by_api_key(resources, bearer)
-    token = await resources.secrets.access_tokens.verify(bearer)
-    return await _by_user(resources, token.user_id)
-
-
-async def _account(resources: Resources, email: str) -> identities.Account | None:
-    try:
-        index = resources.secrets.fields.email_index(email)
-    except ValueError:
-        return None  # not an address, so nobody's: answered like an unknown one
-    with global_failures():
-        async with resources.data.global_db.read() as connection:
-            return await identities.account(connection, index)
-
-
-async def _remember_login(resources: Resources, user_id: UUID, origin: Origin) -> None:
-    caller = Caller(Principal(user_id, None, ()), origin)
-    with global_failures():
-        async with resources.data.global_db.write() as connection:
-            await record_global(connection, caller, Event("auth.login", "user", user_id))
+    return await _by_session(resources, await resources.secrets.access_tokens.verify(bearer))
 
 
 async def _by_api_key(resources: Resources, text: str) -> Principal:
@@ -98,21 +53,28 @@ async def _by_api_key(resources: Resources, text: str) -> Principal:
     return principal
 
 
-async def _by_user(resources: Resources, user_id: UUID) -> Principal:
-    known = resources.principals.get(user_id)
+async def _by_session(resources: Resources, token: AccessToken) -> Principal:
+    if token.session_id is None:
+        raise Unauthenticated  # nobody could end it
+    known = resources.principals.get(token.session_id)
     if known is not None:
         return known
     with global_failures():
         async with resources.data.global_db.read() as connection:
-            principal = await _user(connection, user_id)
-    _remember(resources, user_id, principal)
+            principal = await _person(connection, token.session_id)
+    _remember(resources, token.session_id, principal)
     return principal
 
 
-async def _user(connection: ReadConnection, user_id: UUID) -> Principal:
-    if await identities.sealed_email(connection, user_id) is None:
-        raise Unauthenticated
-    return Principal(user_id, None, await identities.grants(connection, user_id))
+async def _person(connection: ReadConnection, session_id: UUID) -> Principal:
+    person = await sessions.person(connection, session_id)
+    if person is None:
+        raise Unauthenticated("The session has ended.")
+    session = Session(session_id, person.logged_in_at, person.must_enrol)
+    # Who has to set up a second factor first may do nothing else: a session without grants opens
+    # only what belongs to the account itself.
+    grants = () if person.must_enrol else await identities.grants(connection, person.user_id)
+    return Principal(person.user_id, None, grants, session)
 
 
 def _remember(

@@ -12,7 +12,7 @@ from services.errors import EmailTaken, InvalidRequest
 from services.failures import global_failures
 from services.identity.passwords import check_policy
 from services.ids import new_id
-from services.keys.envelope import FieldPlace
+from services.keys.fields import user_field
 from services.resources import Resources
 
 
@@ -23,7 +23,7 @@ async def init_admin(resources: Resources, email: str, password: str) -> UUID:
         EmailTaken: a living user has this address. InvalidRequest: no address, or a weak password.
         DirectoryUnavailable.
     """
-    check_policy(password)
+    check_policy(password, email=email)
     user_id = new_id()
     fields = resources.secrets.fields
     try:
@@ -32,7 +32,7 @@ async def init_admin(resources: Resources, email: str, password: str) -> UUID:
         raise InvalidRequest.at("/email", str(error)) from error
     user = NewUser(
         id=user_id,
-        email=fields.seal(FieldPlace("users", "email", user_id), email),
+        email=fields.seal(user_field("email", user_id), email),
         email_index=index,
         password_hash=await resources.secrets.passwords.hash(password),
     )

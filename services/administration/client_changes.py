@@ -16,7 +16,7 @@ from services.administration.clients import image
 from services.audit import Event, record_global
 from services.errors import CodeTaken, Conflict, InvalidRequest, NotFound
 from services.failures import global_failures
-from services.identity.principal import Caller
+from services.identity.principal import Caller, Principal
 from services.resources import Data
 from services.tenant.merge_patch import merge_patch, size_of
 
@@ -51,6 +51,7 @@ async def update(data: Data, access: TenantAccess, patch: ClientPatch) -> Client
     Raises:
         NotFound, CodeTaken; InvalidRequest: metadata too large, or the manager is no user.
     """
+    _demand_known_manager(access.caller.principal, patch.managed_by)
     return await _change(data, access, "client.update", lambda before: patched(before, patch))
 
 
@@ -113,6 +114,17 @@ def patched(before: Client, patch: ClientPatch) -> Client:
         metadata=metadata,
         managed_by=before.managed_by if isinstance(managed_by, _Unchanged) else managed_by,
     )
+
+
+def _demand_known_manager(principal: Principal, manager: UUID | _Unchanged | None) -> None:
+    """Who may not see users must not learn here which ids are users: theirs is the one they know.
+
+    Raises:
+        InvalidRequest: as for an id that is no user.
+    """
+    strange = isinstance(manager, UUID) and manager != principal.user_id
+    if strange and not principal.may("user:read", None):
+        raise InvalidRequest.at("/managed_by", "is not a user")
 
 
 async def _change(

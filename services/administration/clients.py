@@ -20,7 +20,7 @@ from services.failures import global_failures, tenant_failures
 from services.idempotency import key_for, once_in_global
 from services.ids import new_id
 from services.pages import Page, PageRequest, page_of, start_of
-from services.resources import Resources
+from services.resources import Data, Resources
 from shards import residency
 from shards.registry import NoShards
 
@@ -51,7 +51,7 @@ class PlacementView:
 
 
 async def create(
-    resources: Resources, access: GlobalAccess, new: NewClient, key: str | None = None
+    data: Data, access: GlobalAccess, new: NewClient, key: str | None = None
 ) -> Client:
     """Admit a tenant to the shard that the ring proposes.
 
@@ -65,10 +65,10 @@ async def create(
     once = key_for(access.caller.principal, key, "create_client", asked)
 
     with global_failures():
-        async with resources.data.global_db.write() as connection:
+        async with data.global_db.write() as connection:
 
             async def effect() -> Client:
-                return await _admit(resources, connection, access, new)
+                return await _admit(data, connection, access, new)
 
             client, _ = await once_in_global(connection, once, _CLIENT, effect)
     return client
@@ -134,13 +134,13 @@ async def placement(resources: Resources, access: TenantAccess) -> PlacementView
 
 
 async def _admit(
-    resources: Resources, connection: WriteConnection, access: GlobalAccess, new: NewClient
+    data: Data, connection: WriteConnection, access: GlobalAccess, new: NewClient
 ) -> Client:
     client_id = new_id()
-    shard = _home(resources, client_id)
+    shard = _home(data, client_id)
     client = await _insert(connection, new, client_id, shard)
     with tenant_failures():
-        async with resources.data.registry.cluster(shard).write() as there:
+        async with data.registry.cluster(shard).write() as there:
             await residency.admit(there, client_id, FIRST_EPOCH)
     await record_global(
         connection,
@@ -170,9 +170,9 @@ async def _insert(
         raise InvalidRequest.at("/managed_by", "is not a user") from error
 
 
-def _home(resources: Resources, client_id: UUID) -> str:
+def _home(data: Data, client_id: UUID) -> str:
     try:
-        return resources.data.registry.ring().home(client_id)
+        return data.registry.ring().home(client_id)
     except NoShards as error:
         raise ShardUnavailable("No shard takes new clients at present.") from error
 

@@ -58,7 +58,7 @@ async def give(
             given = await _insert(connection, access, user_id, role, new)
             event = Event("role.grant", "user", user_id, None, _image(given))
             await record_global(connection, access.caller, event, new.client_id)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
     return given
 
 
@@ -66,7 +66,8 @@ async def take(resources: Resources, access: GlobalAccess, user_id: UUID, grant_
     """Take a role from a user.
 
     Raises:
-        NotFound; LastAdmin: nobody would be left to administer.
+        NotFound; LastAdmin: nobody would be left to administer. Forbidden: the role holds more
+            than the caller does.
     """
     with global_failures():
         async with (
@@ -76,10 +77,13 @@ async def take(resources: Resources, access: GlobalAccess, user_id: UUID, grant_
             held = await grants.held(connection, user_id, grant_id)
             if held is None:
                 raise NotFound
+            role = await roles.by_name(connection, held.role)
+            if role is not None:
+                _demand_held(access.caller.principal, role, held.client_id)
             await grants.remove(connection, user_id, grant_id)
             event = Event("role.revoke", "user", user_id, _image(held), None)
             await record_global(connection, access.caller, event, held.client_id)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
 
 
 async def _demand_user(connection: ReadConnection, user_id: UUID) -> None:
@@ -92,12 +96,16 @@ async def _role(connection: ReadConnection, giver: Principal, new: NewGrant) -> 
     role = await roles.by_name(connection, new.role)
     if role is None:
         raise InvalidRequest.at("/role", "is not a role")
-    beyond = [name for name in role.permissions if not giver.may(name, new.client_id)]
-    if beyond:
-        raise Forbidden(f"You cannot give what you do not have: {', '.join(beyond)}.")
+    _demand_held(giver, role, new.client_id)
     if new.client_id is not None and not await grants.client_lives(connection, new.client_id):
         raise InvalidRequest.at("/client_id", "is not a client")
     return role
+
+
+def _demand_held(principal: Principal, role: Role, client_id: UUID | None) -> None:
+    beyond = [name for name in role.permissions if not principal.may(name, client_id)]
+    if beyond:
+        raise Forbidden(f"You cannot give or take what you do not have: {', '.join(beyond)}.")
 
 
 async def _insert(

@@ -52,6 +52,7 @@ class RolePatch:
 
     description: str | None = None
     permissions: tuple[str, ...] | None = None
+    mfa_required: bool | None = None
 
 
 async def list_all(data: Data, access: GlobalAccess) -> list[Role]:
@@ -111,18 +112,25 @@ async def create(data: Data, access: GlobalAccess, new: NewRole, key: str | None
 
 
 async def update(data: Data, access: GlobalAccess, role_id: UUID, patch: RolePatch) -> Role:
-    """Change a custom role; its holders feel it within the principals' lease.
+    """Change a role; its holders feel it within the principals' lease.
+
+    Of a built-in one only `mfa_required` can change.
 
     Raises:
         NotFound; Conflict: it is built in; Forbidden, InvalidRequest.
     """
+    only_mfa = patch.description is None and patch.permissions is None
     with global_failures():
         async with data.global_db.write() as connection:
-            before = await _lock_custom(connection, role_id)
+            before = await (_lock if only_mfa else _lock_custom)(connection, role_id)
+            _demand_held(access.caller.principal, (*before.permissions, *(patch.permissions or ())))
+            if _changes_nothing(before, patch):
+                return before
+            if patch.mfa_required is not None:
+                await roles.demand_mfa(connection, role_id, demanded=patch.mfa_required)
             if patch.description is not None:
                 await roles.describe(connection, role_id, patch.description)
             if patch.permissions is not None:
-                _demand_held(access.caller.principal, patch.permissions)
                 await _demand_known(connection, patch.permissions)
                 await roles.set_permissions(connection, role_id, patch.permissions)
             return await _recorded(connection, access, "role.update", role_id, before)
@@ -132,11 +140,13 @@ async def delete(data: Data, access: GlobalAccess, role_id: UUID) -> None:
     """Remove a custom role.
 
     Raises:
-        NotFound; Conflict: it is built in, or somebody holds it.
+        NotFound; Forbidden: it holds more than the caller does. Conflict: it is built in, or
+            somebody holds it.
     """
     with global_failures():
         async with data.global_db.write() as connection:
             before = await _lock_custom(connection, role_id)
+            _demand_held(access.caller.principal, before.permissions)
             event = Event("role.delete", "role", role_id, image(before), None)
             await record_global(connection, access.caller, event)
             try:
@@ -145,19 +155,33 @@ async def delete(data: Data, access: GlobalAccess, role_id: UUID) -> None:
                 raise Conflict("Users hold this role: take it from them first.") from error
 
 
+def _changes_nothing(before: Role, patch: RolePatch) -> bool:
+    return (
+        patch.description in (None, before.description)
+        and patch.mfa_required in (None, before.mfa_required)
+        and (patch.permissions is None or set(patch.permissions) == set(before.permissions))
+    )
+
+
 def image(role: Role) -> dict[str, Any]:
     """What the audit log keeps of a role."""
     return {
         "name": role.name,
         "description": role.description,
         "permissions": role.permissions,
+        "mfa_required": role.mfa_required,
     }
 
 
-async def _lock_custom(connection: WriteConnection, role_id: UUID) -> Role:
+async def _lock(connection: WriteConnection, role_id: UUID) -> Role:
     role = await roles.lock(connection, role_id)
     if role is None:
         raise NotFound
+    return role
+
+
+async def _lock_custom(connection: WriteConnection, role_id: UUID) -> Role:
+    role = await _lock(connection, role_id)
     if role.built_in:
         raise Conflict(f"The role {role.name} is built in and never changes.")
     return role
@@ -181,7 +205,7 @@ async def _recorded(
 def _demand_held(principal: Principal, names: Sequence[str]) -> None:
     beyond = sorted(name for name in set(names) if not principal.may(name, None))
     if beyond:
-        raise Forbidden(f"You cannot give what you do not have: {', '.join(beyond)}.")
+        raise Forbidden(f"You cannot give or take what you do not have: {', '.join(beyond)}.")
 
 
 async def _demand_known(connection: WriteConnection, names: Sequence[str]) -> None:

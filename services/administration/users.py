@@ -9,12 +9,13 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from global_db import users
+from global_db import sessions, users
 from global_db.connection import WriteConnection
 from global_db.users import User as Sealed
 from global_db.users import UserFilter
 from services.access.admission import GlobalAccess
 from services.administration.last_admin import an_admin_remains
+from services.administration.reach import demand_reach
 from services.administration.sealed_users import Contact, User, sealed, shown, taken
 from services.audit import Event, record_global
 from services.cursor import ListScope
@@ -82,7 +83,7 @@ async def create(
     row = sealed(resources.secrets.fields, _blank(user_id), contact)
     password_hash = None
     if new.password is not None:
-        check_policy(new.password)
+        check_policy(new.password, email=new.email)
         password_hash = await resources.secrets.passwords.hash(new.password)
     # The password decides nothing that is answered, and its hash would differ each time.
     once = key_for(access.caller.principal, key, "create_user", [new.email, new.mobile])
@@ -148,7 +149,8 @@ async def update(
     """Change a user's address, number or activity.
 
     Raises:
-        NotFound, EmailTaken, MobileTaken, InvalidRequest, LastAdmin.
+        NotFound, EmailTaken, MobileTaken, InvalidRequest, LastAdmin; Forbidden: the user may do
+            more than the caller.
     """
     fields = resources.secrets.fields
     with global_failures():
@@ -159,17 +161,23 @@ async def update(
             before = await users.lock(connection, user_id)
             if before is None:
                 raise NotFound
+            await demand_reach(connection, access.caller.principal, user_id)
             old = await shown(fields, before)
             contact = Contact(
                 patch.email if "email" in patch.given else old.email,
                 patch.mobile if "mobile" in patch.given else old.mobile,
             )
             active = patch.is_active if "is_active" in patch.given else before.is_active
+            if (old.email, old.mobile, old.is_active) == (contact.email, contact.mobile, active):
+                return old
             row = replace(sealed(fields, before, contact), is_active=active)
             with taken():
                 after = await users.update(connection, row)
+            if not after.is_active:
+                # So that none comes back to life when the user does.
+                await sessions.revoke_others(connection, user_id)
             await _record(connection, access.caller, "user.update", before, after)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
     return await shown(fields, after)
 
 
@@ -177,7 +185,7 @@ async def delete(resources: Resources, access: GlobalAccess, user_id: UUID) -> N
     """Soft-delete a user: out everywhere within the principals' lease.
 
     Raises:
-        NotFound, LastAdmin.
+        NotFound, LastAdmin; Forbidden: the user may do more than the caller.
     """
     with global_failures():
         async with (
@@ -185,20 +193,25 @@ async def delete(resources: Resources, access: GlobalAccess, user_id: UUID) -> N
             an_admin_remains(connection),
         ):
             before = await users.lock(connection, user_id)
-            if before is None or not await users.delete(connection, user_id):
+            if before is None:
                 raise NotFound
+            await demand_reach(connection, access.caller.principal, user_id)
+            await users.delete(connection, user_id)
+            await sessions.revoke_others(connection, user_id)
             await _record(connection, access.caller, "user.delete", before, None)
-    resources.principals.drop(user_id)
+    resources.forget_user(user_id)
 
 
 async def restore(resources: Resources, access: GlobalAccess, user_id: UUID) -> User:
     """Take a soft delete back.
 
     Raises:
-        NotFound; Conflict: the user is not deleted; EmailTaken, MobileTaken: a living user has it.
+        NotFound; Conflict: the user is not deleted; EmailTaken, MobileTaken: a living user has it;
+            Forbidden: the user may do more than the caller.
     """
     with global_failures():
         async with resources.data.global_db.write() as connection:
+            await demand_reach(connection, access.caller.principal, user_id)
             with taken():
                 restored = await users.restore(connection, user_id)
             row = await users.get(connection, user_id)

@@ -28,6 +28,13 @@ class MfaRequired(ServiceError):
     title = "A second factor is required"
 
 
+class LoginTooOld(ServiceError):
+    """This changes how one gets in, and the last login is too long ago: log in again."""
+
+    code = "login_too_old"
+    title = "A recent login is required"
+
+
 class NotFound(ServiceError):
     """The thing does not exist, or the caller may not know that it does."""
 

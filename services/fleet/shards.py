@@ -82,7 +82,7 @@ async def client_named(data: Data, name: str) -> clients.Client:
     """
     with global_failures():
         async with data.global_db.read() as connection:
-            client_id = _as_id(name)
+            client_id = as_id(name)
             if client_id is not None:
                 found = await clients.get(connection, client_id)
             else:
@@ -170,7 +170,8 @@ async def _residency(data: Data, shard: str, client_id: UUID) -> tuple[int, str]
         return await residency.state(connection, client_id)
 
 
-def _as_id(name: str) -> UUID | None:
+def as_id(name: str) -> UUID | None:
+    """The id that a name is, or None."""
     try:
         return UUID(name)
     except ValueError:

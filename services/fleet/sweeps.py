@@ -10,10 +10,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from global_db import idempotency as global_keys
-from global_db import partitions
+from global_db import login_failures, partitions, password_links, sessions
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError, LockNotAvailable
 from services.errors import ServiceError
@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 MONTHS_AHEAD = 3
 _ATTEMPTS = 5
 _BATCH = 200
+_FAILURES_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,18 @@ async def remove_expired_idempotency_keys(resources: Resources) -> Swept:
     on_shards = await _everywhere(_shards(resources), sweep)
     on_global = await _everywhere([resources.data.global_db], sweep_global)
     return Swept(on_shards.done + on_global.done, on_shards.failed + on_global.failed)
+
+
+async def remove_expired_sessions(resources: Resources) -> Swept:
+    """Forget refresh tokens, password links and failed logins that mean nothing any more."""
+
+    async def sweep(cluster: Cluster) -> int:
+        async with cluster.write() as connection:
+            tokens = await sessions.remove_expired(connection)
+            links = await password_links.remove_expired(connection)
+            return tokens + links + await login_failures.remove_old(connection, _FAILURES_KEPT)
+
+    return await _everywhere([resources.data.global_db], sweep)
 
 
 def months_ahead(today: date, ahead: int) -> list[date]:

@@ -8,10 +8,13 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.errors import InvalidRequest
+from services.identity.common_passwords import is_common
 from services.threads import BoundedThreads
 
 MIN_CHARACTERS = 12
 MAX_BYTES = 1024
+
+_MIN_NAME_CHARACTERS = 4  # of a shorter one a random password may well hold the letters
 
 # OWASP's first choice for argon2id. Memory is in KiB: 46 MiB for each hash at work.
 _MEMORY_KIB = 47104
@@ -21,8 +24,10 @@ _SALT_BYTES = 16
 _HASH_BYTES = 32
 
 
-def check_policy(password: str, pointer: str = "/password") -> None:
-    """Refuse a new password that is too short or too long; no rule of composition.
+def check_policy(password: str, pointer: str = "/password", *, email: str | None = None) -> None:
+    """Refuse a new password that is too short, too long, too common or its owner's own name.
+
+    There is no rule of composition. `email` is the owner's address, where it is known.
 
     Raises:
         InvalidRequest: at `pointer`, saying what is asked.
@@ -34,6 +39,15 @@ def check_policy(password: str, pointer: str = "/password") -> None:
         )
     if len(prepared.decode()) < MIN_CHARACTERS:
         raise InvalidRequest.at(pointer, f"A password has at least {MIN_CHARACTERS} characters.")
+    if is_common(prepared.decode()):
+        raise InvalidRequest.at(pointer, "This password is among the first that guessers try.")
+    if email is not None and _holds_name(prepared.decode(), email):
+        raise InvalidRequest.at(pointer, "A password does not hold the name in the e-mail address.")
+
+
+def _holds_name(password: str, email: str) -> bool:
+    name = unicodedata.normalize("NFKC", email).casefold().rpartition("@")[0].strip()
+    return len(name) >= _MIN_NAME_CHARACTERS and name in password.casefold()
 
 
 class Passwords:

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
+from typing import Final
 from uuid import UUID
 
 from global_db.identities import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How a person came in: `id` is that of the family of refresh tokens.
+
+    `must_enrol`: a role of theirs demands a second factor and they have none.
+    """
+
+    id: UUID
+    logged_in_at: datetime
+    must_enrol: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +28,13 @@ class Principal:
     """A verified user or API key.
 
     `user_id` is the user, or the one who made the key and answers for it. `grants` say what is
-    allowed: a key has one, for its client.
+    allowed: a key has one, for its client; whoever must set up a second factor first has none.
     """
 
     user_id: UUID
     api_key_id: UUID | None
     grants: tuple[Grant, ...]
+    session: Session | None = None
 
     @property
     def id(self) -> UUID:
@@ -61,3 +76,12 @@ class Caller:
 
     principal: Principal
     origin: Origin
+
+
+OPERATOR: Final = Principal(
+    UUID(int=0),
+    None,
+    (Grant("operator's command", None, frozenset({"client:read", "client:edit", "user:read"})),),
+)
+"""Who runs a command beside the databases: no user of the service. Who can do that holds the
+databases' own passwords, so no grant is looked up; the audit log names no user, but the reason."""

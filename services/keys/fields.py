@@ -1,11 +1,21 @@
 """Encrypted fields as services use them: sealed for their place, found by their blind index."""
 
+from typing import Literal
+from uuid import UUID
+
 from services.keys.blind_index import blind_index, canonical_email, canonical_mobile
 from services.keys.envelope import FieldPlace, SealBroken, key_id, seal, unseal
 from services.keys.keyring import Keyring
 from services.keys.material import Purpose
 
-__all__ = ["FieldPlace", "Fields", "SealBroken"]
+__all__ = ["FieldPlace", "Fields", "SealBroken", "user_field"]
+
+UserColumn = Literal["email", "mobile", "mfa_secret"]
+
+
+def user_field(column: UserColumn, user_id: UUID) -> FieldPlace:
+    """The place of a user's encrypted field."""
+    return FieldPlace("users", column, user_id)
 
 
 class Fields:
@@ -29,10 +39,22 @@ class Fields:
             SealBroken: damaged, moved from its place, or its key is lost.
             KeysUnavailable: its key cannot be fetched at present.
         """
+        return (await self._open(place, sealed)).decode()
+
+    async def reseal(self, place: FieldPlace, sealed: bytes) -> bytes:
+        """Encrypt the same value for the same place with the key in use.
+
+        Raises:
+            SealBroken, KeysUnavailable: as `unseal`.
+        """
+        plain = await self._open(place, sealed)
+        return seal(self._keyring.current(Purpose.FIELD_ENCRYPTION), place, plain)
+
+    async def _open(self, place: FieldPlace, sealed: bytes) -> bytes:
         key = await self._keyring.find(key_id(sealed))
         if key is None or key.purpose is not Purpose.FIELD_ENCRYPTION:
             raise SealBroken("sealed with an unknown key")
-        return unseal(key, place, sealed).decode()
+        return unseal(key, place, sealed)
 
     def email_index(self, email: str) -> bytes:
         """Give the 32 bytes by which an e-mail address is found, however it is spelt.

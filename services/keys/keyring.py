@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,8 +17,11 @@ import uuid_utils.compat as uuid_utils
 from global_db.data_keys import DataKey
 from services.errors import KeysUnavailable
 from services.keys.material import KeyMaterial, Purpose
-from services.keys.provider import KeyProvider, KeyProviderError
+from services.keys.provider import KeyProvider, KeyProviderError, KeyProviderUnavailable
 from services.keys.store import KeyStore
+
+# How often every process fetches what changed. A rotation waits for this, twice.
+REFRESH_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 _PURPOSES = frozenset(Purpose)
@@ -39,6 +42,7 @@ class Keyring:
         self._provider = provider
         self._clock = clock
         self._held: dict[UUID, KeyMaterial] = {}
+        self._closed: dict[UUID, KeyProviderError] = {}
         self._by_purpose: dict[Purpose, tuple[KeyMaterial, ...]] = {}
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
@@ -50,16 +54,16 @@ class Keyring:
 
         Raises:
             KeysUnavailable: the database or the provider does not answer, or a key in use does
-                not unwrap.
+                not unwrap. Its cause is what the provider said.
         """
-        known = await self._store.all_keys()
-        used = {key.purpose for key in known if key.retired_at is None}
-        missing = [purpose for purpose in Purpose if purpose not in used]
-        for purpose in missing:
-            await self._store.insert(await self._new(purpose))
-        # Read again: where another process was first, its key is the one.
-        self._hold(await self._unwrapped(await self._store.all_keys() if missing else known))
-        self._looked_at = self._clock()
+        async with self._looking:
+            known = await self._store.all_keys()
+            used = {key.purpose for key in known if key.activated_at and not key.retired_at}
+            missing = [purpose for purpose in Purpose if purpose not in used]
+            for purpose in missing:
+                await self._store.insert(await self.make(purpose))
+            # Read again: where another process was first, its key is the one.
+            await self._open(await self._store.all_keys() if missing else known)
         for purpose in Purpose:
             self.current(purpose)
 
@@ -79,9 +83,10 @@ class Keyring:
             KeysUnavailable: none is held.
         """
         for key in self.held(purpose):
-            if key.retired_at is None:
+            if key.in_use:
                 return key
-        raise KeysUnavailable(f"No key for {purpose.value} is at hand.")
+        reason = next(iter(self._closed.values()), None)
+        raise KeysUnavailable(f"No key for {purpose.value} is at hand.") from reason
 
     def held(self, purpose: Purpose) -> tuple[KeyMaterial, ...]:
         """Every key of the purpose, newest first, retired ones too."""
@@ -93,50 +98,77 @@ class Keyring:
         Another process may have made it after our last look, so an unknown one is looked for.
 
         Raises:
-            KeysUnavailable: it is not held, and the database does not answer.
+            KeysUnavailable: it is not held, and the database or the provider does not give it.
         """
         if key_id not in self._held:
             async with self._looking:
                 recent = self._clock() - self._looked_at < _LOOK_AGAIN_SECONDS
                 if key_id not in self._held and not recent:
                     await self._look()
+        if key_id in self._closed:
+            raise KeysUnavailable("The value's key is not at hand.") from self._closed[key_id]
         return self._held.get(key_id)
 
-    async def _look(self) -> None:
-        self._hold(await self._unwrapped(await self._store.all_keys()))
-        self._looked_at = self._clock()
+    async def make(self, purpose: Purpose) -> DataKey:
+        """Make a new key, wrapped and stored nowhere yet.
 
-    async def _new(self, purpose: Purpose) -> DataKey:
+        Raises:
+            KeysUnavailable: the provider does not wrap it.
+        """
         key_id = uuid_utils.uuid7()
-        context = _context(key_id, purpose)
         try:
-            wrapped = await self._provider.wrap(secrets.token_bytes(32), context)
+            wrapped = await self._provider.wrap(
+                secrets.token_bytes(32), key_context(key_id, purpose)
+            )
         except KeyProviderError as error:
-            raise KeysUnavailable(f"A new key cannot be wrapped: {error}.") from error
+            raise KeysUnavailable("A new key cannot be wrapped.") from error
         return DataKey(key_id, purpose.value, self._provider.name, wrapped)
 
-    async def _unwrapped(self, keys: Iterable[DataKey]) -> list[KeyMaterial]:
-        # A purpose that is unknown belongs to a newer release, which is none of our business.
-        ours = [key for key in keys if key.purpose in _PURPOSES]
-        return [material for key in ours if (material := await self._material(key)) is not None]
+    async def _look(self) -> None:
+        await self._open(await self._store.all_keys())
 
-    async def _material(self, key: DataKey) -> KeyMaterial | None:
-        purpose, held = Purpose(key.purpose), self._held.get(key.id)
-        try:
-            secret = held.secret if held is not None else await self._unwrap(key, purpose)
-        except KeyProviderError as error:
-            # Others may be fine. Who needs this one is told that it is not at hand.
-            _log.error("data key %s for %s does not unwrap: %s", key.id, key.purpose, error)
-            return None
+    async def _open(self, keys: Iterable[DataKey]) -> None:
+        """Hold what unwraps, and remember of the rest why it does not."""
+        held: list[KeyMaterial] = []
+        closed: dict[UUID, KeyProviderError] = {}
+        away: KeyProviderUnavailable | None = None
+        # A purpose that is unknown belongs to a newer release, which is none of our business.
+        for key in (key for key in keys if key.purpose in _PURPOSES):
+            try:
+                held.append(await self._material(key, away))
+            except KeyProviderError as error:
+                # Others may be fine. Who needs this one is told that it is not at hand.
+                closed[key.id] = error
+                away = error if isinstance(error, KeyProviderUnavailable) else away
+        self._tell(closed)
+        self._hold(held)
+        self._closed = closed
+        self._looked_at = self._clock()
+
+    async def _material(self, key: DataKey, away: KeyProviderUnavailable | None) -> KeyMaterial:
+        purpose, known = Purpose(key.purpose), self._held.get(key.id)
+        if known is None and away is not None:
+            # An absent provider costs its time-out with every question: one is enough.
+            raise away
+        secret = await self._unwrap(key, purpose) if known is None else known.secret
         created_at = key.created_at or datetime.now(UTC)
-        return KeyMaterial(key.id, purpose, secret, created_at, key.retired_at)
+        published = key.activated_at is None
+        return KeyMaterial(key.id, purpose, secret, created_at, key.retired_at, published)
 
     async def _unwrap(self, key: DataKey, purpose: Purpose) -> bytes:
         if key.provider != self._provider.name:
             raise KeyProviderError(
                 f"it was wrapped by {key.provider}, and {self._provider.name} is configured"
             )
-        return await self._provider.unwrap(key.wrapped, _context(key.id, purpose))
+        secret = await self._provider.unwrap(key.wrapped, key_context(key.id, purpose))
+        if len(secret) != 32:
+            raise KeyProviderError(f"{key.provider} unwrapped it to {len(secret)} bytes")
+        return secret
+
+    def _tell(self, closed: Mapping[UUID, KeyProviderError]) -> None:
+        for key_id, error in closed.items():
+            if str(error) != str(self._closed.get(key_id, "")):
+                _log.error("data key %s does not unwrap: %s", key_id, error)
 
     def _hold(self, keys: Iterable[KeyMaterial]) -> None:
         newest_first = sorted(keys, key=lambda key: (key.created_at, key.id), reverse=True)
@@ -147,6 +179,6 @@ class Keyring:
         }
 
 
-def _context(key_id: UUID, purpose: Purpose) -> dict[str, str]:
+def key_context(key_id: UUID, purpose: str) -> dict[str, str]:
     """Give what a wrapped key is bound to, so that none can be put in another's place."""
-    return {"service": "docshard", "purpose": purpose.value, "key_id": str(key_id)}
+    return {"service": "docshard", "purpose": str(purpose), "key_id": str(key_id)}

@@ -11,11 +11,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.keys.provider import KeyProviderError
+from services.keys.provider import KeyProviderError, canonical
 
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12
@@ -82,7 +81,7 @@ class LocalFileProvider:
     async def wrap(self, plain: bytes, context: Mapping[str, str]) -> bytes:
         """Encrypt a data key."""
         nonce = os.urandom(_NONCE_BYTES)
-        return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, _authenticated(context))
+        return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, canonical(context))
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Decrypt a data key.
@@ -94,13 +93,9 @@ class LocalFileProvider:
             raise KeyProviderError("the wrapped key has an unknown format")
         nonce, sealed = wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :]
         try:
-            return self._cipher.decrypt(nonce, sealed, _authenticated(context))
+            return self._cipher.decrypt(nonce, sealed, canonical(context))
         except (InvalidTag, ValueError) as error:
             raise KeyProviderError(
                 "the data key does not open: it was wrapped by another key file, for another "
                 "purpose, or is damaged"
             ) from error
-
-
-def _authenticated(context: Mapping[str, str]) -> bytes:
-    return orjson.dumps(dict(context), option=orjson.OPT_SORT_KEYS)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+import orjson
+
 
 class KeyProviderError(Exception):
     """The provider refused: wrong context, foreign or damaged key, or not permitted."""
@@ -36,3 +38,8 @@ class KeyProvider(Protocol):
         Raises:
             KeyProviderUnavailable, KeyProviderError.
         """
+
+
+def canonical(context: Mapping[str, str]) -> bytes:
+    """Give a context as bytes, for providers that authenticate bytes: one context, one form."""
+    return orjson.dumps(dict(context), option=orjson.OPT_SORT_KEYS)

@@ -11,7 +11,7 @@ from services.errors import KeysUnavailable
 
 
 class KeyStore(Protocol):
-    """Keeps wrapped keys; at most one of each purpose is not retired."""
+    """Keeps wrapped keys; at most one of each purpose is in use."""
 
     async def all_keys(self) -> Sequence[DataKey]:
         """Every key, retired ones too.

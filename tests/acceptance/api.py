@@ -45,9 +45,10 @@ def connect(fleet: LocalFleet, bearer: str | None = None) -> httpx.Client:
     return httpx.Client(base_url=fleet.api, headers=headers, timeout=20)
 
 
-def log_in(fleet: LocalFleet) -> str:
+def log_in(fleet: LocalFleet, credentials: dict[str, str] | None = None) -> str:
+    """An access token; of the fleet's administrator when nobody is named."""
     variables = fleet.variables
-    credentials = {
+    credentials = credentials or {
         "email": variables["DOCSHARD_ADMIN_EMAIL"],
         "password": variables["DOCSHARD_ADMIN_PASSWORD"],
     }

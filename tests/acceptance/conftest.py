@@ -9,6 +9,7 @@ import pytest
 
 from tests.acceptance.api import Tenant, connect, log_in, make_tenant
 from tests.acceptance.fleet import LocalFleet
+from tests.acceptance.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,8 @@ def tenant(fleet: LocalFleet, admin: httpx.Client) -> Iterator[Tenant]:
 @pytest.fixture(scope="session")
 def other_tenant(fleet: LocalFleet, admin: httpx.Client) -> Iterator[Tenant]:
     yield from make_tenant(fleet, admin)
+
+
+@pytest.fixture(scope="session")
+def stage(fleet: LocalFleet, admin: httpx.Client) -> Stage:
+    return Stage(fleet, admin)

@@ -1,7 +1,23 @@
 """Real servers for integration tests."""
 
 from tests.integration.crowd import make_crowd
+from tests.integration.kms import kms
+from tests.integration.pooled_pair import dress, make_pooler, make_two
 from tests.integration.s3 import blobs, s3_server, s3_settings
 from tests.integration.scene import make_scene
+from tests.integration.service import key_file, service, user
 
-__all__ = ["blobs", "make_crowd", "make_scene", "s3_server", "s3_settings"]
+__all__ = [
+    "blobs",
+    "dress",
+    "key_file",
+    "kms",
+    "make_crowd",
+    "make_pooler",
+    "make_scene",
+    "make_two",
+    "s3_server",
+    "s3_settings",
+    "service",
+    "user",
+]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -57,14 +57,25 @@ class Fleet:
         self,
         bounds: Bounds | None = None,
         directory: NodeAddress | None = None,
-        role: str = APP,
         **cache: Any,
     ) -> AsyncIterator[Data]:
-        """What a process holds of it; `directory` is another way to the global database."""
+        """What a router holds of it; `directory` is another way to the global database."""
+        async with self.opened(APP, bounds, directory, **cache) as data:
+            await data.registry.refresh()
+            yield data
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        role: str,
+        bounds: Bounds | None = None,
+        directory: NodeAddress | None = None,
+        **cache: Any,
+    ) -> AsyncIterator[Data]:
+        """The same before it has read the catalog, which need not exist yet."""
         chosen, login = bounds or Bounds(), self.global_db.login(role)
         cluster = Cluster("global", [directory or self.global_db.address], login, chosen.pool)
         async with cluster, ShardRegistry(cluster, login, chosen.pool) as registry:
-            await registry.refresh()
             placements = PlacementCache(cluster, chosen.cache, **cache)
             tenants = Tenants(placements, registry, chosen.fence)
             yield Data(cluster, registry, placements, tenants)
@@ -138,23 +149,61 @@ def global_db(postgres: Postgres) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture
-async def fleet_dbs(
-    postgres: Postgres, shard_servers: tuple[Postgres, Postgres], global_db: Database
+@asynccontextmanager
+async def registered_fleet(
+    postgres: Postgres, shard_servers: tuple[Postgres, Postgres]
 ) -> AsyncIterator[Fleet]:
-    """Two registered shards; their databases have the name of the global one."""
-    with ExitStack() as stack:
-        shards = {
-            f"shard-{number}": ShardDatabase(
-                server,
-                stack.enter_context(server.database("template_shard", global_db.name)).name,
-            )
-            for number, server in enumerate(shard_servers, start=1)
-        }
+    """A fleet with two registered shards; their databases have the name of the global one."""
+    with (
+        postgres.database("template_global") as global_db,
+        shards_of(shard_servers, global_db.name, "template_shard") as shards,
+    ):
         async with global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
             for name, shard in shards.items():
                 await shard_catalog.register(connection, name, [shard.address], weight=1)
                 await shard_catalog.set_revision(connection, name, HISTORY.head)
+        yield Fleet(global_db, shards)
+
+
+@pytest.fixture(scope="module")
+async def fleet_dbs(
+    postgres: Postgres, shard_servers: tuple[Postgres, Postgres]
+) -> AsyncIterator[Fleet]:
+    """A fleet that the tests of a module share, each with tenants of its own."""
+    async with registered_fleet(postgres, shard_servers) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+async def own_fleet(
+    postgres: Postgres, shard_servers: tuple[Postgres, Postgres]
+) -> AsyncIterator[Fleet]:
+    """A fleet whose catalog, roles or servers a test changes."""
+    async with registered_fleet(postgres, shard_servers) as fleet:
+        yield fleet
+
+
+@contextmanager
+def shards_of(
+    servers: tuple[Postgres, ...], name: str, template: str | None
+) -> Iterator[dict[str, ShardDatabase]]:
+    """A database of this name on every server."""
+    with ExitStack() as stack:
+        for server in servers:
+            stack.enter_context(server.database(template, name))
+        yield {
+            f"shard-{number}": ShardDatabase(server, name)
+            for number, server in enumerate(servers, start=1)
+        }
+
+
+@pytest.fixture
+def bare_fleet(postgres: Postgres, shard_servers: tuple[Postgres, Postgres]) -> Iterator[Fleet]:
+    """Databases with roles and no tables."""
+    with (
+        postgres.database() as global_db,
+        shards_of(shard_servers, global_db.name, None) as shards,
+    ):
         yield Fleet(global_db, shards)
 
 

@@ -1,5 +1,6 @@
 """A connection that asks for the plan of each statement before it runs it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from psycopg.rows import dict_row
 from global_db.connection import Row
 
 Node = dict[str, Any]
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
 class Explaining(psycopg.AsyncConnection[Row]):
@@ -31,17 +33,34 @@ class Explaining(psycopg.AsyncConnection[Row]):
         """Explain, then execute."""
         text = str(query)
         if text.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
-            explain = f"EXPLAIN (FORMAT JSON) {text}".encode()
-            cursor = await super().execute(explain, params, prepare=False)
+            ask = Explaining._question if prepare is False else type(self)._question
+            cursor = await super().execute(*ask(self, text, params), prepare=False)
             row = await cursor.fetchone()
             if row is not None:
                 self.plans.append(row["QUERY PLAN"][0]["Plan"])
         return await super().execute(text.encode(), params, prepare=prepare, binary=binary)
 
+    def _question(self, text: str, params: Params | None) -> tuple[bytes, Params | None]:
+        return f"EXPLAIN (FORMAT JSON) {text}".encode(), params
+
     def scans(self) -> Iterator[Node]:
         """Every scan of a table in every plan so far."""
         for plan in self.plans:
             yield from (node for node in nodes(plan) if "Relation Name" in node and _scans(node))
+
+
+class ExplainingForAny(Explaining):
+    """As `Explaining`, with the plans that a statement which may be prepared has for any values.
+
+    Needs PostgreSQL 16.
+    """
+
+    def _question(self, text: str, params: Params | None) -> tuple[bytes, Params | None]:
+        names: dict[str, int] = {}
+        numbered = _PLACEHOLDER.sub(
+            lambda found: f"${names.setdefault(found[1], len(names) + 1)}", text
+        )
+        return f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered}".encode(), None
 
 
 async def explaining(conninfo: str) -> Explaining:

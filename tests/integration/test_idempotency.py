@@ -81,16 +81,16 @@ async def test_what_the_first_asked_for_is_told(fleet_dbs: Fleet, fleet_data: Da
     assert written.value.request_hash == first.request_hash
 
 
-async def test_a_request_that_still_runs_is_said_to(fleet_dbs: Fleet) -> None:
-    client_id, wanted = await fleet_dbs.tenant(), key()
-    fleet_dbs.shards["shard-1"].set_deadline(APP, "lock_timeout", "300ms")
+async def test_a_request_that_still_runs_is_said_to(own_fleet: Fleet) -> None:
+    client_id, wanted = await own_fleet.tenant(), key()
+    own_fleet.shards["shard-1"].set_deadline(APP, "lock_timeout", "300ms")
     inside, enough = asyncio.Event(), asyncio.Event()
 
     async def linger() -> None:
         inside.set()
         await enough.wait()
 
-    async with fleet_dbs.data() as data:
+    async with own_fleet.data() as data:
         first = asyncio.create_task(data.tenants.write(client_id, effect(wanted, linger)))
         await inside.wait()
         begun = time.monotonic()
@@ -126,7 +126,7 @@ async def test_a_first_that_fails_leaves_the_key_to_the_next(
 
 
 async def test_an_expired_key_is_taken_over(fleet_dbs: Fleet, fleet_data: Data) -> None:
-    client_id, wanted = await fleet_dbs.tenant(), key()
+    client_id, wanted = await fleet_dbs.tenant(), key(str(uuid4()))
     first = await fleet_data.tenants.write(client_id, effect(wanted))
     async with fleet_dbs.shards["shard-1"].session() as session, session.transaction():
         await session.execute("SELECT docshard.enter_write(%s, 1)", [client_id])
@@ -152,7 +152,7 @@ async def test_keys_of_others_are_other_keys(fleet_dbs: Fleet, fleet_data: Data)
 
 
 async def test_expired_keys_are_swept(fleet_dbs: Fleet, fleet_data: Data) -> None:
-    client_id, old, new = await fleet_dbs.tenant(), key("old"), key("new")
+    client_id, old, new = await fleet_dbs.tenant(), key(str(uuid4())), key("new")
     for wanted in (old, new):
         await fleet_data.tenants.write(client_id, effect(wanted))
     async with fleet_dbs.shards["shard-1"].session() as session, session.transaction():

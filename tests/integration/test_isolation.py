@@ -39,7 +39,7 @@ class Neighbours:
     worker: RawConnection
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def two(module_shard: ShardDatabase) -> AsyncIterator[Neighbours]:
     async with (
         module_shard.session() as superuser,
@@ -115,7 +115,7 @@ async def test_no_row_is_given_to_a_neighbour(two: Neighbours, table: sa.Table) 
 async def test_a_tenant_removes_nothing_of_a_neighbour(two: Neighbours, table: sa.Table) -> None:
     statement = sql.SQL("DELETE FROM {} RETURNING client_id").format(qualified(table))
     try:
-        async with two.app.transaction():
+        async with two.app.transaction(force_rollback=True):
             await enter(two.app, two.a)
             cursor = await two.app.execute(statement)
             assert await cursor.fetchall() == [{"client_id": two.a.client_id}]
@@ -155,7 +155,7 @@ async def test_no_form_of_a_statement_sees_further(
     two: Neighbours, statement: LiteralString
 ) -> None:
     for tenant in (two.a, two.b):
-        async with two.app.transaction():
+        async with two.app.transaction(force_rollback=True):
             await enter(two.app, tenant)
             cursor = await two.app.execute(statement)
             assert {row["client_id"] for row in await cursor.fetchall()} == {tenant.client_id}
@@ -173,6 +173,7 @@ async def test_a_prepared_plan_of_one_tenant_serves_the_next(two: Neighbours, mo
                 prepare=True,
             )
             assert await cursor.fetchall() == [{"client_id": tenant.client_id}]
+    await two.app.execute("RESET plan_cache_mode")
 
 
 async def test_a_tenant_entered_halfway_is_seen_from_there_on(two: Neighbours) -> None:

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 import pytest
 
+from global_db import data_keys
 from global_db.cluster import Cluster, PoolLimits
+from global_db.data_keys import DataKey
 from services.errors import KeysUnavailable
 from services.keys.fields import FieldPlace, Fields, SealBroken
 from services.keys.keyring import Keyring
@@ -18,7 +20,7 @@ from services.keys.local_file import LocalFileProvider, create_key_file
 from services.keys.material import Purpose
 from services.keys.provider import KeyProvider, KeyProviderUnavailable
 from services.keys.store import GlobalKeyStore
-from tests.integration.postgres import APP, Database
+from tests.integration.postgres import ADMIN, APP, Database
 from tests.integration.waiting import until
 from tests.integration.wire import Wire
 
@@ -43,11 +45,13 @@ class FailingProvider:
     def __init__(self, inner: KeyProvider) -> None:
         self._inner = inner
         self.away = False
+        self.asked = 0
 
     async def wrap(self, plain: bytes, context: Mapping[str, str]) -> bytes:
         return await self._inner.wrap(plain, context)
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        self.asked += 1
         if self.away:
             raise KeyProviderUnavailable("away")
         return await self._inner.unwrap(wrapped, context)
@@ -79,6 +83,16 @@ class Keys:
         async with self.database.session() as session:
             cursor = await session.execute(statement, values)
             return await cursor.fetchall() if cursor.description else []
+
+    async def publish(self, keyring: Keyring, purpose: Purpose) -> DataKey:
+        key = await keyring.make(purpose)
+        async with self.database.cluster(ADMIN) as cluster, cluster.write() as connection:
+            assert await data_keys.publish(connection, key)
+        return key
+
+    async def activate(self, key: DataKey) -> bool:
+        async with self.database.cluster(ADMIN) as cluster, cluster.write() as connection:
+            return await data_keys.activate(connection, key.id, key.purpose)
 
     async def stored(self) -> list[dict[str, Any]]:
         return await self.execute("SELECT * FROM docshard.data_keys ORDER BY created_at")
@@ -198,6 +212,61 @@ async def test_keys_of_another_provider_and_of_newer_releases_are_left_alone(key
     await keys.execute(STRANGE)
     await keyring.refresh()
     assert len(keyring.held(Purpose.FIELD_ENCRYPTION)) == 1
+    (foreign,) = [row["id"] for row in await keys.stored() if row["provider"] == "elsewhere"]
+    with pytest.raises(KeysUnavailable) as refusal:
+        await keyring.find(foreign)
+    assert "elsewhere" in str(refusal.value.__cause__)
+
+
+async def test_a_published_key_opens_and_makes_nothing_until_it_is_in_use(keys: Keys) -> None:
+    ours = await keys.loaded()
+    old = ours.current(Purpose.FIELD_ENCRYPTION)
+    key = await keys.publish(ours, Purpose.FIELD_ENCRYPTION)
+    await ours.load()
+    assert ours.current(Purpose.FIELD_ENCRYPTION) == old
+    published = await ours.find(key.id)
+    assert published is not None
+    assert published.published
+
+    assert await keys.activate(key)
+    await ours.load()
+    assert ours.current(Purpose.FIELD_ENCRYPTION).id == key.id
+    assert not await keys.activate(key)
+    assert len(await keys.stored()) == len(Purpose) + 1
+
+
+async def test_one_key_of_a_purpose_waits_and_one_is_in_use(keys: Keys) -> None:
+    keyring = await keys.loaded()
+    await keys.publish(keyring, Purpose.JWT_SIGNING)
+    another = await keyring.make(Purpose.JWT_SIGNING)
+    async with keys.database.cluster(ADMIN) as cluster, cluster.write() as connection:
+        assert not await data_keys.publish(connection, another)
+        assert not await data_keys.insert(connection, another)
+
+
+async def test_a_key_that_cannot_be_fetched_is_not_called_unknown(keys: Keys) -> None:
+    """A value behind it is not broken, and must not be taken for that."""
+    ours = await keys.loaded()
+    key = await keys.publish(ours, Purpose.FIELD_ENCRYPTION)
+    keys.provider.away, keys.clock.now = True, 2
+    with pytest.raises(KeysUnavailable) as refusal:
+        await ours.find(key.id)
+    assert str(refusal.value.__cause__) == "away"
+    assert "away" not in refusal.value.detail
+    assert ours.current(Purpose.FIELD_ENCRYPTION)
+
+    keys.provider.away, keys.clock.now = False, 4
+    assert await ours.find(key.id) is not None
+
+
+async def test_an_absent_provider_is_asked_once_for_all_keys(keys: Keys) -> None:
+    """Each question may cost its time-out."""
+    await keys.loaded()
+    keys.provider.away, keys.provider.asked = True, 0
+    with pytest.raises(KeysUnavailable) as refusal:
+        await keys.loaded()
+    assert keys.provider.asked == 1
+    assert str(refusal.value.__cause__) == "away"
 
 
 async def test_fields_open_after_a_rotation(keys: Keys) -> None:

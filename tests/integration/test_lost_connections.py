@@ -37,12 +37,12 @@ class Wired:
 
 
 @pytest.fixture
-async def wired(fleet_dbs: Fleet) -> AsyncIterator[Wired]:
-    client_id = await fleet_dbs.tenant()
-    async with Wire(fleet_dbs.shards["shard-1"].address).up() as wire:
-        async with fleet_dbs.global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
+async def wired(own_fleet: Fleet) -> AsyncIterator[Wired]:
+    client_id = await own_fleet.tenant()
+    async with Wire(own_fleet.shards["shard-1"].address).up() as wire:
+        async with own_fleet.global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
             await shard_catalog.register(connection, "shard-1", [wire.address], weight=1)
-        yield Wired(fleet_dbs, wire, client_id)
+        yield Wired(own_fleet, wire, client_id)
 
 
 async def kill_backends(database: Database, role: str = APP) -> int:

@@ -50,6 +50,12 @@ class Directory:
         await until(available)
 
 
+@pytest.fixture
+async def own_data(own_fleet: Fleet) -> AsyncIterator[Data]:
+    async with own_fleet.data() as data:
+        yield data
+
+
 LIMITS = CacheLimits(entries=3, lease_seconds=2, stale_seconds=60)
 
 
@@ -186,35 +192,33 @@ async def set_revision(fleet: Fleet, name: str, revision: str | None) -> None:
         await shard_catalog.set_revision(connection, name, revision)
 
 
-async def test_a_shard_with_an_older_schema_serves_nobody(
-    fleet_dbs: Fleet, fleet_data: Data
-) -> None:
-    client_id, neighbour = await fleet_dbs.tenant("shard-1"), await fleet_dbs.tenant("shard-2")
-    await set_revision(fleet_dbs, "shard-1", None)
-    await fleet_data.registry.refresh()
+async def test_a_shard_with_an_older_schema_serves_nobody(own_fleet: Fleet, own_data: Data) -> None:
+    client_id, neighbour = await own_fleet.tenant("shard-1"), await own_fleet.tenant("shard-2")
+    await set_revision(own_fleet, "shard-1", None)
+    await own_data.registry.refresh()
     with pytest.raises(ShardBehind, match="shard-1"):
-        await fleet_data.tenants.read(client_id, look(uuid4()))
-    assert fleet_data.registry.any_cluster("shard-1").available
-    assert await fleet_data.tenants.read(neighbour, look(uuid4())) is None
+        await own_data.tenants.read(client_id, look(uuid4()))
+    assert own_data.registry.any_cluster("shard-1").available
+    assert await own_data.tenants.read(neighbour, look(uuid4())) is None
 
-    await set_revision(fleet_dbs, "shard-1", HISTORY.head)
-    await fleet_data.registry.refresh()
-    assert await fleet_data.tenants.read(client_id, look(uuid4())) is None
+    await set_revision(own_fleet, "shard-1", HISTORY.head)
+    await own_data.registry.refresh()
+    assert await own_data.tenants.read(client_id, look(uuid4())) is None
 
 
 async def test_a_newer_schema_than_the_codes_is_no_reason_to_refuse(
-    fleet_dbs: Fleet, fleet_data: Data
+    own_fleet: Fleet, own_data: Data
 ) -> None:
-    client_id = await fleet_dbs.tenant("shard-1")
-    await set_revision(fleet_dbs, "shard-1", "9999")
-    await fleet_data.registry.refresh()
-    assert await fleet_data.tenants.read(client_id, look(uuid4())) is None
+    client_id = await own_fleet.tenant("shard-1")
+    await set_revision(own_fleet, "shard-1", "9999")
+    await own_data.registry.refresh()
+    assert await own_data.tenants.read(client_id, look(uuid4())) is None
 
 
-async def test_the_set_of_shards_follows_the_catalog(fleet_dbs: Fleet, fleet_data: Data) -> None:
-    registry = fleet_data.registry
+async def test_the_set_of_shards_follows_the_catalog(own_fleet: Fleet, own_data: Data) -> None:
+    registry = own_data.registry
     assert [shard.name for shard in registry.shards()] == ["shard-1", "shard-2"]
-    async with fleet_dbs.global_db.session() as session:
+    async with own_fleet.global_db.session() as session:
         await session.execute(
             "UPDATE docshard.shards SET status = 'draining' WHERE name = 'shard-1'"
         )
@@ -230,14 +234,14 @@ async def test_the_set_of_shards_follows_the_catalog(fleet_dbs: Fleet, fleet_dat
             registry.cluster("shard-1")
 
 
-async def test_a_shard_that_moves_house_is_found_there(fleet_dbs: Fleet, fleet_data: Data) -> None:
-    client_id = await fleet_dbs.tenant("shard-1")
-    old = fleet_data.registry.cluster("shard-1")
-    async with Wire(fleet_dbs.shards["shard-1"].address).up() as wire:
-        async with fleet_dbs.global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
+async def test_a_shard_that_moves_house_is_found_there(own_fleet: Fleet, own_data: Data) -> None:
+    client_id = await own_fleet.tenant("shard-1")
+    old = own_data.registry.cluster("shard-1")
+    async with Wire(own_fleet.shards["shard-1"].address).up() as wire:
+        async with own_fleet.global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
             await shard_catalog.register(connection, "shard-1", [wire.address], weight=1)
-        await fleet_data.registry.refresh()
-        assert fleet_data.registry.cluster("shard-1") is not old
+        await own_data.registry.refresh()
+        assert own_data.registry.cluster("shard-1") is not old
         before = len(wire.requests)
-        assert await fleet_data.tenants.read(client_id, look(uuid4())) is None
+        assert await own_data.tenants.read(client_id, look(uuid4())) is None
         assert len(wire.requests) > before

@@ -17,9 +17,9 @@ from shards.residency import Fenced, NotResident, StaleEpoch, refusals
 from shards.search import Search
 from shards.tenants import TenantRead
 from tests.integration.crowd import ACTIONS, MIME_TYPES, Crowd, newest_first
-from tests.integration.explaining import Explaining, explaining
+from tests.integration.explaining import Explaining
+from tests.integration.library import reading
 from tests.integration.moving import set_state
-from tests.integration.postgres import APP
 
 pytestmark = pytest.mark.versions
 
@@ -32,7 +32,7 @@ CARELESS = """
 
 @pytest.fixture
 async def session(crowd: Crowd) -> AsyncIterator[Explaining]:
-    async with await explaining(crowd.shard.conninfo(APP)) as connection:
+    async with await reading(crowd.shard) as connection:
         connection.prepare_threshold = 1
         yield connection
 

@@ -138,12 +138,12 @@ async def test_the_wait_at_a_fence_is_bounded(fleet_dbs: Fleet) -> None:
             assert 0.3 <= time.monotonic() - begun < 1.5
 
 
-async def test_the_wait_behind_a_mover_that_hangs_is_bounded(fleet_dbs: Fleet) -> None:
+async def test_the_wait_behind_a_mover_that_hangs_is_bounded(own_fleet: Fleet) -> None:
     """It holds the tenant's lock and does not commit: lock_timeout ends each attempt."""
-    shard, client_id = fleet_dbs.shards["shard-1"], await fleet_dbs.tenant()
+    shard, client_id = own_fleet.shards["shard-1"], await own_fleet.tenant()
     shard.set_deadline(APP, "lock_timeout", "300ms")
     bounds = Bounds(fence=FenceLimits(wait_seconds=0.5))
-    async with fleet_dbs.data(bounds) as data, shard.session() as source:
+    async with own_fleet.data(bounds) as data, shard.session() as source:
         begun = time.monotonic()
         async with fencing(source, client_id):
             with pytest.raises(TenantMoving):

@@ -73,6 +73,37 @@ def test_the_policy_refuses(password: str) -> None:
     assert refusal.value.errors[0].pointer == "/new_password"
 
 
-@pytest.mark.parametrize("password", ["twelve chars", "é" * 12, "a" * 1024, "\U0001f600" * 12])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password1234",
+        "Letmeinletmein",
+        "123456789012",
+        "é" * 12,
+        "xyxyxyxyxyxyxy",
+        "qwertyuiopas",
+        "zyxwvutsrqponm",
+        "  !iloveyou!  2024",
+        "ada.lovelace rules",
+        "rules, ADA.LOVELACE",
+    ],
+)
+def test_the_policy_refuses_what_guessers_try(password: str) -> None:
+    with pytest.raises(InvalidRequest):
+        check_policy(password, email="Ada.Lovelace@example.org")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "twelve chars",
+        GOOD,
+        "".join(chr(0xE0 + at) for at in range(12)),
+        "mixed 字 and 😀 signs",
+        "password is a word in here",
+        "bo is short, and inside",
+        "-".join(map(str, range(265)))[:1024],
+    ],
+)
 def test_the_policy_admits(password: str) -> None:
-    check_policy(password)
+    check_policy(password, email="bo@example.org")

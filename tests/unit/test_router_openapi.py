@@ -20,6 +20,10 @@ OPERATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+# Public calls that are refused without what proves who is calling.
+PROVING = {"login", "refresh", "redeem_password_link"}
+
+
 def test_the_committed_file_is_current() -> None:
     assert COMMITTED.read_bytes() == render(), "run: python -m router.openapi > openapi.json"
 
@@ -52,12 +56,12 @@ def test_every_operation_says_who_may_call_it(name: str) -> None:
     operation = OPERATIONS[name]
     public = operation["x-permission"] == "<public>"
     assert operation["security"] == ([] if public else [{"bearer": []}])
-    assert public == ("401" not in operation["responses"]) or name == "login"
+    assert public == ("401" not in operation["responses"]) or name in PROVING
 
 
 def test_what_is_public_is_a_short_list() -> None:
     public = {name for name, one in OPERATIONS.items() if one["x-permission"] == "<public>"}
-    assert public == {"login", "get_jwks"}
+    assert public == {*PROVING, "get_jwks"}
 
 
 def test_all_references_resolve() -> None:

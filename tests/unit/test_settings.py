@@ -3,7 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from services.settings import DatabaseRole, Environment, SettingMissing, Settings
+from services.settings import (
+    DatabaseRole,
+    Environment,
+    KeyProviderName,
+    SettingMissing,
+    Settings,
+)
 
 ENVIRONMENT = {
     "DOCSHARD_ENV": "development",
@@ -66,6 +72,27 @@ def test_production_refuses_the_local_key_file(environment: pytest.MonkeyPatch) 
         Settings()
 
 
+def test_development_takes_the_local_file_unless_told_otherwise(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert Settings().chosen_key_provider() is KeyProviderName.LOCAL_FILE
+    environment.setenv("DOCSHARD_KEY_PROVIDER", "vault-transit")
+    assert Settings().chosen_key_provider() is KeyProviderName.VAULT_TRANSIT
+
+
+def test_production_takes_what_it_is_told_and_no_file(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DOCSHARD_ENV", "production")
+    with pytest.raises(SettingMissing, match="DOCSHARD_KEY_PROVIDER"):
+        Settings().chosen_key_provider()
+    environment.setenv("DOCSHARD_KEY_PROVIDER", "aws-kms")
+    environment.setenv("DOCSHARD_KMS_KEY_ID", "arn:aws:kms:eu-central-1:1:key/1")
+    assert Settings().chosen_key_provider() is KeyProviderName.AWS_KMS
+    assert Settings().kms.key_id == "arn:aws:kms:eu-central-1:1:key/1"
+    environment.setenv("DOCSHARD_KEY_PROVIDER", "local-file")
+    with pytest.raises(ValidationError, match="local-file"):
+        Settings()
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -73,6 +100,8 @@ def test_production_refuses_the_local_key_file(environment: pytest.MonkeyPatch) 
         ("DOCSHARD_GLOBAL_NODES", "not json"),
         ("DOCSHARD_GLOBAL_NODES", '[{"name":"a","host":"b","port":70000}]'),
         ("DOCSHARD_ENV", "staging"),
+        ("DOCSHARD_KEY_PROVIDER", "a-safe-place"),
+        ("DOCSHARD_VAULT_TRANSIT_KEY", "../sys/seal"),
         ("DOCSHARD_MAX_JSON_BODY_BYTES", "0"),
         ("DOCSHARD_S3_ENDPOINT", "127.0.0.1:8333"),
     ],

@@ -22,9 +22,5 @@ def upgrade(run: RunSql) -> None:
     run("0002_search.sql")
 
 
-def prepare_downgrade(run: RunSql) -> None:
-    run("0002_down_indexes.sql")
-
-
 def downgrade(run: RunSql) -> None:
     run("0002_down.sql")

@@ -1,0 +1,44 @@
+"""Tables and migrations say the same, in both schemas."""
+
+import pytest
+import sqlalchemy as sa
+
+import global_db.move_tables
+import global_db.session_tables
+import global_db.tables
+import shards.tables
+from tests.integration.postgres import SUPERUSER, Postgres
+from tests.migration import catalog
+
+pytestmark = pytest.mark.versions
+
+
+@pytest.mark.parametrize(
+    ("metadata", "template"),
+    [
+        (global_db.tables.METADATA, "template_global"),
+        (shards.tables.METADATA, "template_shard"),
+    ],
+    ids=["global", "shard"],
+)
+def test_replayed_migrations_make_the_tables_that_statements_are_built_from(
+    postgres: Postgres, metadata: sa.MetaData, template: str
+) -> None:
+    with postgres.database() as empty, postgres.database(template) as migrated:
+        engine = sa.create_engine(
+            sa.URL.create(
+                "postgresql+psycopg",
+                SUPERUSER,
+                postgres.password,
+                "127.0.0.1",
+                postgres.port,
+                empty.name,
+            ),
+            poolclass=sa.NullPool,
+        )
+        metadata.create_all(engine)
+        made = catalog.read(empty, catalog.TABLES)
+        replayed = catalog.read(migrated, catalog.TABLES)
+    assert len(made["columns"]) > 40
+    for kind in made:
+        assert made[kind] == replayed[kind], set(made[kind]) ^ set(replayed[kind])
