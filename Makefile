@@ -12,7 +12,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture check check-lock load bench \
-	bench-quick help fmt lock install
+	bench-quick bench-search help fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: $(INSTALLED)  ## Measure what the fence costs.
 
 bench-quick: $(INSTALLED)  ## Print the ratios in under a minute; fail when a goal is missed.
 	$(BIN)/python -m loadtests.bench --rounds 5 --seconds 0.3
+
+bench-search: $(INSTALLED)  ## Measure every kind of list and search page at a million documents.
+	$(BIN)/python -m loadtests.bench.search
 
 fmt: $(INSTALLED)  ## Format the code and mend what the linter can mend.
 	$(BIN)/ruff format $(SOURCES)

@@ -240,20 +240,29 @@ def restore_document(client_id: UUID, document_id: UUID) -> Call[Document]:
 def list_documents(
     client_id: UUID,
     *,
+    q: str | None = None,
     mime_type: str | None = None,
     metadata: Metadata | None = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
     deleted: str | None = None,
+    sort: str | None = None,
     limit: int = 200,
 ) -> Call[Page[Document]]:
-    """List documents. `limit` is the size of a page; pages are fetched as they are needed."""
+    """List documents, or search them by name with `q`, best first and forgiving typing errors.
+
+    `metadata` must be contained; `created_after` is inclusive, `created_before` exclusive;
+    `deleted` is "include" or "only"; `sort` is created_at, original_name or updated_at, descending
+    with a "-" before it. `limit` is the size of a page; pages are fetched as they are needed.
+    """
     params = _query(
+        q=q,
         mime_type=mime_type,
         metadata=_compact(metadata),
         created_after=_instant(created_after),
         created_before=_instant(created_before),
         deleted=deleted,
+        sort=sort,
         limit=limit,
     )
     return Call("GET", _documents(client_id), json_as(Page[Document]), client_id, params=params)

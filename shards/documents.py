@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from global_db.columns import living
 from global_db.connection import Row
-from global_db.statement import ReadStatement, write
+from global_db.statement import write
 from shards.residency import entered, entered_read
 from shards.tables import documents
 from shards.tenants import TenantRead, TenantWrite
-
-Deleted = Literal["exclude", "include", "only"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +39,6 @@ class Document:
     deleted_at: datetime | None
     legal_hold: bool = False
     retain_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentFilter:
-    """Which documents a list holds; None means any."""
-
-    deleted: Deleted = "exclude"
-    mime_type: str | None = None
 
 
 _ID = sa.bindparam("id", type_=sa.Uuid)
@@ -96,34 +84,6 @@ async def update(tenant: TenantWrite, document: Document) -> None:
     await tenant.send(
         _UPDATE, document_id=document.id, **{name: values[name] for name in _CHANGING}
     )
-
-
-async def newest(
-    tenant: TenantRead, wanted: DocumentFilter, before: UUID | None, limit: int
-) -> list[Document]:
-    """A page of documents, newest first, from behind `before`.
-
-    Ids are UUIDv7, so their order is the order of creation and the key of the page.
-    """
-    statement = _page(wanted.deleted, wanted.mime_type is not None, before is not None)
-    rows = await tenant.all(statement, mime_type=wanted.mime_type, before=before, limit=limit)
-    return [Document(**row) for row in rows]
-
-
-@lru_cache(maxsize=32)
-def _page(deleted: Deleted, by_mime_type: bool, further: bool) -> ReadStatement:
-    """The list's statement for one combination of filters, compiled once for each."""
-    query = sa.select(documents).where(documents.c.client_id == entered)
-    if deleted == "exclude":
-        query = query.where(living(documents))
-    elif deleted == "only":
-        query = query.where(~living(documents))
-    if by_mime_type:
-        query = query.where(documents.c.mime_type == sa.bindparam("mime_type", type_=sa.Text))
-    if further:
-        query = query.where(documents.c.id < sa.bindparam("before", type_=sa.Uuid))
-    query = query.order_by(documents.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer))
-    return entered_read(query, order_by=[sa.desc("id")])
 
 
 def _values(document: Document) -> dict[str, Any]:

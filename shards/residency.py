@@ -15,7 +15,7 @@ import psycopg
 import sqlalchemy as sa
 
 from global_db.connection import ReadConnection, WriteConnection
-from global_db.statement import ReadStatement, read, write
+from global_db.statement import ReadStatement, read, read_by_value, write
 from shards.tables import residency
 
 
@@ -52,19 +52,23 @@ _STATE = read(
 
 
 def entered_read(
-    query: sa.Select[Any] | sa.CompoundSelect[Any], order_by: Sequence[sa.ColumnElement[Any]] = ()
+    query: sa.Select[Any] | sa.CompoundSelect[Any],
+    order_by: Sequence[sa.ColumnElement[Any]] = (),
+    *,
+    prepared: bool = True,
 ) -> ReadStatement:
     """A read of one tenant that enters in the same statement.
 
     `query` must compare its tables' client_id with `entered`. `order_by` repeats the order of
-    `query` by column labels, since a join promises none.
+    `query` by column labels, since a join promises none. `prepared=False` as in
+    `read_by_value`.
     """
     # OFFSET 0 keeps the planner from merging the two levels. Merged they are a mere product, whose
     # order is a matter of cost; apart, the inner one cannot begin before `entered` is known.
     rows = query.offset(sa.literal_column("0")).lateral("rows")
-    return read(
-        sa.select(rows).select_from(entered.scalar_alias).join(rows, sa.true()).order_by(*order_by)
-    )
+    entering = sa.select(rows).select_from(entered.scalar_alias).join(rows, sa.true())
+    build = read if prepared else read_by_value
+    return build(entering.order_by(*order_by))
 
 
 async def enter_write(connection: WriteConnection, client_id: UUID, epoch: int) -> Any:

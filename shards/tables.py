@@ -6,6 +6,7 @@ registry of what belongs to a tenant: what is fenced, secured, moved, exported a
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -67,19 +68,21 @@ documents = sa.Table(
         name="content",
     ),
 )
-sa.Index(
-    "idx_documents_living",
-    documents.c.client_id,
-    documents.c.id,
-    postgresql_where=living(documents),
-)
-sa.Index(
-    "idx_documents_deleted",
-    documents.c.client_id,
-    documents.c.id,
-    postgresql_where=~living(documents),
-)
-sa.Index("idx_documents_mime_type", documents.c.client_id, documents.c.mime_type, documents.c.id)
+_SORTS: dict[str, list[sa.ColumnElement[Any]]] = {
+    "created_at": [documents.c.created_at],
+    "updated_at": [documents.c.updated_at],
+    "original_name": [sa.collate(documents.c.original_name, "C")],
+    "mime_type": [documents.c.mime_type, documents.c.created_at],
+}
+for _alive, _which in ((living(documents), "living"), (~living(documents), "deleted")):
+    for _sorted, _keys in _SORTS.items():
+        sa.Index(
+            f"idx_documents_{_which}_{_sorted}",
+            documents.c.client_id,
+            *_keys,
+            documents.c.id,
+            postgresql_where=_alive,
+        )
 sa.Index(
     "idx_documents_name",
     documents.c.client_id,

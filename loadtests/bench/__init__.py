@@ -1,6 +1,7 @@
 """Benchmarks: what a part of the design costs, as a ratio of two forms measured in one run.
 
     python -m loadtests.bench
+    python -m loadtests.bench.search
 
 Unlike the load tests they look inside: they run SQL on the databases of a throwaway fleet, which
 `docshard up` made for them with the schemas of the service.

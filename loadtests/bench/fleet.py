@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from loadtests.target import parse
+from loadtests.target import Target, find_target, parse
 
 _PRIMARY = "shard-1-primary"
 
@@ -28,6 +28,8 @@ class Shard:
     port: str
     variables: Mapping[str, str]
     """The services' environment: the roles' passwords."""
+    target: Target
+    """The router in front of it, and its administrator."""
 
     def conninfo(self, role: str, password: str) -> str:
         """How to connect as this role, whose password is in the variable of this name."""
@@ -49,7 +51,7 @@ def throwaway_shard() -> Iterator[Shard]:
             _docshard(environment, "up", "--no-demo")
             status = json.loads(_docshard(environment, "status", "-o", "json"))
             variables = parse((home / "service.env").read_text())
-            yield Shard(*_address(status), variables)
+            yield Shard(*_address(status), variables, find_target({"DOCSHARD_HOME": str(home)}))
         finally:
             if home.exists():
                 _docshard(environment, "clean-data", "--confirm", str(home))

@@ -16,6 +16,7 @@ from router.models.fields import (
     MimeType,
     OriginalName,
     PageQuery,
+    SearchText,
     Sha256Hex,
     Shown,
     Size,
@@ -132,8 +133,36 @@ class Deleted(StrEnum):
     ONLY = "only"
 
 
-class DocumentQuery(PageQuery):
-    """Which documents to list."""
+class DocumentSort(StrEnum):
+    """The order of a list; `-` is descending. Names go by code point."""
 
+    CREATED_AT = "created_at"
+    NEWEST = "-created_at"
+    ORIGINAL_NAME = "original_name"
+    ORIGINAL_NAME_REVERSED = "-original_name"
+    UPDATED_AT = "updated_at"
+    LAST_UPDATED = "-updated_at"
+
+
+class DocumentQuery(PageQuery):
+    """Which documents to list, and in which order."""
+
+    q: SearchText | None = Field(
+        default=None,
+        description="Documents whose names hold all these words, or resemble them: typing errors "
+        "are forgiven. Best first, unless `sort` says otherwise.",
+        examples=["quartely report"],
+    )
     mime_type: MimeType | None = None
+    metadata: str | None = Field(
+        default=None,
+        max_length=4096,
+        description="A JSON object: documents whose metadata contain it.",
+        examples=['{"project":"harbour"}'],
+    )
+    created_after: Instant | None = Field(default=None, description="Inclusive.")
+    created_before: Instant | None = Field(default=None, description="Exclusive.")
     deleted: Deleted | None = None
+    sort: DocumentSort | None = Field(
+        default=None, description="Newest first when neither this nor `q` is given."
+    )

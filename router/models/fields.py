@@ -97,6 +97,9 @@ OriginalName = Annotated[
 Label = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
 ]
+SearchText = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+]
 MimeType = Annotated[str, StringConstraints(max_length=255, pattern=MEDIA_TYPE)]
 ClientCode = Annotated[
     str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")

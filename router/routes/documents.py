@@ -21,6 +21,7 @@ from router.models.documents import (
 )
 from router.models.uploads import DocumentMade
 from router.parameters import ClientId, DocumentId, IdempotencyKey, IfMatch, IfNoneMatch
+from router.routes.clients import containment
 from router.routes.replies import (
     CONSISTENCY_TOKEN,
     ETAG,
@@ -41,7 +42,9 @@ from router.security import Tenant
 from services.committed import Committed
 from services.pages import Page, PageRequest
 from services.tenant import documents, purge, uploads
-from services.tenant.documents import Document, DocumentFilter, NewDocument
+from services.tenant.document_lists import DocumentFilter, DocumentList
+from services.tenant.document_lists import list_documents as list_page
+from services.tenant.documents import Document, NewDocument
 from services.tenant.tickets import Intent
 
 api = Api("Documents")
@@ -108,7 +111,7 @@ async def head_document(
         (
             Answer(
                 200,
-                "Documents, newest first.",
+                "Documents. A page may be short, or even empty, and yet have a next one.",
                 DocumentPage,
                 examples.page(examples.DOCUMENT),
                 headers=LINK | SERVED_BY,
@@ -120,13 +123,22 @@ async def head_document(
 async def list_documents(
     call: Call, client_id: ClientId, query: Annotated[DocumentQuery, Query()]
 ) -> Page[Document]:
-    """List documents, newest first."""
+    """List or search documents.
+
+    Filters narrow each other. A cursor belongs to its filters and its order.
+    """
     wanted = DocumentFilter(
-        deleted=query.deleted.value if query.deleted else "exclude", mime_type=query.mime_type
+        deleted=query.deleted.value if query.deleted else "exclude",
+        mime_type=query.mime_type,
+        q=query.q,
+        metadata=None if query.metadata is None else containment(query.metadata) or None,
+        created_after=query.created_after,
+        created_before=query.created_before,
     )
+    asked = DocumentList(wanted, query.sort.value if query.sort else None)
     request = PageRequest(query.limit, query.cursor)
     from_primary(call)
-    return linked(call, await documents.list_newest(call.resources, call.tenant, wanted, request))
+    return linked(call, await list_page(call.resources, call.tenant, asked, request))
 
 
 @api.route(

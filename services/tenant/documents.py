@@ -12,10 +12,8 @@ from pydantic import TypeAdapter
 from services.access.admission import TenantAccess
 from services.audit import record
 from services.committed import Committed, read, write
-from services.cursor import ListScope
 from services.errors import Conflict, Forbidden, NotFound, Retained
 from services.idempotency import key_for, once_in_tenant
-from services.pages import Page, PageRequest, page_of, start_of
 from services.resources import Resources
 from services.tenant.document_state import (
     NewDocument,
@@ -28,7 +26,7 @@ from services.tenant.document_state import (
 )
 from services.tenant.merge_patch import merge_patch
 from shards import documents
-from shards.documents import Deleted, Document, DocumentFilter
+from shards.documents import Document
 from shards.tenants import TenantRead, TenantWrite
 
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
@@ -112,30 +110,6 @@ async def get(
     return document
 
 
-async def list_newest(
-    resources: Resources, access: TenantAccess, wanted: DocumentFilter, request: PageRequest
-) -> Page[Document]:
-    """A page of documents, newest first.
-
-    Raises:
-        InvalidCursor.
-    """
-    scope = ListScope(
-        "documents",
-        access.client_id,
-        {"deleted": wanted.deleted, "mime_type": wanted.mime_type},
-    )
-    cursors = resources.secrets.cursors
-    position = await start_of(cursors, scope, request)
-    before = None if position is None else UUID(position[0])
-
-    async def work(tenant: TenantRead) -> list[Document]:
-        return await documents.newest(tenant, wanted, before, request.limit + 1)
-
-    rows = await read(resources, access.client_id, work)
-    return page_of(rows, request, lambda last: cursors.encode(scope, (str(last.id),)))
-
-
 async def update(
     resources: Resources,
     access: TenantAccess,
@@ -213,16 +187,13 @@ async def _store(
 
 
 __all__ = [
-    "Deleted",
     "Document",
-    "DocumentFilter",
     "DocumentPatch",
     "NewDocument",
     "Precondition",
     "create",
     "delete",
     "get",
-    "list_newest",
     "restore",
     "update",
 ]

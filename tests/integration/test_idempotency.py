@@ -14,9 +14,9 @@ from global_db.cluster import Cluster
 from global_db.errors import LockNotAvailable
 from global_db.idempotency import IdempotencyKey, KeyInProgress, Stored
 from services.resources import Data
-from shards import documents
 from shards import idempotency as tenant_keys
-from shards.documents import DocumentFilter
+from shards.document_query import DocumentFilter
+from shards.search import Search
 from shards.tenants import TenantWrite
 from tests.integration.databases import Fleet
 from tests.integration.postgres import APP, Database
@@ -54,9 +54,10 @@ def effect(
 
 async def number_of_documents(data: Data, client_id: UUID) -> int:
     found = await data.tenants.read(
-        client_id, lambda tenant: documents.newest(tenant, DocumentFilter(), None, 100)
+        client_id,
+        lambda tenant: Search(tenant, DocumentFilter(), "-created_at", 100).page(None),
     )
-    return len(found)
+    return len(found.documents)
 
 
 async def test_twenty_at_once_have_one_effect(fleet_dbs: Fleet, fleet_data: Data) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from itertools import combinations, product
-from typing import Any, get_args
+from itertools import combinations
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,13 +12,14 @@ from global_db.connection import ReadConnection
 from global_db.directory import Placement
 from shards import audit, documents, versions
 from shards.audit import AuditFilter, AuditPosition
-from shards.documents import Deleted, DocumentFilter
+from shards.document_query import DocumentFilter
 from shards.residency import Fenced, NotResident, StaleEpoch, refusals
+from shards.search import Search
 from shards.tenants import TenantRead
 from tests.integration.crowd import ACTIONS, MIME_TYPES, Crowd, newest_first
-from tests.integration.explaining import Explaining, explaining, nodes
+from tests.integration.explaining import Explaining
+from tests.integration.library import reading
 from tests.integration.moving import set_state
-from tests.integration.postgres import APP
 
 pytestmark = pytest.mark.versions
 
@@ -31,7 +32,7 @@ CARELESS = """
 
 @pytest.fixture
 async def session(crowd: Crowd) -> AsyncIterator[Explaining]:
-    async with await explaining(crowd.shard.conninfo(APP)) as connection:
+    async with await reading(crowd.shard) as connection:
         connection.prepare_threshold = 1
         yield connection
 
@@ -62,33 +63,6 @@ async def test_one_document(session: Explaining, crowd: Crowd) -> None:
 async def test_one_document_by_a_plan_for_any_tenant(session: Explaining, crowd: Crowd) -> None:
     await session.execute("SET plan_cache_mode = force_generic_plan")
     await test_one_document(session, crowd)
-
-
-async def test_pages_of_documents(session: Explaining, crowd: Crowd) -> None:
-    for client_id in tenants(crowd):
-        rows = await crowd.rows("documents", client_id)
-        rows.sort(key=lambda row: row["id"], reverse=True)
-        before = rows[len(rows) // 2]["id"] if rows else uuid4()
-        for deleted, mime_type, start in product(
-            get_args(Deleted), (None, MIME_TYPES[1]), (None, before)
-        ):
-            page = await documents.newest(
-                reader(session, client_id), DocumentFilter(deleted, mime_type), start, PAGE
-            )
-            wanted = [
-                row["id"]
-                for row in rows
-                if deleted == "include" or (row["deleted_at"] is None) == (deleted == "exclude")
-                if mime_type in (None, row["mime_type"])
-                if start is None or row["id"] < start
-            ]
-            assert [document.id for document in page] == wanted[:PAGE]
-    crowd.check(session)
-    if crowd.large and crowd.analyzed:
-        # The order comes from the index: a page costs its own rows and no others.
-        limits = [n for plan in session.plans for n in nodes(plan) if n["Node Type"] == "Limit"]
-        assert limits
-        assert not any(n["Node Type"] == "Sort" for limit in limits for n in nodes(limit))
 
 
 async def test_versions(session: Explaining, crowd: Crowd) -> None:
@@ -165,7 +139,9 @@ async def refused(session: Explaining, client_id: UUID, epoch: int, error: type[
     reads = reader(session, client_id, epoch)
     for attempt in (
         documents.get(reads, uuid4()),
-        documents.newest(reads, DocumentFilter(), None, PAGE),
+        Search(reads, DocumentFilter(), "-created_at", PAGE).page(None),
+        Search(reads, DocumentFilter(q="file"), "relevance", PAGE).page(None),
+        Search(reads, DocumentFilter(metadata={"a": 1}), "original_name", PAGE).page(None),
         versions.get(reads, uuid4(), 1),
         versions.newest(reads, uuid4(), None, PAGE),
         audit.newest(reads, AuditFilter(), None, PAGE),

@@ -121,7 +121,12 @@ async def test_nobody_may_run_what_passes_the_wall(module_shard: ShardDatabase) 
           FROM pg_proc p WHERE pronamespace = 'docshard'::regnamespace AND prosecdef
         """,
     )
-    assert {name for name, _, _ in found} == {"admit", "make_audit_partition", "purge_document"}
+    assert {name for name, _, _ in found} == {
+        "admit",
+        "make_audit_partition",
+        "match_documents",
+        "purge_document",
+    }
     assert {(fixed, public) for _, fixed, public in found} == {(True, False)}
 
 

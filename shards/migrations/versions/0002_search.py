@@ -1,6 +1,7 @@
-"""Purge, retention and legal hold; what the bytes of a version look like.
+"""Lists in every order, and search: indexes, and the function that may use them.
 
 Revision ID: 0002
+Revises: 0001
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ branch_labels = None
 depends_on = None
 
 
+def prepare_upgrade(run: RunSql) -> None:
+    run("0002_indexes.sql")
+
+
 def upgrade(run: RunSql) -> None:
-    run("0002_uploads.sql")
-    run("0001_tenant_table.sql", table="purged_blobs")
-    run("0002_purge.sql")
+    run("0002_search.sql")
 
 
 def downgrade(run: RunSql) -> None:

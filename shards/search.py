@@ -1,0 +1,287 @@
+"""Lists of documents in every order and with every filter, a page at a time, each of bounded work.
+
+What decides is what was found, never the planner's statistics:
+
+- *Sorted lists* walk along the index of their sort. Rows that match are common, and the page is
+  soon full; or they are not, and after a short walk others are asked: the indexes by mime type and
+  time, when they leave little, and the GIN indexes, when they know few matches. If all of them know
+  many, the matches lie elsewhere in the order: a longer walk ends the page short, even empty, and
+  the next one goes on from there.
+- *Ranked lists* begin with the newest documents that the filters leave. Are there no others, all
+  are ranked. Else the GIN index gives the names that hold all words, and after them those that
+  resemble the text, when they are few. When they are many, ranking all of them would mean little:
+  they are ranked in slices, newest first.
+
+Either way every document comes exactly once. A `Place` remembers which way was taken, so that the
+next page takes it at once. Nothing that is inserted meanwhile shifts a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from global_db.connection import Row
+from global_db.statement import ReadStatement
+from shards import document_statements as statements
+from shards.document_query import DocumentFilter, Match, Place, Shape, Sort, Way, after
+from shards.documents import Document
+from shards.tables import documents
+from shards.tenants import TenantRead
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many rows each way may look at; what one takes is in docs/search.md."""
+
+    probe: int = 1_000
+    """Of a first walk, before others are asked."""
+    walk: int = 2_500
+    """Of a walk when nothing else helps, and of a slice whose names must hold all words."""
+    first: int = 200
+    """Of the newest documents that a search looks at first."""
+    named: int = 800
+    """Of a walk or slice that compares names by similarity, which is dear."""
+    matches: int = 1_000
+    """Of those that the other indexes may give."""
+    ranked: int = 300
+    """Of matches that are ranked together."""
+    common: int = 5
+    """Matches of a first walk from which the GIN indexes are not asked: they know too many."""
+    dense: int = 2
+    """The same, among the newest that a search looks at first."""
+
+
+BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page, and where the next one begins; None after the last."""
+
+    documents: list[Document]
+    next: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A list that is being read: by whom, what, in which order, how many at a time."""
+
+    tenant: TenantRead
+    wanted: DocumentFilter
+    sort: Sort
+    limit: int
+    bounds: Bounds = BOUNDS
+
+    async def page(self, place: Place | None) -> Found:
+        """The page that begins at `place`."""
+        if self.sort == "relevance":
+            return await self._ranked(place)
+        return await self._sorted(place)
+
+    # Sorted lists
+
+    async def _sorted(self, place: Place | None) -> Found:
+        way, key = ("walk", None) if place is None else (place.way, place.key)
+        if not self._shape(self._match, key).loose:
+            return await self._straight(key)
+        patient = place is not None and place.dense
+        if not patient:
+            if way == "walk":
+                short = await self._walk(key, self._bound(self.bounds.probe))
+                if short.next is None or len(short.documents) == self.limit:
+                    return short
+                if len(short.documents) >= self.bounds.common:
+                    patient = True
+            attempts = (self._slice,) if patient else (self._slice, self._index)
+            for attempt in attempts:
+                found = await attempt(key)
+                if found is not None:
+                    return found
+        return await self._walk(key, self._bound(self.bounds.walk), dense=True)
+
+    async def _straight(self, key: _Key) -> Found:
+        statement = statements.straight(self._shape(None, key))
+        return self._found(await self._rows(statement, key, self.limit + 1), "walk")
+
+    async def _walk(self, key: _Key, most: int, *, dense: bool = False) -> Found:
+        shape = self._shape(self._match, key)
+        rows = await self._rows(statements.walk(shape, most), key, most)
+        matches = [row for row in rows if row["matched"]]
+        page = matches[: self.limit]
+        if len(matches) > self.limit:
+            return Found(_documents(page), Place("walk", self._key(page[-1]), dense=dense))
+        if rows and rows[-1]["place"] == most:
+            return Found(_documents(page), Place("walk", self._key(rows[-1]), dense=dense))
+        return Found(_documents(page), None)
+
+    async def _slice(self, key: _Key) -> Found | None:
+        """The page from what the indexes by mime type and time leave, when that is little."""
+        if not self._given - {"metadata"} or self.sort.removeprefix("-") == "created_at":
+            return None
+        most = self._bound(self.bounds.matches)
+        statement = statements.ranked(self._shape(self._match, key), most, most)
+        rows = await self._rows(statement, key, most)
+        if _last(rows) is not None:
+            return None
+        return self._found(self._best(rows), "slice")
+
+    async def _index(self, key: _Key) -> Found | None:
+        """The page from what the GIN indexes know, when that is little."""
+        if not (self.wanted.has_trigram or self.wanted.has_leaf):
+            return None
+        rows = await self._known(self._match, key, self.bounds.matches)
+        return None if rows is None else self._found(rows, "index")
+
+    @property
+    def _match(self) -> Match | None:
+        if self.wanted.q is None:
+            return None
+        return "any" if self.wanted.words else "text"
+
+    # Ranked lists
+
+    async def _ranked(self, place: Place | None) -> Found:
+        if place is None or place.way == "whole":
+            found = await self._first(place)
+            if isinstance(found, Found):
+                return found
+            place = found
+        if place.way == "words":
+            found = await self._phase("words", place)
+            if found.next is not None:
+                return found
+            place = Place("similar", dense=place.dense)
+            if found.documents:
+                # Who found what was asked for does not wait for what only resembles it.
+                return replace(found, next=place)
+        return await self._phase("similar", place)
+
+    async def _first(self, place: Place | None) -> Found | Place:
+        """The page, when the newest are all there are; else where the phases begin."""
+        key, start = (None, None) if place is None else (place.key, place.start)
+        rows = await self._slice_rows("any", key, start, self.bounds.first)
+        newest = _first(rows)
+        if newest is None or _last(rows) is None:
+            return _from(self._found(self._best(rows), "whole"), start, newest)
+        many = newest["strict"] >= self.bounds.dense or not self.wanted.has_trigram
+        alike = newest["alike"] >= self.bounds.dense * 2
+        return Place("words", start=_before(newest) if many else None, dense=alike)
+
+    async def _phase(self, match: Match, place: Place) -> Found:
+        """A page of names that hold all words, or of those that only resemble the text."""
+        if place.start is None and not (match == "similar" and place.dense):
+            # More may have come since the first page; where it began, it goes on.
+            most = self.bounds.ranked if place.key is None else self.bounds.ranked * 4
+            known = await self._known(match, place.key, most)
+            if known is not None:
+                return self._found(known, place.way, dense=place.dense)
+        most = self.bounds.walk if match == "words" else self.bounds.named
+        rows = await self._slice_rows(match, place.key, place.start, most)
+        found = self._found(self._best(rows), place.way, dense=place.dense)
+        end = _last(rows)
+        if found.next is None and end is not None:
+            behind = (end["created_at"], end["id"])
+            return replace(found, next=Place(place.way, start=behind, dense=place.dense))
+        return _from(found, place.start, _first(rows))
+
+    # Statements
+
+    async def _slice_rows(
+        self, match: Match, key: _Key, start: tuple[datetime, UUID] | None, most: int
+    ) -> Sequence[Row]:
+        shape = replace(self._shape(match, key), started=start is not None)
+        statement = statements.ranked(shape, most, self.bounds.ranked)
+        return await self._rows(statement, key, most, start)
+
+    async def _known(self, match: Match | None, key: _Key, most: int) -> list[Row] | None:
+        """What the GIN indexes know; None when that is more than `most`."""
+        rows = await self._rows(statements.indexed(self._shape(match, key)), key, most)
+        if rows and rows[0]["overflow"]:
+            return None
+        return [row for row in rows if row["id"] is not None]
+
+    async def _rows(
+        self,
+        statement: ReadStatement,
+        key: _Key,
+        most: int,
+        start: tuple[datetime, UUID] | None = None,
+    ) -> Sequence[Row]:
+        wanted = self.wanted
+        return await self.tenant.all(
+            statement,
+            q=wanted.q,
+            patterns=[f"%{word}%" for word in wanted.words],
+            **{name: getattr(wanted, name) for name in _FILTERS},
+            **_bound_key("key", key),
+            **_bound_key("start", start),
+            most=most,
+            limit=self.limit + 1,
+        )
+
+    def _shape(self, match: Match | None, key: _Key) -> Shape:
+        sought = self.wanted.has_trigram or match == "similar"
+        further = key is not None
+        return Shape(self.sort, self.wanted.deleted, self._given, match, further, sought=sought)
+
+    @property
+    def _given(self) -> frozenset[str]:
+        return frozenset(name for name in _FILTERS if getattr(self.wanted, name) is not None)
+
+    def _bound(self, most: int) -> int:
+        """Fewer rows when names are compared by similarity; never less than a page."""
+        fewer = min(most, self.bounds.named) if self._match == "any" else most
+        return max(fewer, self.limit + 1)
+
+    def _found(self, rows: Sequence[Row], way: Way, *, dense: bool = False) -> Found:
+        page = rows[: self.limit]
+        more = len(rows) > self.limit
+        place = Place(way, self._key(page[-1]), dense=dense) if more else None
+        return Found(_documents(page), place)
+
+    def _best(self, rows: Sequence[Row]) -> list[Row]:
+        """The matches of a slice in their order; its edges stood apart."""
+        descending = self.sort.startswith("-") or self.sort == "relevance"
+        matches = [row for row in rows if row["matched"]]
+        return sorted(matches, key=self._key, reverse=descending)
+
+    def _key(self, row: Row) -> tuple[Any, UUID]:
+        return row[self.sort.removeprefix("-")], row["id"]
+
+
+_Key = tuple[Any, UUID] | None
+_FILTERS = ("mime_type", "metadata", "created_after", "created_before")
+_NAMES = tuple(column.name for column in documents.columns)
+
+
+def _documents(rows: Sequence[Row]) -> list[Document]:
+    return [Document(**{name: row[name] for name in _NAMES}) for row in rows]
+
+
+def _first(rows: Sequence[Row]) -> Row | None:
+    return next((row for row in rows if row["first"]), None)
+
+
+def _last(rows: Sequence[Row]) -> Row | None:
+    return next((row for row in rows if row["last"]), None)
+
+
+def _before(newest: Row) -> tuple[datetime, UUID]:
+    """The start of a slice that begins with this row."""
+    return newest["created_at"], after(newest["id"])
+
+
+def _from(found: Found, start: tuple[datetime, UUID] | None, newest: Row | None) -> Found:
+    """Keep the next page within the slice of this one, whatever is inserted before it."""
+    if found.next is None or newest is None:
+        return found
+    return replace(found, next=replace(found.next, start=start or _before(newest)))
+
+
+def _bound_key(name: str, key: _Key) -> dict[str, Any]:
+    value, row_id = key or (None, None)
+    return {f"{name}_value": value, f"{name}_id": row_id}
