@@ -91,14 +91,8 @@ def create_document(
 ) -> Call[Document]:
     """Create a document without content, version 0. put_content gives it the first version."""
     fields = _present(original_name=original_name, mime_type=mime_type, metadata=_plain(metadata))
-    return Call(
-        "POST",
-        _documents(client_id),
-        document,
-        client_id,
-        body=fields,
-        headers=_once(idempotency_key),
-    )
+    path, headers = _documents(client_id), _once(idempotency_key)
+    return Call("POST", path, document, client_id, body=fields, headers=headers)
 
 
 def put_content(
@@ -130,13 +124,9 @@ def create_upload(
     *,
     idempotency_key: str | None = None,
 ) -> Call[Upload]:
-    """Announce `size` bytes with this SHA-256 (hexadecimal); answers where to send them.
-
-    Send them to the object store as the answer says, then complete_upload.
-    """
+    """Announce `size` bytes with this SHA-256 (hex). Send them as it says, then complete_upload."""
     body = _present(size=size, checksum_sha256=checksum_sha256, mime_type=mime_type)
-    path = f"{_documents(client_id, document_id)}/uploads"
-    headers = _once(idempotency_key)
+    path, headers = f"{_documents(client_id, document_id)}/uploads", _once(idempotency_key)
     return Call("POST", path, json_as(Upload), client_id, body=body, headers=headers)
 
 

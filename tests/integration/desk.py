@@ -24,7 +24,8 @@ from services.tenant import documents, uploads
 from services.tenant.documents import Document, NewDocument
 from services.tenant.tickets import Granted, Intent
 from services.tenant.versions import Version
-from tests.integration.databases import Fleet
+from tests.integration.databases import Fleet, registered_fleet
+from tests.integration.postgres import Postgres
 
 EVERYTHING = frozenset(
     {"document:read", "document:write", "document:delete", "document:purge", "audit:read"}
@@ -151,12 +152,17 @@ def caller_of(client_id: UUID, permissions: frozenset[str] = EVERYTHING) -> Tena
 
 @pytest.fixture
 async def workplace(
-    fleet_dbs: Fleet, s3_settings: S3Settings, blobs: BlobStore, tmp_path: Path
-) -> Workplace:
-    """A workplace whose bucket exists."""
+    postgres: Postgres,
+    shard_servers: tuple[Postgres, Postgres],
+    blobs: BlobStore,
+    s3_settings: S3Settings,
+    tmp_path: Path,
+) -> AsyncIterator[Workplace]:
+    """A workplace of the test's own; only the bucket is everybody's."""
     key_file = tmp_path / "keys"
     create_key_file(key_file)
-    return Workplace(fleet_dbs, s3_settings, key_file)
+    async with registered_fleet(postgres, shard_servers) as fleet:
+        yield Workplace(fleet, s3_settings, key_file)
 
 
 @pytest.fixture
