@@ -81,7 +81,7 @@ def test_the_tree_holds_no_key_and_no_password() -> None:
 def test_the_tenant_is_set_for_the_transaction_alone() -> None:
     """I4: set for the session it would stay on a pooled connection, for whoever comes next."""
     packages = ("global_db", "shards", "services", "router", "deploy")
-    sources = [path for path in _files() if path.parts[0] in packages]
+    sources = [path for path in _files() if path.relative_to(ROOT).parts[0] in packages]
     text = "\n".join(path.read_text(errors="replace") for path in sources)
     made = re.findall(r"set_config\('app\.[^)]*\)", text)
     assert made
