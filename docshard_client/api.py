@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from docshard_client import operations
+from docshard_client import content_operations, operations
 from docshard_client.call import Call, following
 from docshard_client.exchange import Pause, Session, Step, exchange
 from docshard_client.models import Page
@@ -102,20 +102,20 @@ class Docshard:
     get_placement = _blocking(operations.get_placement)
     create_api_key = _blocking(operations.create_api_key)
     create_document = _blocking(operations.create_document)
-    put_content = _blocking(operations.put_content)
-    create_upload = _blocking(operations.create_upload)
-    complete_upload = _blocking(operations.complete_upload)
-    abort_upload = _blocking(operations.abort_upload)
-    promote_version = _blocking(operations.promote_version)
+    put_content = _blocking(content_operations.put_content)
+    create_upload = _blocking(content_operations.create_upload)
+    complete_upload = _blocking(content_operations.complete_upload)
+    abort_upload = _blocking(content_operations.abort_upload)
+    promote_version = _blocking(content_operations.promote_version)
     purge_document = _blocking(operations.purge_document)
     batch_documents = _blocking(operations.batch_documents)
-    get_content = _blocking(operations.get_content)
+    get_content = _blocking(content_operations.get_content)
     get_document = _blocking(operations.get_document)
     update_document = _blocking(operations.update_document)
     delete_document = _blocking(operations.delete_document)
     restore_document = _blocking(operations.restore_document)
     list_documents = _blocking_pages(operations.list_documents)
-    list_versions = _blocking_pages(operations.list_versions)
+    list_versions = _blocking_pages(content_operations.list_versions)
     list_audit_logs = _blocking_pages(operations.list_audit_logs)
 
     def run(self, call: Call[T]) -> T:
@@ -177,20 +177,20 @@ class AsyncDocshard:
     get_placement = _awaited(operations.get_placement)
     create_api_key = _awaited(operations.create_api_key)
     create_document = _awaited(operations.create_document)
-    put_content = _awaited(operations.put_content)
-    create_upload = _awaited(operations.create_upload)
-    complete_upload = _awaited(operations.complete_upload)
-    abort_upload = _awaited(operations.abort_upload)
-    promote_version = _awaited(operations.promote_version)
+    put_content = _awaited(content_operations.put_content)
+    create_upload = _awaited(content_operations.create_upload)
+    complete_upload = _awaited(content_operations.complete_upload)
+    abort_upload = _awaited(content_operations.abort_upload)
+    promote_version = _awaited(content_operations.promote_version)
     purge_document = _awaited(operations.purge_document)
     batch_documents = _awaited(operations.batch_documents)
-    get_content = _awaited(operations.get_content)
+    get_content = _awaited(content_operations.get_content)
     get_document = _awaited(operations.get_document)
     update_document = _awaited(operations.update_document)
     delete_document = _awaited(operations.delete_document)
     restore_document = _awaited(operations.restore_document)
     list_documents = _awaited_pages(operations.list_documents)
-    list_versions = _awaited_pages(operations.list_versions)
+    list_versions = _awaited_pages(content_operations.list_versions)
     list_audit_logs = _awaited_pages(operations.list_audit_logs)
 
     async def run(self, call: Call[T]) -> T:

@@ -1,10 +1,7 @@
-"""Who may call what, and that nobody learns of what is not theirs."""
+"""Credentials, keys, and the order of refusals; who may call what is in the matrix."""
 
 import json
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -15,124 +12,12 @@ import pytest
 from tests.acceptance.api import Tenant, connect, make_key
 from tests.acceptance.fleet import LocalFleet, until
 
-OPENAPI = json.loads((Path(__file__).parents[2] / "openapi.json").read_text())
-BODIES = [b"", b"{", b'{"colour": 1}']
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation of the API description, to be called by somebody."""
-
-    name: str
-    method: str
-    path: str
-    permission: str
-
-    def call(
-        self, http: httpx.Client, client_id: str, document_id: str, body: bytes = b""
-    ) -> httpx.Response:
-        names = ("key_id", "user_id", "role_id", "grant_id", "upload_id")
-        others = dict.fromkeys(names, document_id)
-        path = self.path.format(client_id=client_id, document_id=document_id, number=1, **others)
-        return http.request(
-            self.method,
-            path,
-            content=body if self.method in {"POST", "PUT", "PATCH"} else None,
-            headers={"Content-Type": "application/json"},
-        )
-
-    def code(self, answer: httpx.Response) -> str | None:
-        """The problem's code; an answer to HEAD has no body."""
-        return None if self.method == "HEAD" else str(answer.json()["code"])
-
-
-OPERATIONS = [
-    Operation(one["operationId"], method.upper(), path, one["x-permission"])
-    for path, methods in OPENAPI["paths"].items()
-    for method, one in methods.items()
-    if one["security"]
-]
-ON_CLIENTS = [one for one in OPERATIONS if "{client_id}" in one.path]
-ON_DOCUMENTS = [one for one in OPERATIONS if "{document_id}" in one.path]
-
-
-def by_name(operations: list[Operation]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("operation", operations, ids=[one.name for one in operations])
-
-
-def problem_of(answer: httpx.Response) -> dict[str, Any]:
-    """What tells one refusal from another."""
-    problem: dict[str, Any] = answer.json()
-    return {name: problem[name] for name in problem if name not in {"request_id", "instance"}}
-
 
 @pytest.fixture(scope="module")
 def document(tenant: Tenant) -> dict[str, Any]:
     made = tenant.make_document()
     tenant.put(made, b"theirs")
     return made
-
-
-@pytest.fixture(scope="module")
-def blind(fleet: LocalFleet, admin: httpx.Client, tenant: Tenant) -> Iterator[httpx.Client]:
-    """A key of the tenant that may only read reports."""
-    key = make_key(admin, tenant.id, ("report:read",))
-    with connect(fleet, key["key"]) as http:
-        yield http
-
-
-@by_name(OPERATIONS)
-def test_without_credentials_nothing(
-    anonymous: httpx.Client, tenant: Tenant, operation: Operation
-) -> None:
-    for client_id in (tenant.id, str(uuid4()), "nonsense"):
-        answer = operation.call(anonymous, client_id, str(uuid4()), b"{")
-        assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-        assert operation.code(answer) in {None, "unauthenticated"}
-
-
-def assert_alike(operation: Operation, foreign: httpx.Response, absent: httpx.Response) -> None:
-    assert foreign.status_code == absent.status_code == 404
-    assert operation.code(foreign) in {None, "not_found"}
-    if operation.method != "HEAD":
-        assert problem_of(foreign) == problem_of(absent)
-
-
-@by_name(ON_CLIENTS)
-def test_a_foreign_client_looks_absent(
-    other_tenant: Tenant, tenant: Tenant, document: dict[str, Any], operation: Operation
-) -> None:
-    """I4."""
-    for body in BODIES:
-        foreign = operation.call(other_tenant.http, tenant.id, document["id"], body)
-        absent = operation.call(other_tenant.http, str(uuid4()), str(uuid4()), body)
-        assert_alike(operation, foreign, absent)
-
-
-@by_name(ON_DOCUMENTS)
-def test_a_foreign_document_looks_absent_inside_the_own_client(
-    other_tenant: Tenant, document: dict[str, Any], operation: Operation
-) -> None:
-    """I4."""
-    for body in BODIES:
-        foreign = operation.call(other_tenant.http, other_tenant.id, document["id"], body)
-        absent = operation.call(other_tenant.http, other_tenant.id, str(uuid4()), body)
-        assert_alike(operation, foreign, absent)
-
-
-@by_name(OPERATIONS)
-def test_the_permission_is_demanded(
-    blind: httpx.Client, tenant: Tenant, document: dict[str, Any], operation: Operation
-) -> None:
-    answer = operation.call(blind, tenant.id, document["id"], b"{")
-    if operation.permission == "<authenticated>":
-        assert answer.status_code == 200
-        return
-    assert answer.status_code == 403
-    assert operation.code(answer) in {None, "forbidden"}
-    if operation.method != "HEAD" and operation.permission != "<person>":
-        assert operation.permission in answer.json()["detail"]
 
 
 def test_absence_comes_before_missing_permission(

@@ -6,13 +6,16 @@ What is expected comes from `tests.access_model` and the table in `matrix_operat
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from tests import access_model
 from tests.acceptance.api import connect
 from tests.acceptance.fleet import LocalFleet, until
 from tests.acceptance.matrix_calls import (
@@ -30,7 +33,8 @@ from tests.acceptance.matrix_calls import (
 )
 from tests.acceptance.matrix_cast import Cast, make_cast
 from tests.acceptance.matrix_operations import KNOWN, OPENAPI, OPERATIONS, RULES, Operation
-from tests.access_model import Reach
+from tests.acceptance.stage import Actor
+from tests.access_model import ROLES, Reach
 
 
 def each(*, on_client: bool) -> pytest.MarkDecorator:
@@ -68,6 +72,9 @@ async def test_everybody_everywhere(operation: Operation, cast: Cast, caller: Ca
             bearer, ids = await asyncio.to_thread(fresh, cast, operation, cell)
         answer = await caller.call(operation, bearer, ids, Variant("", operation.harmless))
         code = code_of(operation, answer) if wanted[1] else None
+        assert (answer.status_code == 401) == ("WWW-Authenticate" in answer.headers)
+        if code == "forbidden" and operation.row.rule.permission:
+            assert operation.row.rule.permission in answer.json()["detail"]
         found = (answer.status_code, wanted[1] if operation.method == "HEAD" else code)
         return None if found == wanted else f"{cell.actor.name} at {cell.target}: {found}, {wanted}"
 
@@ -105,6 +112,9 @@ async def test_a_foreign_client_answers_like_an_absent_one(
         foreign = dict(cast.clients["own"])
         absent = foreign | {"client_id": str(uuid4())}
         await assert_alike(operation, caller, who, foreign, absent)
+    # What cannot be an id names nothing.
+    nonsense = absent | {"client_id": "nonsense"}
+    await assert_alike(operation, caller, cast.actor("other's owner"), nonsense, absent)
 
 
 INSIDE = [one for one in KNOWN if one.on_client and one.names - {"number"}]
@@ -219,3 +229,34 @@ def test_the_table_names_what_the_description_says() -> None:
     for operation in KNOWN:
         rule = operation.row.rule
         assert told[operation.name] == words.get(rule.reach, rule.permission), operation.name
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_any_grants_give_what_the_model_says(seed: int, cast: Cast, caller: Caller) -> None:
+    """Roles that nobody thought of, on some client or on all."""
+    who = await asyncio.to_thread(somebody, cast, random.Random(seed))
+
+    async def differs(operation: Operation, cell: Cell) -> str | None:
+        wanted = expected(operation, cell)
+        variant = Variant("", operation.harmless)
+        answer = await caller.call(operation, who.bearer, cell.ids, variant)
+        code = code_of(operation, answer) if wanted[1] and operation.method != "HEAD" else wanted[1]
+        same = (answer.status_code, code) == wanted
+        return None if same else f"{operation.name} at {cell.target}: {answer.text}, {wanted}"
+
+    alone = replace(cast, actors=(who,))
+    chosen = [one for one in KNOWN if not one.row.spends]
+    results = await all_of(differs(one, cell) for one in chosen for cell in cells(one, alone))
+    assert [one for one in results if one] == []
+
+
+def somebody(cast: Cast, chance: random.Random) -> Actor:
+    """A user with one to three custom roles of one to four permissions each."""
+    stage, user, grants = cast.stage, cast.stage.user(), []
+    for _ in range(chance.randint(1, 3)):
+        permissions = chance.sample(sorted(ROLES["admin"]), chance.randint(1, 4))
+        where = chance.choice((None, "own", "other", "suspended", "inactive"))
+        client_id = None if where is None else cast.clients[where]["client_id"]
+        stage.grant(user["id"], stage.role(*permissions)["name"], client_id)
+        grants.append((frozenset(permissions), where))
+    return Actor("somebody", stage.token(user["email"]), access_model.Caller(tuple(grants)))

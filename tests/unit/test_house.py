@@ -76,3 +76,14 @@ def test_the_tree_holds_no_key_and_no_password() -> None:
         and secret.search(path.read_text(errors="replace"))
     ]
     assert not found
+
+
+def test_the_tenant_is_set_for_the_transaction_alone() -> None:
+    """I4: set for the session it would stay on a pooled connection, for whoever comes next."""
+    packages = ("global_db", "shards", "services", "router", "deploy")
+    sources = [path for path in _files() if path.relative_to(ROOT).parts[0] in packages]
+    text = "\n".join(path.read_text(errors="replace") for path in sources)
+    made = re.findall(r"set_config\('app\.[^)]*\)", text)
+    assert made
+    assert all(one.endswith(", true)") for one in made)
+    assert not re.search(r"\bSET\s+(SESSION\s+)?app\.", text)
