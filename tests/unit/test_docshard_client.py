@@ -118,12 +118,12 @@ def test_a_long_retry_after_is_left_to_the_caller() -> None:
 )
 def test_content_of_unknown_outcome_is_not_put_twice(outcome: Outcome) -> None:
     with pytest.raises((ApiError, ConnectionFailed)):
-        tell(ops.put_content(CLIENT, DOCUMENT, b"x", "text/plain"), [outcome])
+        tell(content_operations.put_content(CLIENT, DOCUMENT, b"x", "text/plain"), [outcome])
 
 
 @pytest.mark.parametrize("outcome", [refusal(503, "busy"), httpx.ConnectError("refused")])
 def test_content_that_certainly_was_not_stored_is_put_again(outcome: Outcome) -> None:
-    put = ops.put_content(CLIENT, DOCUMENT, b"x", "text/plain")
+    put = content_operations.put_content(CLIENT, DOCUMENT, b"x", "text/plain")
     version = {
         "id": str(UUID(int=3)),
         "document_id": str(DOCUMENT),
@@ -171,7 +171,10 @@ def test_tokens_are_bounded() -> None:
 
 def test_the_key_does_not_travel_to_the_storage() -> None:
     moved = httpx.Response(307, headers={"Location": "http://s3/blob?signature=1"})
-    told = tell(ops.get_content(CLIENT, DOCUMENT), [moved, httpx.Response(200, content=b"bytes")])
+    told = tell(
+        content_operations.get_content(CLIENT, DOCUMENT),
+        [moved, httpx.Response(200, content=b"bytes")],
+    )
     assert told.result == b"bytes"
     assert str(told.requests[1].url) == "http://s3/blob?signature=1"
     assert "Authorization" not in told.requests[1].headers
