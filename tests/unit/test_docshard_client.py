@@ -21,6 +21,7 @@ from docshard_client import (
     PreconditionFailed,
     Retry,
     Unavailable,
+    content_operations,
 )
 from docshard_client import operations as ops
 from docshard_client.call import Call
