@@ -83,7 +83,7 @@ RULES: Mapping[str, Row] = {
     "get_client": _client("client:read", 200, reads=True),
     "update_client": _client("client:edit", 200),
     "delete_client": _client("client:edit", 204, spends=True),
-    "restore_client": _client("client:edit", 409),
+    "restore_client": _service("client:edit", 409),
     "get_placement": _client("fleet:read", 200, reads=True),
     "list_api_keys": _client("key:edit", 200, reads=True),
     "create_api_key": _client("key:edit", 422),
