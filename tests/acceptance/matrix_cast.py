@@ -59,7 +59,8 @@ def make_cast(fleet: LocalFleet, admin: httpx.Client) -> Cast:
     ended = (*_ended_keys(stage, ids["own"]), _expired(fleet, owner))
     for name in ("suspended", "inactive"):
         stage.set_status(ids[name], name)
-    absent = {key: str(uuid4()) for key in ("client_id", "document_id", "key_id")} | {"number": 1}
+    names = ("client_id", "document_id", "upload_id", "key_id")
+    absent: dict[str, Any] = {name: str(uuid4()) for name in names} | {"number": 1}
     return Cast(stage, (*actors, *ended), clients | {"absent": absent}, _service(stage))
 
 
@@ -72,7 +73,13 @@ def _inside(stage: Stage) -> dict[str, Any]:
         document_id = http.post(documents, json=given).json()["id"]
         stored = http.put(f"{documents}/{document_id}/content", content=b"theirs")
         assert stored.status_code == 201, stored.text
-    return {"client_id": client_id, "document_id": document_id, "key_id": key["id"], "number": 1}
+    return {
+        "client_id": client_id,
+        "document_id": document_id,
+        "upload_id": stage.upload(client_id, document_id),
+        "key_id": key["id"],
+        "number": 1,
+    }
 
 
 def _owners(stage: Stage, ids: Mapping[str, str]) -> tuple[Actor, ...]:
