@@ -40,6 +40,7 @@ class Reach(Enum):
     ONESELF = "whoever has valid credentials"
     PERSON = "a user's own account: not for API keys"
     SERVICE = "the service: the permission must be held on all clients"
+    SERVICE_ON_CLIENT = "one client that may be deleted: the permission on all clients is needed"
     OWN_CLIENTS = "what the caller may see: the permission must be held on some client"
     CLIENT = "one client as a whole: its status binds its own people, not who runs the service"
     TENANT = "the data of one client, as far as its status allows"
@@ -91,14 +92,20 @@ def refusal(caller: Caller, rule: Rule, target: Target) -> str | None:
         return "unauthenticated"
     if rule.reach in (Reach.ANYBODY, Reach.ONESELF, Reach.PERSON):
         return "forbidden" if rule.reach is Reach.PERSON and not caller.person else None
+    if rule.reach is Reach.OWN_CLIENTS:
+        held = any(rule.permission in permissions for permissions, _ in caller.grants)
+        return None if held else "forbidden"
     if rule.reach in (Reach.CLIENT, Reach.TENANT):
         return _of_a_client(caller, rule, target)
-    if rule.reach is Reach.SERVICE:
-        if not caller.holds(rule.permission, EVERYWHERE):
-            return "forbidden"
-        return None if target.exists else "not_found"
-    held = any(rule.permission in permissions for permissions, _ in caller.grants)
-    return None if held else "forbidden"
+    return _of_the_service(caller, rule, target)
+
+
+def _of_the_service(caller: Caller, rule: Rule, target: Target) -> str | None:
+    if rule.reach is Reach.SERVICE_ON_CLIENT and not caller.sees(str(target.client)):
+        return "not_found"
+    if not caller.holds(rule.permission, EVERYWHERE):
+        return "forbidden"
+    return None if target.exists else "not_found"
 
 
 def _of_a_client(caller: Caller, rule: Rule, target: Target) -> str | None:

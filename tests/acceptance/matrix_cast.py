@@ -59,8 +59,8 @@ def make_cast(fleet: LocalFleet, admin: httpx.Client) -> Cast:
     ended = (*_ended_keys(stage, ids["own"]), _expired(fleet, owner))
     for name in ("suspended", "inactive"):
         stage.set_status(ids[name], name)
-    names = ("client_id", "document_id", "key_id", "upload_id")
-    absent = {name: str(uuid4()) for name in names} | {"number": 1}
+    names = ("client_id", "document_id", "upload_id", "key_id")
+    absent: dict[str, Any] = {name: str(uuid4()) for name in names} | {"number": 1}
     return Cast(stage, (*actors, *ended), clients | {"absent": absent}, _service(stage))
 
 
@@ -76,10 +76,9 @@ def _inside(stage: Stage) -> dict[str, Any]:
     return {
         "client_id": client_id,
         "document_id": document_id,
+        "upload_id": stage.upload(client_id, document_id),
         "key_id": key["id"],
         "number": 1,
-        # Of no upload: who may end one learns that, and the others learn nothing.
-        "upload_id": str(uuid4()),
     }
 
 

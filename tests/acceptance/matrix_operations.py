@@ -46,7 +46,8 @@ def _getting_in(reach: Reach, passes: int) -> Row:
     return Row(Rule(reach), passes)
 
 
-# 422: the empty object lacks something. 428: If-Match is missing. 409: there is nothing to restore.
+# 422: the empty object lacks something. 428: If-Match is missing. 409: there is nothing to restore,
+# or nothing was uploaded.
 RULES: Mapping[str, Row] = {
     "login": _getting_in(Reach.ANYBODY, 422),
     "refresh": _getting_in(Reach.ANYBODY, 422),
@@ -69,8 +70,8 @@ RULES: Mapping[str, Row] = {
     "purge_document": _tenant("document:purge", 409),
     "promote_version": _tenant("document:write", 428),
     "create_upload": _tenant("document:write", 422),
-    "complete_upload": _tenant("document:write", 404),
-    "abort_upload": _tenant("document:write", 404),
+    "complete_upload": _tenant("document:write", 409),
+    "abort_upload": Row(Rule(Reach.TENANT, "document:write"), 204, spends=True),
     "batch_documents": _tenant("document:write", 422),
     "get_content": _tenant("document:read", 307, reads=True),
     "put_content": _tenant("document:write", 201),
@@ -83,7 +84,7 @@ RULES: Mapping[str, Row] = {
     "get_client": _client("client:read", 200, reads=True),
     "update_client": _client("client:edit", 200),
     "delete_client": _client("client:edit", 204, spends=True),
-    "restore_client": _service("client:edit", 409),
+    "restore_client": Row(Rule(Reach.SERVICE_ON_CLIENT, "client:edit"), 409),
     "get_placement": _client("fleet:read", 200, reads=True),
     "list_api_keys": _client("key:edit", 200, reads=True),
     "create_api_key": _client("key:edit", 422),

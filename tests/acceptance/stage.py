@@ -51,6 +51,11 @@ class Stage:
         answer = self.admin.patch(f"/v1/clients/{client_id}", json={"status": status})
         assert answer.is_success, answer.text
 
+    def upload(self, client_id: str, document_id: str) -> str:
+        """A new upload into a document, of which nothing has arrived."""
+        path = f"/v1/clients/{client_id}/documents/{document_id}/uploads"
+        return str(self.post(path, {"size": 1, "checksum_sha256": "0" * 64})["upload_id"])
+
     def user(self, **fields: Any) -> dict[str, Any]:
         """A new user, without roles."""
         given = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD} | fields

@@ -128,9 +128,10 @@ async def test_a_foreign_thing_answers_like_an_absent_one_inside_the_own_client(
     theirs = cast.clients["other"]
     for name in ("owner", "own key", "viewer", "own key for reports"):
         mine = dict(cast.clients["own"])
-        foreign = mine | {one: theirs[one] for one in operation.names}
-        absent = mine | {one: str(uuid4()) for one in operation.names - {"number"}}
-        await assert_alike(operation, caller, cast.actor(name), foreign, absent)
+        for things in {operation.names, operation.names & {"upload_id"}} - {frozenset()}:
+            foreign = mine | {one: theirs[one] for one in things}
+            absent = mine | {one: str(uuid4()) for one in things - {"number"}}
+            await assert_alike(operation, caller, cast.actor(name), foreign, absent)
 
 
 LISTS = [one for one in KNOWN if one.on_client and one.name.startswith("list_")]
@@ -231,7 +232,7 @@ def test_the_table_names_what_the_description_says() -> None:
         assert told[operation.name] == words.get(rule.reach, rule.permission), operation.name
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_any_grants_give_what_the_model_says(seed: int, cast: Cast, caller: Caller) -> None:
     """Roles that nobody thought of, on some client or on all."""
     who = await asyncio.to_thread(somebody, cast, random.Random(seed))
