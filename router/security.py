@@ -122,6 +122,24 @@ class Everywhere(_NoTarget):
 
 
 @dataclass(frozen=True, slots=True)
+class EverywhereOn(_NoTarget):
+    """Holders of the permission on all clients, for the client in the path, which may be deleted.
+
+    To whom the client is foreign it looks absent, as everywhere else.
+    """
+
+    permission: str
+    refusals = (*_IDENTIFIED, "not_found", "forbidden")
+
+    async def admit(self, call: Call) -> None:
+        """Attach the access to everything."""
+        caller = await _identify(call)
+        if not caller.principal.sees(_id_in_path(call, "client_id")):
+            raise NotFound
+        call.everywhere = admit_globally(caller, self.permission)
+
+
+@dataclass(frozen=True, slots=True)
 class Own(_NoTarget):
     """Holders of the permission on any client: they get what is theirs."""
 

@@ -20,7 +20,7 @@ from router.models.clients import (
 )
 from router.parameters import ClientId, IdempotencyKey
 from router.routes.replies import LINK, LOCATION, UNAVAILABLE, linked
-from router.security import Administer, Everywhere, Own
+from router.security import Administer, Everywhere, EverywhereOn, Own
 from services.administration import client_changes, clients
 from services.administration.clients import Client, ClientFilter, NewClient, PlacementView
 from services.errors import InvalidJson, InvalidRequest
@@ -146,7 +146,7 @@ async def delete_client(call: Call, client_id: ClientId) -> Response:
 @api.route(
     "POST",
     f"{CLIENT}/restore",
-    Everywhere("client:edit"),
+    EverywhereOn("client:edit"),
     Doc(
         (Answer(200, "Living again.", ClientShown, examples.CLIENT),),
         refusals=(*UNAVAILABLE, "not_found", "conflict", "code_taken"),
