@@ -15,9 +15,9 @@ from tests.acceptance.api import log_in, make_tenant
 from tests.acceptance.fleet import LocalFleet
 
 described = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi.json")
-# Logging out would end the caller's session for all that follows. A batch is a list of unlike things,
-# and on a busy machine the generator now and then gives up making one: the tests of batches write
-# theirs by hand.
+# Logging out would end the caller's session for all that follows. A batch is a list of unlike
+# things, and on a busy machine the generator now and then gives up making one: the tests of
+# batches write theirs by hand.
 schema = described.exclude(operation_id=["logout", "batch_documents"])
 
 
