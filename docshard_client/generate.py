@@ -91,7 +91,8 @@ def _command(given: Path, made: Path) -> list[str]:
         *("--input", str(given), "--input-file-type", "openapi", "--output", str(made)),
         *("--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11"),
         *("--base-class", "docshard_client.model.Model", "--custom-file-header", " "),
-        *("--use-schema-description", "--use-field-description", "--use-annotated"),
+        *("--use-schema-description", "--use-field-description"),
+        *("--use-single-line-docstring", "--use-annotated"),
         *("--use-generic-container-types", "--use-standard-collections"),
         *("--disable-future-imports", "--use-double-quotes", "--no-formatters"),
     ]

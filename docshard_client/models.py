@@ -13,9 +13,7 @@ from docshard_client.model import Model
 
 
 class ApiKey(Model):
-    """
-    A key, without its secret.
-    """
+    """A key, without its secret."""
 
     id: UUID
     client_id: UUID
@@ -29,9 +27,7 @@ class ApiKey(Model):
 
 
 class AuditLog(Model):
-    """
-    Who did what. `seq` is null until the chain has taken the row.
-    """
+    """Who did what. `seq` is null until the chain has taken the row."""
 
     id: UUID
     user_id: UUID | None = None
@@ -47,18 +43,14 @@ class AuditLog(Model):
 
 
 class Client(Model):
-    """
-    A client.
-    """
+    """A client."""
 
     id: UUID
     code: str
     name: str
     metadata: Mapping[str, Any]
     status: str
-    """
-    `suspended` refuses every call of the tenant; `inactive` is read-only.
-    """
+    """`suspended` refuses every call of the tenant; `inactive` is read-only."""
     managed_by: UUID | None = None
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -66,9 +58,7 @@ class Client(Model):
 
 
 class Document(Model):
-    """
-    A document. `current_version` 0: it has no content yet.
-    """
+    """A document. `current_version` 0: it has no content yet."""
 
     id: UUID
     client_id: UUID
@@ -85,24 +75,16 @@ class Document(Model):
     legal_hold: bool
     retain_until: AwareDatetime | None = None
     etag: str | None = None
-    """
-    What changes of the document want; None in a list, which has no ETags.
-    """
+    """What changes of the document want; None in a list, which has no ETags."""
 
 
 class MfaEnrolment(Model):
-    """
-    A secret for an authenticator app; in force once it was confirmed.
-    """
+    """A secret for an authenticator app; in force once it was confirmed."""
 
     secret: str
-    """
-    To type in, base32.
-    """
+    """To type in, base32."""
     otpauth_uri: str
-    """
-    To scan.
-    """
+    """To scan."""
 
 
 class GlobalAuditLog(Model):
@@ -126,9 +108,7 @@ class GlobalAuditLog(Model):
 
 
 class Grant(Model):
-    """
-    Permissions inside one client, or everywhere when `client_id` is null.
-    """
+    """Permissions inside one client, or everywhere when `client_id` is null."""
 
     role: str
     client_id: UUID | None = None
@@ -136,9 +116,7 @@ class Grant(Model):
 
 
 class HeldRole(Model):
-    """
-    A role that a user holds, on one client or (null) on all.
-    """
+    """A role that a user holds, on one client or (null) on all."""
 
     id: UUID
     user_id: UUID
@@ -149,9 +127,7 @@ class HeldRole(Model):
 
 
 class Jwk(Model):
-    """
-    A public key (RFC 7517, RFC 8037).
-    """
+    """A public key (RFC 7517, RFC 8037)."""
 
     kty: str
     crv: str
@@ -162,60 +138,44 @@ class Jwk(Model):
 
 
 class Jwks(Model):
-    """
-    The public keys that verify access tokens.
-    """
+    """The public keys that verify access tokens."""
 
     keys: Sequence[Jwk]
 
 
 class PasswordLink(Model):
-    """
-    A one-time token that sets a user's password.
-    """
+    """A one-time token that sets a user's password."""
 
     token: str
     expires_at: AwareDatetime
 
 
 class Login(Model):
-    """
-    A session's tokens.
-    """
+    """A session's tokens."""
 
     access_token: str
     token_type: str
     expires_in: int
-    """
-    Seconds that the access token is good.
-    """
+    """Seconds that the access token is good."""
     refresh_token: str
-    """
-    Good once: each answer brings the next.
-    """
+    """Good once: each answer brings the next."""
 
 
 class NewApiKey(ApiKey):
-    """
-    A key with its secret, which is shown only this once.
-    """
+    """A key with its secret, which is shown only this once."""
 
     key: str
 
 
 class Permission(Model):
-    """
-    A permission.
-    """
+    """A permission."""
 
     name: str
     description: str
 
 
 class Placement(Model):
-    """
-    The shard that holds a client, and the epoch of that.
-    """
+    """The shard that holds a client, and the epoch of that."""
 
     client_id: UUID
     shard: str
@@ -224,26 +184,20 @@ class Placement(Model):
 
 
 class Principal(Model):
-    """
-    Who is calling: limits are counted and audit rows written by this id.
-    """
+    """Who is calling: limits are counted and audit rows written by this id."""
 
     kind: str
     id: UUID
 
 
 class RecoveryCodes(Model):
-    """
-    Codes for the loss of the device: shown this once, each works once.
-    """
+    """Codes for the loss of the device: shown this once, each works once."""
 
     recovery_codes: Sequence[str]
 
 
 class PresignedRequest(Model):
-    """
-    A request to make against the object store, with these headers and no others of its kind.
-    """
+    """A request to make against the object store, with these headers and no others of its kind."""
 
     method: str
     url: str
@@ -251,9 +205,7 @@ class PresignedRequest(Model):
 
 
 class BatchResult(Model):
-    """
-    What one operation did: `document` with its `etag`, or `error`, a problem.
-    """
+    """What one operation did: `document` with its `etag`, or `error`, a problem."""
 
     status: int
     etag: str | None = None
@@ -262,9 +214,7 @@ class BatchResult(Model):
 
 
 class Role(Model):
-    """
-    A role. Of built-in ones only `mfa_required` can change.
-    """
+    """A role. Of built-in ones only `mfa_required` can change."""
 
     id: UUID
     name: str
@@ -272,38 +222,28 @@ class Role(Model):
     built_in: bool
     created_at: AwareDatetime
     mfa_required: bool
-    """
-    Its holders may do nothing before they have a second factor.
-    """
+    """Its holders may do nothing before they have a second factor."""
     permissions: Sequence[str]
 
 
 class UserSession(Model):
-    """
-    How a person came in.
-    """
+    """How a person came in."""
 
     id: UUID
     logged_in_at: AwareDatetime
     must_enrol_mfa: bool
-    """
-    A role demands a second factor: nothing is granted before it is set.
-    """
+    """A role demands a second factor: nothing is granted before it is set."""
 
 
 class User(Model):
-    """
-    A user.
-    """
+    """A user."""
 
     id: UUID
     email: str
     mobile: str | None = None
     is_active: bool
     mfa: bool
-    """
-    Whether a second factor is set up.
-    """
+    """Whether a second factor is set up."""
     created_at: AwareDatetime
     updated_at: AwareDatetime
     deleted_at: AwareDatetime | None = None
@@ -328,35 +268,25 @@ class Version(Model):
 
 
 class BatchResults(Model):
-    """
-    A result for each operation, in their order.
-    """
+    """A result for each operation, in their order."""
 
     results: Sequence[BatchResult]
 
 
 class Me(Model):
-    """
-    The caller.
-    """
+    """The caller."""
 
     principal: Principal
     user_id: UUID
-    """
-    The user, or the one who made the key.
-    """
+    """The user, or the one who made the key."""
     api_key_id: UUID | None = None
     session: UserSession | None = None
-    """
-    Null for an API key.
-    """
+    """Null for an API key."""
     grants: Sequence[Grant]
 
 
 class UploadPart(PresignedRequest):
-    """
-    The request that uploads bytes `first` and following, `size` of them.
-    """
+    """The request that uploads bytes `first` and following, `size` of them."""
 
     part_number: int
     first: int
@@ -364,9 +294,7 @@ class UploadPart(PresignedRequest):
 
 
 class Upload(Model):
-    """
-    Either `upload`, for the whole, or `parts`, each to be sent by its own request.
-    """
+    """Either `upload`, for the whole, or `parts`, each to be sent by its own request."""
 
     upload_id: UUID
     expires_at: AwareDatetime
@@ -375,9 +303,7 @@ class Upload(Model):
 
 
 class NewDocument(Document):
-    """
-    A new document; with `upload` when size and checksum were given.
-    """
+    """A new document; with `upload` when size and checksum were given."""
 
     upload: Upload | None = None
 

@@ -37,9 +37,9 @@ class Transfers:
         """Store a file as a new document, or as the next version of `document_id`.
 
         The file is read twice, first for its SHA-256. A large one goes in parts, `at_once` of them
-        at a time; a part that fails is sent again, alone. The type is guessed from the name unless
-        it is given. When it cannot be finished nothing is left behind: the upload is given up, and
-        a document that was made for it is deleted.
+        at a time; a part that fails is sent again, alone. Unless `mime_type` is given it is
+        guessed from the name; a further version has its document's. When it cannot be finished
+        nothing is left behind: the upload is given up, a document that was made for it is deleted.
 
         Raises ApiError, ConnectionFailed, StorageRefused, FileChanged when the file changes
         meanwhile, OSError when it cannot be read, ValueError for a name or metadata of an existing

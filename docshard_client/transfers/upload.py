@@ -84,7 +84,7 @@ def _announced(session: Session, order: Upload, measured: Measured) -> Exchange[
             order.document_id,
             measured.size,
             measured.checksum_sha256,
-            order.mime_type or order.guessed_type,
+            order.mime_type,
             idempotency_key=order.idempotency_key,
         )(session)
         return _Place(order.client_id, order.document_id, upload, None)
