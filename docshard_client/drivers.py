@@ -14,12 +14,11 @@ from docshard_client.call import Call, following
 from docshard_client.exchange import exchange
 from docshard_client.model import Page
 from docshard_client.retry import Retry
-from docshard_client.session import Bearer, Session
+from docshard_client.session import Bearer, Job, Session
 from docshard_client.steps import (
     Alone,
     Exchange,
     Fetching,
-    Job,
     Outcome,
     Pause,
     Sending,

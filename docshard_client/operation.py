@@ -17,7 +17,7 @@ from docshard_client.call import Call
 from docshard_client.drivers import Awaiting, Blocking
 from docshard_client.exchange import exchange
 from docshard_client.model import Page
-from docshard_client.steps import Job
+from docshard_client.session import Job
 
 P = ParamSpec("P")
 T = TypeVar("T")

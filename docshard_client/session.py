@@ -13,6 +13,7 @@ import httpx
 from docshard_client.call import Call
 from docshard_client.models import Login
 from docshard_client.retry import Retry
+from docshard_client.steps import Exchange
 
 T = TypeVar("T")
 
@@ -110,6 +111,10 @@ class Session:
     def forget(self) -> None:
         """Call as nobody from now on."""
         self.bearer = Bearer()
+
+
+Job = Callable[[Session], Exchange[T]]
+"""What one method call does, once it is told for whom."""
 
 
 def _patience(timeout: float | None) -> dict[str, Any]:

@@ -7,12 +7,9 @@ anything that the other does not.
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
-
-if TYPE_CHECKING:
-    from docshard_client.session import Session
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -94,8 +91,6 @@ class Alone(Generic[T]):
 
 Step = httpx.Request | Pause | Sending | Fetching | Work[Any] | Together | Alone[Any]
 Exchange = Generator[Step, Any, T]
-Job = Callable[["Session"], Exchange[T]]
-"""What one method call does, once it is told for whom."""
 
 
 def sent(step: httpx.Request | Sending | Fetching) -> Exchange[Outcome]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from docshard_client.models import Version
 from docshard_client.operation import composed
 from docshard_client.parameters import Metadata
-from docshard_client.steps import Job
+from docshard_client.session import Job
 from docshard_client.transfers.download import Download, downloading
 from docshard_client.transfers.upload import Upload, uploading
 
@@ -40,6 +40,8 @@ class Transfers:
         at a time; a part that fails is sent again, alone. Unless `mime_type` is given it is
         guessed from the name; a further version has its document's. When it cannot be finished
         nothing is left behind: the upload is given up, a document that was made for it is deleted.
+        With an `idempotency_key` of the caller's it stays for a day instead, and another call with
+        that key goes on with the same upload.
 
         Raises ApiError, ConnectionFailed, StorageRefused, FileChanged when the file changes
         meanwhile, OSError when it cannot be read, ValueError for a name or metadata of an existing

@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 
 from docshard_client import models
-from docshard_client.errors import DocshardError, FileChanged, InvalidRequest
+from docshard_client.errors import DocshardError, FileChanged, InvalidRequest, StorageRefused
 from docshard_client.exchange import exchange
 from docshard_client.models import PresignedRequest, Version
 from docshard_client.operations.content import Content, aborting, completing
@@ -73,7 +73,8 @@ def uploading(session: Session, order: Upload) -> Exchange[Version]:
     except GeneratorExit:
         raise  # nobody is there to carry out more
     except BaseException:
-        yield from _given_up(session, place)
+        if order.idempotency_key is None:  # else it waits for whoever comes with the same key
+            yield from _given_up(session, place)
         raise
 
 
@@ -112,7 +113,13 @@ def _sent(session: Session, order: Upload, upload: models.Upload, size: int) -> 
         _piece(session, part, partial(slice_of, order.path, part.first, part.size), meter)
         for part in upload.parts
     ]
-    yield Together(pieces, order.at_once, meter.stop)
+    try:
+        yield Together(pieces, order.at_once, meter.stop)
+    except StorageRefused:
+        # Complete already, by an earlier call with this key, it takes no parts any more: then
+        # completing it again answers the version, else that some are missing.
+        if order.idempotency_key is None:
+            raise
 
 
 def _piece(

@@ -1,95 +1,120 @@
 """`docshard docs …`: a tenant's shell, with nothing but an address and a key."""
 
+import io
 import json
 import os
 import pty
 import subprocess
 import sys
-from dataclasses import replace
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from deploy.cli.main import run
 from deploy.errors import Exit
 from tests.acceptance.api import Tenant
 from tests.acceptance.fleet import LocalFleet
 
 
+@dataclass(frozen=True)
+class Done:
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A machine of the tenant's: it knows no fleet, but an address and where its key is."""
+
+    environment: dict[str, str]
+
+    def docs(self, *arguments: str, **environment: str) -> Done:
+        """`docshard docs …`, in this process: starting another takes longer than what it does."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in "oe")
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in (self.environment | environment).items():
+                patch.setenv(name, value)
+            status = run(["docs", *arguments])
+        return Done(status, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+    def shown(self, *arguments: str) -> Any:
+        """What the command shows as JSON."""
+        done = self.docs(*arguments, "-o", "json")
+        assert done.status == 0, done.stderr
+        shown = json.loads(done.stdout)
+        assert shown.pop("schema_version") == 1
+        [only] = shown.values()
+        return only
+
+
 @pytest.fixture(scope="module")
-def shell(
-    fleet: LocalFleet, tenant: Tenant, tmp_path_factory: pytest.TempPathFactory
-) -> LocalFleet:
-    """A machine of the tenant's: it knows no fleet, but an address and where the key is."""
+def shell(fleet: LocalFleet, tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     folder = tmp_path_factory.mktemp("shell")
     key = folder / "key"
     key.write_text(tenant.http.headers["Authorization"].removeprefix("Bearer ") + "\n")
-    environment = {
-        **fleet.environment,
-        "DOCSHARD_HOME": str(folder / "none"),
-        "DOCSHARD_API": fleet.api,
-        "DOCSHARD_API_KEY_FILE": str(key),
-    }
-    return replace(fleet, environment=environment)
-
-
-def docs(shell: LocalFleet, *arguments: str) -> Any:
-    shown = json.loads(shell.run("docs", *arguments, "-o", "json").stdout)
-    assert shown.pop("schema_version") == 1
-    [only] = shown.values()
-    return only
+    return Shell(
+        {
+            "DOCSHARD_HOME": str(folder / "none"),
+            "DOCSHARD_API": fleet.api,
+            "DOCSHARD_API_KEY_FILE": str(key),
+        }
+    )
 
 
 @pytest.fixture(scope="module")
-def stored(shell: LocalFleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def stored(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A document in two versions."""
     path = tmp_path_factory.mktemp("stored") / f"{uuid4().hex} annual report.txt"
     path.write_text("one")
-    [first] = docs(shell, "put", str(path), "--metadata", '{"year": 2026}')
+    [first] = shell.shown("put", str(path), "--metadata", '{"year": 2026}')
     assert first["version_number"] == 1
     path.write_text("two")
-    [second] = docs(shell, "put", str(path), "--document", first["document_id"])
+    [second] = shell.shown("put", str(path), "--document", first["document_id"])
     assert (second["document_id"], second["version_number"]) == (first["document_id"], 2)
     return {**second, "name": path.name}
 
 
-def test_what_was_put_is_listed_found_and_told(shell: LocalFleet, stored: dict[str, Any]) -> None:
-    [listed] = docs(shell, "ls", "--metadata", '{"year": 2026}', "--mime-type", "text/plain")
+def test_what_was_put_is_listed_found_and_told(shell: Shell, stored: dict[str, Any]) -> None:
+    [listed] = shell.shown("ls", "--metadata", '{"year": 2026}', "--mime-type", "text/plain")
     assert (listed["id"], listed["version"]) == (stored["document_id"], 2)
-    [found, *_] = docs(shell, "search", stored["name"].replace("report", "reprot"))
+    [found, *_] = shell.shown("search", stored["name"].replace("report", "reprot"))
     assert found["id"] == stored["document_id"]
-    newest, oldest = docs(shell, "history", stored["document_id"])
+    newest, oldest = shell.shown("history", stored["document_id"])
     assert (newest["version_number"], oldest["version_number"]) == (2, 1)
     assert oldest["created_by"] and oldest["created_at"]
-    assert docs(shell, "ls", "--created-after", "2999-01-01") == []
-    assert stored["name"] in shell.run("docs", "ls").stdout
+    assert shell.shown("ls", "--created-after", "2999-01-01") == []
+    assert stored["name"] in shell.docs("ls").stdout
 
 
 def test_content_goes_to_a_pipe_a_file_or_a_folder(
-    shell: LocalFleet, stored: dict[str, Any], tmp_path: Path
+    shell: Shell, stored: dict[str, Any], tmp_path: Path
 ) -> None:
     wanted = stored["document_id"]
-    assert shell.run("docs", "get", wanted).stdout == "two"
-    piped = shell.run("docs", "get", wanted, "--version", "1")
+    assert shell.docs("get", wanted).stdout == "two"
+    piped = shell.docs("get", wanted, "--version", "1")
     assert (piped.stdout, piped.stderr) == ("one", "")
-    told = docs(shell, "get", wanted, "-O", str(tmp_path / "here"))
+    told = shell.shown("get", wanted, "-O", str(tmp_path / "here"))
     assert (tmp_path / "here").read_text() == "two"
     assert told["checksum_sha256"] == stored["checksum_sha256"]
-    docs(shell, "get", wanted, "-O", str(tmp_path))
+    shell.shown("get", wanted, "-O", str(tmp_path))
     assert (tmp_path / stored["name"]).read_text() == "two"
-    twice = shell.run("docs", "get", wanted, "-O", str(tmp_path), check=False)
-    assert twice.returncode == Exit.REFUSED
+    twice = shell.docs("get", wanted, "-O", str(tmp_path))
+    assert twice.status == Exit.REFUSED
 
 
 def test_on_a_terminal_the_bytes_that_pass_are_shown(
-    shell: LocalFleet, stored: dict[str, Any], tmp_path: Path
+    shell: Shell, stored: dict[str, Any], tmp_path: Path
 ) -> None:
     ours, theirs = pty.openpty()
     done = subprocess.run(
         [sys.executable, "-P", "-m", "deploy.cli.main", "docs", "get", stored["document_id"],
          "-O", str(tmp_path / "here"), "-o", "json"],
-        env={**shell.environment, "TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"},
+        env={**os.environ, **shell.environment, "TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"},
         stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=60,
     )  # fmt: skip
     os.close(theirs)
@@ -112,23 +137,19 @@ def test_on_a_terminal_the_bytes_that_pass_are_shown(
     ],
 )
 def test_errors_say_what_happened_and_end_with_its_status(
-    shell: LocalFleet, arguments: tuple[str, ...], status: Exit, said: str
+    shell: Shell, arguments: tuple[str, ...], status: Exit, said: str
 ) -> None:
-    done = shell.run("docs", *arguments, check=False)
-    assert (done.returncode, done.stdout) == (status, "")
+    done = shell.docs(*arguments)
+    assert (done.status, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_key_a_missing_one_and_a_service_that_is_away(shell: LocalFleet) -> None:
-    def ls(**environment: str) -> subprocess.CompletedProcess[str]:
-        elsewhere = replace(shell, environment=shell.environment | environment)
-        return elsewhere.run("docs", "ls", check=False)
-
-    wrong = ls(DOCSHARD_API_KEY="dsk_wrong")
-    assert (wrong.returncode, "unknown, revoked or expired" in wrong.stderr) == (4, True)
+def test_a_wrong_key_a_missing_one_and_a_service_that_is_away(shell: Shell) -> None:
+    wrong = shell.docs("ls", DOCSHARD_API_KEY="dsk_wrong")
+    assert (wrong.status, "unknown, revoked or expired" in wrong.stderr) == (4, True)
     assert "dsk_wrong" not in wrong.stderr
-    missing = ls(DOCSHARD_API_KEY_FILE="")
-    assert (missing.returncode, "DOCSHARD_API_KEY" in missing.stderr) == (2, True)
-    away = ls(DOCSHARD_API="http://127.0.0.1:9")
-    assert (away.returncode, "No answer came" in away.stderr) == (1, True)
+    missing = shell.docs("ls", DOCSHARD_API_KEY_FILE="")
+    assert (missing.status, "DOCSHARD_API_KEY" in missing.stderr) == (2, True)
+    away = shell.docs("ls", DOCSHARD_API="http://127.0.0.1:9")
+    assert (away.status, "No answer came" in away.stderr) == (1, True)

@@ -21,8 +21,8 @@ from docshard_client import (
     Retry,
     Unavailable,
 )
-from docshard_client.session import Bearer, ConsistencyTokens, Session
-from docshard_client.steps import Job, Outcome, Pause
+from docshard_client.session import Bearer, ConsistencyTokens, Job, Session
+from docshard_client.steps import Outcome, Pause
 
 CLIENT = UUID(int=1)
 DOCUMENT = UUID(int=2)

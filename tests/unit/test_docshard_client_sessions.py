@@ -17,7 +17,7 @@ from docshard_client import AsyncDocshard, Docshard, Retry, Unauthenticated
 from docshard_client.models import Login
 from docshard_client.session import Session
 
-ME = {
+ME: dict[str, Any] = {
     "principal": {"kind": "user", "id": "01983f5e-2222-7d2b-9a4e-0c5b7d1e2f31"},
     "user_id": "01983f5e-2222-7d2b-9a4e-0c5b7d1e2f31",
     "api_key_id": None,
