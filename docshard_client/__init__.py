@@ -28,6 +28,7 @@ from docshard_client.model import Page
 from docshard_client.models import *  # noqa: F403 - the generated file says itself what it offers
 from docshard_client.parameters import KEEP
 from docshard_client.retry import Retry
+from docshard_client.transfers import Progress
 
 __all__ = [
     "KEEP",
@@ -44,6 +45,7 @@ __all__ = [
     "Page",
     "PreconditionFailed",
     "Problem",
+    "Progress",
     "Retry",
     "StorageRefused",
     "TooManyRequests",

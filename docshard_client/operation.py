@@ -8,6 +8,7 @@ makes `Docshard().get_document(…)` a Document and `AsyncDocshard().get_documen
 one, as the type checker sees it too. `self` is not used: what is declared is the same for everyone.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial, wraps
 from types import MethodType
@@ -28,8 +29,11 @@ class Method(Generic[P, T]):
 
     def __init__(self, build: Callable[Concatenate[Any, P], Job[T]], shown: Callable[..., Any]):
         self._build = build
-        self._shown = shown
+        self._method = _looking_like(shown, self._run)
         self.__doc__ = shown.__doc__
+
+    def _run(self, api: Blocking | Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        return api.run(self.job(*args, **kwargs))
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Job[T]:
         """What a call with these arguments would do."""
@@ -42,14 +46,7 @@ class Method(Generic[P, T]):
     @overload
     def __get__(self, api: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, api: Blocking | Awaiting | None, owner: type) -> Any:
-        if api is None:
-            return self
-
-        @wraps(self._shown)
-        def method(api: Blocking | Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-            return api.run(self.job(*args, **kwargs))
-
-        return MethodType(method, api)
+        return self if api is None else MethodType(self._method, api)
 
 
 class Pages(Generic[P, T]):
@@ -57,7 +54,11 @@ class Pages(Generic[P, T]):
 
     def __init__(self, build: Callable[Concatenate[Any, P], Call[Page[T]]]):
         self._build = build
+        self._method = _looking_like(build, self._pages)
         self.__doc__ = build.__doc__
+
+    def _pages(self, api: Blocking | Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        return api.pages(self.call(*args, **kwargs))
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[Page[T]]:
         """The request for the first page."""
@@ -70,14 +71,7 @@ class Pages(Generic[P, T]):
     @overload
     def __get__(self, api: Awaiting, owner: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, api: Blocking | Awaiting | None, owner: type) -> Any:
-        if api is None:
-            return self
-
-        @wraps(self._build)
-        def method(api: Blocking | Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-            return api.pages(self.call(*args, **kwargs))
-
-        return MethodType(method, api)
+        return self if api is None else MethodType(self._method, api)
 
 
 def operation(build: Callable[Concatenate[Any, P], Call[T]]) -> Method[P, T]:
@@ -97,3 +91,16 @@ def paged(build: Callable[Concatenate[Any, P], Call[Page[T]]]) -> Pages[P, T]:
 def composed(build: Callable[Concatenate[Any, P], Job[T]]) -> Method[P, T]:
     """Declare a method that takes several operations."""
     return Method(build, build)
+
+
+def _looking_like(shown: Callable[..., Any], does: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that looks like what was declared, but for what it returns."""
+
+    @wraps(shown)
+    def method(api: object, /, *args: Any, **kwargs: Any) -> Any:
+        return does(api, *args, **kwargs)
+
+    declared = inspect.signature(shown)
+    # What was declared returns a Call; what that becomes depends on the face.
+    vars(method)["__signature__"] = declared.replace(return_annotation=declared.empty)
+    return method

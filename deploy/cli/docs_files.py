@@ -18,8 +18,7 @@ from deploy.cli.docs_api import Desk, document_id, tenant_desk
 from deploy.cli.docs_progress import progress_bar
 from deploy.cli.output import Format, output_option, show_one, show_rows
 from deploy.errors import OperatorError, Refused, UsageFault
-from docshard_client import Version
-from docshard_client.transfers import Progress
+from docshard_client import Progress, Version
 
 
 @click.command()
