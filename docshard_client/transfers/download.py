@@ -1,4 +1,4 @@
-"""A version's bytes on their way to a file. No I/O."""
+"""A version's bytes on their way to a file. No I/O but making and removing that file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,13 +36,14 @@ class Download:
 def downloading(session: Session, order: Download) -> Exchange[Version]:
     """Carry a download through to the file."""
     version = yield from _version(session, order)
-    arriving = yield from worked(partial(Arriving, order.path))
+    # Made and removed here and not by steps: between a step and its outcome we may be given up, and
+    # a file that nobody knows of would stay.
+    arriving = Arriving(order.path)
     try:
         yield from _arrived(session, order, version, arriving)
         yield from worked(partial(arriving.settle, version.checksum_sha256))
         return version
     finally:
-        # Not a step: this has to happen even when nobody carries out steps any more.
         arriving.close()
 
 

@@ -2,11 +2,10 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from uuid import uuid4
 
 import httpx
 
@@ -50,11 +49,8 @@ class Arriving:
     """A file on its way: it grows beside its place and takes it when it is whole."""
 
     def __init__(self, path: Path) -> None:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent
-        )
-        self._path, self._part = path, Path(name)
-        self._file: BinaryIO = os.fdopen(handle, "wb")
+        self._path, self._part = path, path.with_name(f".docshard-{uuid4().hex}.part")
+        self._file = self._part.open("xb")
         self._digest = hashlib.sha256()
         self.position = 0
         """Bytes that are there."""
@@ -78,7 +74,7 @@ class Arriving:
         self.position += len(chunk)
 
     def settle(self, checksum_sha256: str) -> None:
-        """Take the place, with the permissions that a new file gets here.
+        """Take the place.
 
         Raises FileChanged when these are not the bytes, and nothing has happened then.
         """
@@ -86,9 +82,7 @@ class Arriving:
             raise FileChanged(f"what arrived for {self._path} has another SHA-256 than the version")
         self._file.flush()
         os.fsync(self._file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        self._part.chmod(0o666 & ~umask)
+        self._file.close()
         self._part.replace(self._path)
 
     def close(self) -> None:

@@ -50,33 +50,26 @@ def _script(marker: str) -> str:
     return script.replace(".venv/bin/docshard", f"{sys.executable} -P -m deploy.cli.main")
 
 
-def _program(text: str) -> str:
-    """All its Python, as one program."""
-    return "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-
-
-def _run_python(program: str, environment: dict[str, str], folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program],
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def _run(marker: str, environment: dict[str, str]) -> str:
     if shutil.which("curl") is None:
         if "DOCSHARD_REQUIRE_ALL" in os.environ:
             pytest.fail("curl is not installed")
         pytest.skip("the quick start is written with curl, which is not installed here")
+    words = ["bash", "-euo", "pipefail", "-c", _script(marker)]
+    return _printed(words, environment, ROOT)
+
+
+def _run_python(text: str, environment: dict[str, str], folder: Path) -> str:
+    """Run all Python of a text as one program."""
+    program = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    return _printed([sys.executable, "-P", "-c", program], environment, folder)
+
+
+def _printed(words: list[str], environment: dict[str, str], folder: Path) -> str:
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", _script(marker)],
+        words,
         env=environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -105,13 +98,13 @@ def test_a_file_goes_there_and_back_from_python(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     shutil.copy(ROOT / "README.md", tmp_path)
-    shown = _run_python(_program(README), environment, tmp_path)
+    shown = _run_python(README, environment, tmp_path)
     assert f"README.md {len(README.encode())}\n" in shown
     assert (tmp_path / "copy.md").read_text() == README
 
 
 def test_the_examples_of_the_sdk_run(environment: dict[str, str], tmp_path: Path) -> None:
-    assert "15 of 15 bytes" in _run_python(_program(SDK), environment, tmp_path)
+    assert "15 of 15 bytes" in _run_python(SDK, environment, tmp_path)
 
 
 def test_every_command_that_is_named_exists(fleet: LocalFleet) -> None:

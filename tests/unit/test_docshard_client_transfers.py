@@ -103,6 +103,7 @@ def test_a_download_goes_on_where_it_broke(tmp_path: Path) -> None:
         Docshard.download_file.job(CLIENT, DOCUMENT, target, progress=lambda d, _: seen.append(d))
     )
     assert target.read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["b.bin"]
     ranges = [r.headers.get("Range") for r in world.requests if r.url.host == "s3"]
     assert ranges == [None, *(f"bytes={n}-" for n in range(5, 35, 5))]
     assert seen == [0, *range(5, 35, 5), 35]
