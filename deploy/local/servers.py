@@ -133,7 +133,8 @@ class Server(ABC):
         Raises:
             NotFound: it does not run.
         """
-        processes.send(processes.family(self._living()), signal.SIGSTOP)
+        self._living()
+        processes.send(self.family(), signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a frozen one go on.
@@ -141,8 +142,9 @@ class Server(ABC):
         Raises:
             NotFound: it does not run.
         """
+        self._living()
         # The parent last: it would take children for stuck that are only still frozen.
-        processes.send(reversed(processes.family(self._living())), signal.SIGCONT)
+        processes.send(reversed(self.family()), signal.SIGCONT)
 
     def family(self) -> list[psutil.Process]:
         """Its process with all children, and what an earlier one left behind."""
