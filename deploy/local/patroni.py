@@ -75,8 +75,9 @@ class PatroniServer(PostgresServer):
         )
 
     def ready(self) -> bool:
-        """Whether Patroni says that the server runs."""
-        return self._told("/patroni").get("state") == "running"
+        """Whether the server runs and Patroni knows it."""
+        # The file first: Patroni tries a connection for each question.
+        return super().ready() and self._told("/patroni").get("state") == "running"
 
     def role(self) -> str:
         """primary or replica, as the server told Patroni just now; its kind when it is down."""
@@ -85,8 +86,9 @@ class PatroniServer(PostgresServer):
 
     def leads(self) -> bool:
         """Whether it holds the leadership and has left recovery."""
-        told = self._told("/primary")
-        return told.get("state") == "running" and told.get("role") == "primary"
+        if not super().ready():
+            return False
+        return self._told("/primary").get("role") == "primary"
 
     @property
     def joined(self) -> bool:
@@ -125,10 +127,11 @@ class PatroniServer(PostgresServer):
         return list(self._told("/cluster").get("members", []))
 
     def _told(self, path: str) -> dict[str, Any]:
-        """What Patroni answers, nothing when it does not."""
+        """What Patroni answers; nothing when it does not, or denies what the path asks."""
         with contextlib.suppress(rest.Unreachable, json.JSONDecodeError):
-            told = json.loads(rest.get(self.api, path).text)
-            return told if isinstance(told, dict) else {}
+            answer = rest.get(self.api, path)
+            if answer.status == HTTPStatus.OK:
+                return dict(json.loads(answer.text))
         return {}
 
     def _is_first(self) -> bool:
