@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import psycopg
 
@@ -18,7 +17,6 @@ from tests.acceptance.fleet import LocalFleet, until
 
 RETURN_SECONDS = 60.0  # for a busy machine: a return takes Patroni's start and a rewind
 _PAUSE_SECONDS = 0.3  # Patroni tries a connection to its server for each question
-
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,24 @@ class Shard:
         states = {member["state"] for member in self.primary().members()}
         return sorted(roles) == ["leader", "sync_standby"] and states == {"running", "streaming"}
 
-    def kill_postmaster(self) -> float:
-        """End the primary's server and nothing else; returns the moment."""
-        postmaster = psutil.Process(_postmaster(self.primary().folder))
-        moment = time.monotonic()
-        postmaster.kill()
-        return moment
+    def told(self, fact: str) -> Any:
+        """What the primary's Patroni says of itself."""
+        return httpx.get(f"http://{self.primary().api.text}/patroni").json().get(fact)
+
+    def await_loops(self, count: int) -> None:
+        """Wait until the primary's Patroni has looked around so many times."""
+        seen: set[int] = set()
+
+        def enough() -> bool:
+            seen.add(self.told("dcs_last_seen"))
+            return len(seen) > count
+
+        until(enough, RETURN_SECONDS, _PAUSE_SECONDS)
+
+    def kill_postmaster(self) -> None:
+        """End the primary's server and nothing else."""
+        lines = (self.primary().folder / "postmaster.pid").read_text().splitlines()
+        psutil.Process(int(lines[0])).kill()
 
     def connect(self) -> psycopg.Connection[Any]:
         """As the superuser, to the primary itself."""
@@ -68,7 +78,3 @@ class Shard:
 
     def _parts(self) -> Parts:
         return existing_parts(Home(self.fleet.home))
-
-
-def _postmaster(folder: Path) -> int:
-    return int((folder / "postmaster.pid").read_text().splitlines()[0])

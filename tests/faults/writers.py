@@ -1,4 +1,4 @@
-"""Tenants that write all the time, and what they were told: who was served when, and what must be there."""
+"""Tenants that write all the time: who was served when, and what must be there afterwards."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from uuid import uuid4
 
 import httpx
@@ -25,6 +26,18 @@ class Write:
     begun: float
     ended: float
     document: str | None
+
+
+@dataclass(frozen=True)
+class Outage:
+    """From one acknowledged write to the next."""
+
+    begun: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.begun
 
 
 @dataclass
@@ -55,21 +68,28 @@ class Writers:
         """The writes that must be found from now on (I1)."""
         return [one for one in list(self.tries) if one.document]
 
-    def served_since(self, moment: float) -> float | None:
-        """When the first write that was begun after the moment was acknowledged."""
-        return min((one.ended for one in self.acknowledged() if one.begun > moment), default=None)
+    def seconds(self, *, since: float = 0.0, until: float) -> list[float]:
+        """How long each write took that began and ended between these moments."""
+        return [
+            one.ended - one.begun
+            for one in self.acknowledged()
+            if since < one.begun and one.ended < until
+        ]
 
-    def back_after(self, moment: float, seconds: float) -> float:
-        """Wait for that; how long after the moment it was. Fails after `seconds`."""
-        until(lambda: self.served_since(moment) is not None, seconds)
-        served = self.served_since(moment)
-        assert served is not None
-        return served - moment
+    def await_tries(self, count: int) -> None:
+        """Wait until so many writes have ended."""
+        until(lambda: len(self.tries) >= count, seconds=60)
 
-    def last_refusal_after(self, moment: float) -> float:
-        """Seconds from the moment to the end of the last refused write, 0 without any."""
-        refused = [one.ended for one in list(self.tries) if not one.document]
-        return max([moment, *refused]) - moment
+    def await_served(self, seconds: float) -> None:
+        """Wait until a write that begins from now on is acknowledged."""
+        since = time.monotonic()
+        until(lambda: any(one.begun > since for one in self.acknowledged()), seconds)
+
+    def outage(self, since: float) -> Outage:
+        """The longest time after the moment in which nothing was acknowledged."""
+        ends = sorted(one.ended for one in self.acknowledged() if one.ended > since)
+        silences = (Outage(*pair) for pair in pairwise([since, *ends]))
+        return max(silences, key=lambda one: one.seconds)
 
     def assert_nothing_lost(self) -> None:
         """Every acknowledged document is there, and no name twice (I1, I2)."""
