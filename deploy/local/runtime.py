@@ -61,23 +61,29 @@ def find_runtime(data: Path) -> Runtime:
     if server_user() is None:
         return Runtime(Path(sys.executable))
     site, python = Path(spec.origin).parents[1], Path(sys.executable).resolve()
-    environment = {"PYTHONPATH": str(_packages(site, data))}
+    environment = {"PYTHONPATH": str(_reachable(site, data))}
     if not usable_by_others(python):
-        home = _copied_python(python, data)
+        home = copied_python(python, data)
         python = home / "bin" / python.name
         environment |= {"PYTHONHOME": str(home), "LD_LIBRARY_PATH": str(home / "lib")}
     return Runtime(python, environment)
 
 
-def _packages(site: Path, data: Path) -> Path:
+def _reachable(site: Path, data: Path) -> Path:
     first = site / _PACKAGES[0] / "__init__.py"
     if passable(first) and first.stat().st_mode & stat.S_IROTH:
         return site
+    return copied_packages(site, data)
+
+
+def copied_packages(site: Path, data: Path) -> Path:
+    """A folder with Patroni and all that it imports, for everybody."""
     found = {name: site / name for name in _PACKAGES if (site / name).exists()}
     return copied(found, data)
 
 
-def _copied_python(python: Path, data: Path) -> Path:
+def copied_python(python: Path, data: Path) -> Path:
+    """A folder to be PYTHONHOME: interpreter and standard library, for everybody."""
     library = Path(sysconfig.get_path("stdlib"))
     parts = {f"bin/{python.name}": python, f"lib/{library.name}": library}
     shared = Path(*(sysconfig.get_config_var(name) or "" for name in ("LIBDIR", "INSTSONAME")))
