@@ -1,20 +1,32 @@
-"""`docshard shard list|show`: the catalog of shards."""
+"""`docshard shard list|show|switchover`: the catalog of shards, and who leads one."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
-from deploy.cli.output import Format, output_option, show_one, show_rows
+from deploy.cli.home import present_home
+from deploy.cli.output import (
+    Format,
+    dry_run_option,
+    output_option,
+    reason_option,
+    show_one,
+    show_rows,
+    show_steps,
+)
 from deploy.cli.service import with_data
 from deploy.errors import NotFound
-from services.fleet.shards import ShardState, shard_states
+from deploy.local.parts import existing_parts
+from deploy.local.switchover import plan_switchover
+from services.fleet.shards import ShardState, record_switchover, shard_states
 
 
 @click.group()
 def shard() -> None:
-    """Look at shards."""
+    """Look at shards, and say who leads one."""
 
 
 @shard.command("list")
@@ -44,6 +56,34 @@ def show(name: str, output: Format) -> None:
         else [f"{n} {a}" for n, a in addresses.items()],
     }
     show_one("shard", row, output)
+
+
+@shard.command()
+@click.argument("name", metavar="SHARD")
+@click.option("--to", metavar="NODE", help="The new primary; else a replica that lacks nothing.")
+@dry_run_option
+@reason_option
+@output_option
+def switchover(
+    name: str, *, to: str | None, dry_run: bool, reason: str | None, output: Format
+) -> None:
+    """Make another node of SHARD its primary, and wait for it. `global` is a SHARD here too.
+
+    No acknowledged write is lost; writes wait or are refused for the seconds that it takes.
+    """
+    home = present_home()
+    parts = existing_parts(home)
+    with home.locked():
+        change = plan_switchover(parts, name, to)
+        if dry_run:
+            show_steps(change.steps())
+            return
+        seconds = change.run()
+    before, after = change.before.name, change.after.name
+    click.echo(f"{after} is the primary of {name} ({seconds:.1f} s)", err=True)
+    with_data(partial(record_switchover, shard=name, before=before, after=after, reason=reason))
+    row = {"shard": name, "before": before, "primary": after, "seconds": round(seconds, 2)}
+    show_one("switchover", row, output)
 
 
 def _row(state: ShardState) -> dict[str, Any]:

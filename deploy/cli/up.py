@@ -19,8 +19,13 @@ from deploy.local.up import Wish, bring_up
 
 @click.command()
 @click.option("--demo/--no-demo", default=True, help="Fill the fleet with demo tenants.")
+@click.option(
+    "--ha",
+    is_flag=True,
+    help="Put every cluster under Patroni, so that it fails over by itself; stays so from then on.",
+)
 @dry_run_option
-def up(demo: bool, dry_run: bool) -> None:
+def up(demo: bool, ha: bool, dry_run: bool) -> None:
     """Start a real local fleet in the background, on loopback.
 
     Starts what is missing, brings schemas to this code, and is quick when all is well.
@@ -38,7 +43,7 @@ def up(demo: bool, dry_run: bool) -> None:
     home.create()
     with home.locked():
         with checklist.shown() as shown:
-            raised = asyncio.run(bring_up(home, Wish(settings, demo), shown))
+            raised = asyncio.run(bring_up(home, Wish(settings, demo, ha), shown))
         secrets, kept = ensure_secrets(home), load_demo(home)
         write_user_env(home, raised.fleet, secrets, kept)
     seconds = time.monotonic() - begun

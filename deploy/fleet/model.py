@@ -27,13 +27,22 @@ class Address(Part):
     host: str
     port: int
 
+    @property
+    def text(self) -> str:
+        """host:port."""
+        return f"{self.host}:{self.port}"
+
 
 class Node(Part):
-    """One PostgreSQL server. `born` is its role when made: a failover changes roles, not names."""
+    """One PostgreSQL server. `born` is its role when made: a failover changes roles, not names.
+
+    `patroni` is the REST API of the Patroni that runs it, None when nobody stands above the server.
+    """
 
     name: str
     address: Address
     born: Literal["primary", "replica"]
+    patroni: Address | None = None
 
 
 class Pooler(Part):
@@ -67,6 +76,14 @@ class Cluster(Part):
         return DATABASE + suffix
 
 
+class Etcd(Part):
+    """One member of the etcd in which the Patronis of all clusters agree on their primaries."""
+
+    name: str
+    address: Address
+    peer: Address
+
+
 class Bucket(Part):
     """Where blobs live."""
 
@@ -98,9 +115,10 @@ class Worker(Part):
 
 
 class Fleet(Part):
-    """Everything that makes one installation."""
+    """Everything that makes one installation. Without `etcd` no cluster fails over by itself."""
 
     global_cluster: Cluster
+    etcd: tuple[Etcd, ...] = ()
     shards: tuple[Cluster, ...]
     storage: Storage
     router: Router
@@ -122,4 +140,5 @@ class Fleet(Part):
             yield from (node.name for node in cluster.nodes)
             if cluster.pooler:
                 yield cluster.pooler.name
+        yield from (member.name for member in self.etcd)
         yield from (self.storage.name, self.router.name, self.worker.name)

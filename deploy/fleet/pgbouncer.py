@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from deploy.fleet.model import DATABASE, Cluster
 from deploy.fleet.sizing import Connections
+from deploy.fleet.templates import TEMPLATES
 
 Version = tuple[int, int]
 
@@ -21,15 +20,6 @@ Version = tuple[int, int]
 POOLED_ROLES = ("docshard_app", "docshard_worker", "docshard_probe")
 PROBE_ROLE = "docshard_probe"
 OLDEST: Version = (1, 18)
-
-_templates = Environment(
-    loader=PackageLoader("deploy", "templates"),
-    autoescape=False,  # noqa: S701 - configuration files, not HTML; escaping would corrupt them
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,7 @@ def parse_version(text: str) -> Version:
 
 def render_pooler(cluster: Cluster, files: PoolerFiles) -> str:
     """The text of pgbouncer.ini for a cluster that has a pooler."""
-    return _templates.get_template("pgbouncer.ini.j2").render(
+    return TEMPLATES.get_template("pgbouncer.ini.j2").render(
         cluster=cluster,
         database=DATABASE,
         version=files.version,

@@ -10,6 +10,7 @@ from deploy.fleet.model import (
     Address,
     Bucket,
     Cluster,
+    Etcd,
     Fleet,
     Node,
     Pooler,
@@ -24,27 +25,31 @@ GRPC_DISTANCE = 10_000
 _HIGHEST_PORT = 65_535
 _FIRST_CLUSTER = 20
 _PORTS_PER_CLUSTER = 20
+_PATRONI = 9
 _POOLER = 19
+_ETCD = 10
 _INNER = ("s3-master", "s3-volume", "s3-filer", "s3-admin")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a fleet is."""
+    """How large a fleet is, and whether its clusters fail over by themselves (`ha`)."""
 
     shards: int
     replicas: int
     poolers: bool
     router_workers: int = 2
+    ha: bool = False
 
     def grown_to_cover(self, fleet: Fleet) -> Shape:
-        """This shape, but never smaller than a fleet that already holds data."""
+        """This shape, but never less than a fleet that already holds data."""
         replicas = max(len(cluster.replicas) for cluster in fleet.clusters)
         return Shape(
             shards=max(self.shards, len(fleet.shards)),
             replicas=max(self.replicas, replicas),
             poolers=self.poolers,
             router_workers=self.router_workers,
+            ha=self.ha or bool(fleet.etcd),
         )
 
 
@@ -96,6 +101,7 @@ def plan(shape: Shape, ports: Ports) -> Fleet:
             workers=shape.router_workers,
         ),
         storage=_storage(ports),
+        etcd=(_etcd(ports),) if shape.ha else (),
         global_cluster=_cluster(GLOBAL, 0, shape, ports),
         shards=tuple(
             _cluster(f"shard-{number}", number, shape, ports)
@@ -108,12 +114,44 @@ def plan(shape: Shape, ports: Ports) -> Fleet:
 def ports_of(fleet: Fleet) -> dict[str, int]:
     """Every port of a fleet by the name of its part: what `Ports.fixed` takes."""
     ports = {"router": fleet.router.address.port, fleet.storage.name: fleet.storage.address.port}
-    ports |= fleet.storage.inner_ports
     for cluster in fleet.clusters:
         ports |= {node.name: node.address.port for node in cluster.nodes}
         if cluster.pooler:
             ports[cluster.pooler.name] = cluster.pooler.address.port
+    ports |= {member.name: member.address.port for member in fleet.etcd}
+    for inner in inner_ports_of(fleet).values():
+        ports |= inner
     return ports
+
+
+def inner_ports_of(fleet: Fleet) -> dict[str, dict[str, int]]:
+    """The ports that parts hold besides their own, by part and then by their own names."""
+    inner = {fleet.storage.name: dict(fleet.storage.inner_ports)}
+    inner |= {member.name: {_peer(member.name): member.peer.port} for member in fleet.etcd}
+    for cluster in fleet.clusters:
+        inner |= {
+            node.name: {_patroni(node.name): node.patroni.port}
+            for node in cluster.nodes
+            if node.patroni
+        }
+    return inner
+
+
+def _patroni(node: str) -> str:
+    return f"{node}-patroni"
+
+
+def _peer(etcd: str) -> str:
+    return f"{etcd}-peer"
+
+
+def _etcd(ports: Ports) -> Etcd:
+    name = "etcd"
+    return Etcd(
+        name=name,
+        address=Address(host=LOOPBACK, port=ports.take(name, _ETCD)),
+        peer=Address(host=LOOPBACK, port=ports.take(_peer(name), _ETCD + 1)),
+    )
 
 
 def _storage(ports: Ports) -> Storage:
@@ -138,11 +176,13 @@ def _cluster(name: str, index: int, shape: Shape, ports: Ports) -> Cluster:
         if shape.poolers
         else None
     )
-    nodes = tuple(_node(name, number, start, ports) for number in range(shape.replicas + 1))
+    nodes = tuple(
+        _node(name, number, start, ports, ha=shape.ha) for number in range(shape.replicas + 1)
+    )
     return Cluster(name=name, nodes=nodes, pooler=pooler)
 
 
-def _node(cluster: str, number: int, start: int, ports: Ports) -> Node:
+def _node(cluster: str, number: int, start: int, ports: Ports, *, ha: bool) -> Node:
     if number == 0:
         name = f"{cluster}-primary"
     else:
@@ -151,4 +191,7 @@ def _node(cluster: str, number: int, start: int, ports: Ports) -> Node:
         name=name,
         address=Address(host=LOOPBACK, port=ports.take(name, start + number)),
         born="replica" if number else "primary",
+        patroni=Address(host=LOOPBACK, port=ports.take(_patroni(name), start + _PATRONI + number))
+        if ha
+        else None,
     )

@@ -32,15 +32,26 @@ def upstream(cluster: Cluster, node: Node, password: str) -> str:
 
 
 def server_settings(cluster: Cluster, node: Node, password: str) -> dict[str, str]:
-    """What differs from PostgreSQL's defaults on this node.
+    """What differs from PostgreSQL's defaults on this node when it runs without Patroni.
 
     Every node gets the settings of a replica too: they rest until the node follows another.
     """
-    connections = Connections()
     settings = {
         "cluster_name": node.name,
         "listen_addresses": node.address.host,
         "port": str(node.address.port),
+        **shared_settings(),
+    }
+    if len(cluster.nodes) > 1:
+        settings["primary_conninfo"] = upstream(cluster, node, password)
+        settings["primary_slot_name"] = slot_of(node)
+    return settings
+
+
+def shared_settings() -> dict[str, str]:
+    """What differs from PostgreSQL's defaults on every node alike, Patroni or not."""
+    connections = Connections()
+    return {
         "unix_socket_directories": "",
         "max_connections": str(connections.max_connections),
         "superuser_reserved_connections": str(connections.superuser),
@@ -54,12 +65,8 @@ def server_settings(cluster: Cluster, node: Node, password: str) -> dict[str, st
         "log_lock_waits": "on",
         "tcp_user_timeout": "10s",
         "tcp_keepalives_idle": "10",
+        **_replication_settings(),
     }
-    settings |= _replication_settings()
-    if len(cluster.nodes) > 1:
-        settings["primary_conninfo"] = upstream(cluster, node, password)
-        settings["primary_slot_name"] = slot_of(node)
-    return settings
 
 
 def _replication_settings() -> dict[str, str]:
@@ -88,12 +95,33 @@ def render_settings(settings: Mapping[str, str]) -> str:
 
 
 def render_access(networks: Sequence[str]) -> str:
-    """pg_hba.conf: passwords by SCRAM from these networks, nothing else."""
-    lines = []
+    """pg_hba.conf: the rules of access and nothing else."""
+    return "\n".join(["# Written at every start of this node.", *access_rules(networks), ""])
+
+
+def access_rules(networks: Sequence[str]) -> list[str]:
+    """Lines of pg_hba.conf: passwords by SCRAM from these networks."""
+    rules = []
     for network in networks:
-        lines.append(f"host  all          all                  {network}  scram-sha-256")
-        lines.append(f"host  replication  {REPLICATION_ROLE}  {network}  scram-sha-256")
-    return "\n".join(["# Written at every start of this node.", *lines, ""])
+        rules.append(f"host  all          all                  {network}  scram-sha-256")
+        rules.append(f"host  replication  {REPLICATION_ROLE}  {network}  scram-sha-256")
+    return rules
+
+
+def initdb_options(major: int) -> dict[str, str | None]:
+    """Options of initdb that every cluster is made with; None for one that takes no value.
+
+    A fixed locale, so that sort order is the same on every machine.
+    """
+    options: dict[str, str | None] = {
+        "auth": "scram-sha-256",
+        "encoding": "UTF8",
+        "data-checksums": None,
+        "locale": "C.UTF-8",
+    }
+    if major >= 17:
+        options |= {"locale-provider": "builtin", "builtin-locale": "C.UTF-8"}
+    return options
 
 
 def superuser_dsn(address: Address, password: str) -> str:

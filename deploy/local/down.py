@@ -28,6 +28,8 @@ def take_down(home: Home, checklist: Checklist) -> int:
     # Requests end before the databases under them do.
     _stop((part for part in parts.applications if part in running), checklist)
     _stop((part for part in parts.engines if part in running), checklist)
+    # Patroni gives up its leadership in etcd when it ends.
+    _stop((part for part in parts.etcd if part in running), checklist)
     left = end_strays(home)
     processes.await_reaping(ended, seconds=3)
     for pidfile in home.run.glob("*.json"):

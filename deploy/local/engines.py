@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from deploy.fleet import pgbouncer
 
 _UNPRIVILEGED = "nobody"
 _ELSEWHERE = Path("/var/lib/docshard")
+
+Ignore = Callable[[str, list[str]], Iterable[str]]
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,10 @@ def find_engines(chosen_postgres: Path | None, data: Path) -> Engines:
             "Unset it to use the server that comes with the installation.",
         )
     weed = _wheel_weed()
-    if user and not _usable_by_others(postgres / "postgres"):
+    if user and not usable_by_others(postgres / "postgres"):
         postgres = _copied_postgres(postgres, data)
-    if user and not _usable_by_others(weed):
-        weed = _copied([weed], data) / weed.name
+    if user and not usable_by_others(weed):
+        weed = copied({weed.name: weed}, data) / weed.name
     pooler = shutil.which(
         "pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
     )
@@ -146,7 +149,8 @@ def _not_installed(package: str) -> OperatorError:
     )
 
 
-def _usable_by_others(program: Path) -> bool:
+def usable_by_others(program: Path) -> bool:
+    """Whether every user may run it."""
     return passable(program) and bool(program.stat().st_mode & stat.S_IXOTH)
 
 
@@ -154,25 +158,28 @@ def _copied_postgres(postgres: Path, data: Path) -> Path:
     package = postgres.parents[1]
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():  # the wheel's programs look for their libraries beside their package
-        copy = _copied([package, libraries], data)
+        copy = copied({path.name: path for path in (package, libraries)}, data)
         return copy / postgres.relative_to(package.parent)
-    return _copied([postgres.parent], data) / postgres.parent.name / postgres.name
+    return copied({postgres.name: postgres}, data) / postgres.name
 
 
-def _copied(sources: list[Path], data: Path) -> Path:
-    """A folder with copies that everybody may read and run; made anew when the first changes."""
-    first = sources[0]
-    mark = hashlib.sha256(f"{first}{first.stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    target = data / "engines" / f"{first.name}-{mark}"
+def copied(sources: Mapping[str, Path], data: Path, ignore: Ignore | None = None) -> Path:
+    """A folder with copies that everybody may read and run; made anew when a source changes.
+
+    `sources` by their paths in that folder; `ignore` as shutil.copytree takes it.
+    """
+    facts = [f"{name}{source}{source.stat().st_mtime_ns}" for name, source in sources.items()]
+    mark = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+    target = data / "engines" / f"{next(iter(sources.values())).name}-{mark}"
     if not target.exists():
         new = target.with_name(f"{target.name}.new")
         shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        for source in sources:
+        for name, source in sources.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, new / source.name, symlinks=True)
+                shutil.copytree(source, new / name, symlinks=True, ignore=ignore)
             else:
-                shutil.copy2(source, new / source.name)
+                shutil.copy2(source, new / name)
         _open_to_all(new)
         new.replace(target)
     return target

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from deploy.errors import NotFound
+import time
+
+from deploy.errors import NotFound, OperatorError
 from deploy.local.application import RouterServer, WorkerServer
+from deploy.local.etcd import EtcdServer
 from deploy.local.home import Home, State
+from deploy.local.patroni import PatroniServer
 from deploy.local.pooler import PoolerServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import ensure_secrets
 from deploy.local.servers import Server, Site
 from deploy.local.storage import StorageServer
+
+_PRIMARY_SECONDS = 60.0  # a crashed cluster waits for ttl, then recovers
 
 
 class Parts:
@@ -19,9 +25,13 @@ class Parts:
         fleet = site.state.fleet
         self.site = site
         self.clusters = {
-            cluster.name: [PostgresServer(site, cluster, node) for node in cluster.nodes]
+            cluster.name: [
+                (PatroniServer if node.patroni else PostgresServer)(site, cluster, node)
+                for node in cluster.nodes
+            ]
             for cluster in fleet.clusters
         }
+        self.etcd = [EtcdServer(site, member) for member in fleet.etcd]
         self.poolers = [
             PoolerServer(site, cluster, cluster.pooler)
             for cluster in fleet.clusters
@@ -33,7 +43,7 @@ class Parts:
 
     @property
     def engines(self) -> list[Server]:
-        """All that is not our own code."""
+        """What holds data and leads to it."""
         nodes = [node for cluster in self.clusters.values() for node in cluster]
         return [*nodes, *self.poolers, self.storage]
 
@@ -45,7 +55,8 @@ class Parts:
     @property
     def all(self) -> list[Server]:
         """Everything, in the order of the fleet's own list of names."""
-        by_name = {part.name: part for part in (*self.engines, *self.applications)}
+        everything = (*self.engines, *self.etcd, *self.applications)
+        by_name = {part.name: part for part in everything}
         return [by_name[name] for name in self.site.state.fleet.names()]
 
     def named(self, name: str) -> Server:
@@ -64,11 +75,43 @@ class Parts:
         )
 
     def primary(self, cluster: str) -> PostgresServer:
-        """The node that is the primary at present."""
-        for node in self.clusters[cluster]:
+        """The node that is the primary at present, or was when it last ran."""
+        nodes = self.clusters[cluster]
+        for node in nodes:
             if node.role() == "primary":
                 return node
-        return self.clusters[cluster][0]
+        made = (node for node in nodes if node.folder.exists() and not node.follows())
+        return next(made, nodes[0])
+
+    def starters(self, cluster: str) -> list[PostgresServer]:
+        """The nodes to start first; the others need a primary, to be made from or to follow.
+
+        Under Patroni it is not for us to say who leads: all start that can. But a cluster that
+        Patroni does not know yet it would hand to whoever comes first, so there the primary does.
+        """
+        made = [node for node in self.clusters[cluster] if node.folder.exists()]
+        if made and all(node.joined for node in made):
+            return made
+        return [self.primary(cluster)]
+
+    def await_primary(self, cluster: str) -> PostgresServer:
+        """The node that leads the cluster, waited for.
+
+        Raises:
+            OperatorError: none does in time.
+        """
+        deadline = time.monotonic() + _PRIMARY_SECONDS
+        while time.monotonic() < deadline:
+            for node in self.clusters[cluster]:
+                if node.leads():
+                    return node
+            time.sleep(0.05)
+        logs = ", ".join(str(node.log) for node in self.clusters[cluster])
+        raise OperatorError(
+            f"{cluster} has no primary after {_PRIMARY_SECONDS:.0f} s.",
+            "Nobody may lead who could lack acknowledged writes: the node that has them is away.",
+            f"Start every node of it; their logs tell more: {logs}",
+        )
 
 
 def parts_of(home: Home, state: State) -> Parts:

@@ -6,7 +6,14 @@ import os
 from pathlib import Path
 
 from deploy.errors import UsageFault
-from deploy.fleet.planning import Ports, PortsExhausted, Shape, plan, ports_of
+from deploy.fleet.planning import (
+    Ports,
+    PortsExhausted,
+    Shape,
+    inner_ports_of,
+    plan,
+    ports_of,
+)
 from deploy.fleet.settings import FleetSettings
 from deploy.local import ports, processes
 from deploy.local.engines import (
@@ -15,8 +22,10 @@ from deploy.local.engines import (
     find_engines,
     server_user,
 )
+from deploy.local.etcd import find_etcd
 from deploy.local.home import Home, State
 from deploy.local.postgres import check_version, give
+from deploy.local.runtime import find_runtime
 
 
 def home_of(settings: FleetSettings) -> Home:
@@ -24,10 +33,11 @@ def home_of(settings: FleetSettings) -> Home:
     return Home(Path(os.path.abspath(settings.home.expanduser())))  # noqa: PTH100
 
 
-def settle_state(home: Home, settings: FleetSettings) -> State:
+def settle_state(home: Home, settings: FleetSettings, *, ha: bool) -> State:
     """Make the home's folders, plan its fleet and write both down.
 
-    An existing fleet keeps its data and grows when the settings ask for more; it never shrinks.
+    An existing fleet keeps its data and grows when the settings ask for more; it never shrinks, and
+    what once was put under Patroni stays there.
 
     Raises:
         UsageFault: the settings cannot be met.
@@ -46,20 +56,35 @@ def settle_state(home: Home, settings: FleetSettings) -> State:
             for node in cluster.nodes:
                 check_version(data / node.name, engines.postgres_major)
     try:
-        fleet = plan(_shape(settings, engines, previous), _ports(home, settings, previous))
+        shape = _shape(settings, engines, previous, ha=ha)
+        fleet = plan(shape, _ports(home, settings, previous))
     except PortsExhausted as error:
         raise UsageFault(
             f"The fleet finds no ports: {error}.", "", "Choose a lower DOCSHARD_PORT."
         ) from error
+    if fleet.etcd:
+        # Found here, so that what is missing is told before anything starts and copies are made by
+        # one, not by each node at its start.
+        find_etcd(data)
+        find_runtime(data)
     settled = previous.settled if previous else None
     state = State(fleet=fleet, data=data, postgres=postgres, settled=settled)
     home.save(state)
     return state
 
 
-def _shape(settings: FleetSettings, engines: Engines, previous: State | None) -> Shape:
-    shape = Shape(settings.shards, settings.replicas, poolers=engines.pooler is not None)
-    return shape.grown_to_cover(previous.fleet) if previous else shape
+def _shape(settings: FleetSettings, engines: Engines, previous: State | None, *, ha: bool) -> Shape:
+    poolers = engines.pooler is not None
+    shape = Shape(settings.shards, settings.replicas, poolers=poolers, ha=ha)
+    if previous:
+        shape = shape.grown_to_cover(previous.fleet)
+    if shape.ha and not shape.replicas:
+        raise UsageFault(
+            "A fleet without replicas cannot fail over.",
+            "With --ha each cluster needs somebody to take its primary's place.",
+            "Set DOCSHARD_REPLICAS to 1 or more.",
+        )
+    return shape
 
 
 def _ports(home: Home, settings: FleetSettings, previous: State | None) -> Ports:
@@ -67,8 +92,9 @@ def _ports(home: Home, settings: FleetSettings, previous: State | None) -> Ports
         return Ports(settings.port, ports.is_free)
     had = ports_of(previous.fleet)
     running = {name for name in had if processes.find(home.run / f"{name}.json")}
-    if previous.fleet.storage.name in running:
-        running |= previous.fleet.storage.inner_ports.keys()
+    for name, inner in inner_ports_of(previous.fleet).items():
+        if name in running:
+            running |= inner.keys()
     return Ports(
         settings.port,
         ports.is_free,

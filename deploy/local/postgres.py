@@ -14,6 +14,7 @@ from deploy.fleet.model import Cluster, Node
 from deploy.fleet.planning import LOOPBACK
 from deploy.fleet.postgres import (
     REPLICATION_ROLE,
+    initdb_options,
     render_access,
     render_settings,
     server_settings,
@@ -23,9 +24,9 @@ from deploy.local import processes
 from deploy.local.home import write_private
 from deploy.local.servers import Server, Site
 
-_FRAGMENT = "docshard.conf"
+FRAGMENT = "docshard.conf"
 # The fixed locale of every machine, so that sort order is the same everywhere.
-_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
 
 
 class PostgresServer(Server):
@@ -57,7 +58,7 @@ class PostgresServer(Server):
         settings = server_settings(
             self.cluster, self.node, self.site.secrets.roles[REPLICATION_ROLE]
         )
-        self._write(_FRAGMENT, render_settings(settings))
+        self._write(FRAGMENT, render_settings(settings))
         self._write("pg_hba.conf", render_access([f"{LOOPBACK}/32"]))
 
     def command(self) -> processes.Command:
@@ -68,7 +69,7 @@ class PostgresServer(Server):
             folder=Path("/"),
             log=self.log,
             user=engines.user,
-            environment=_ENVIRONMENT,
+            environment=ENVIRONMENT,
         )
 
     def ready(self) -> bool:
@@ -78,7 +79,23 @@ class PostgresServer(Server):
 
     def role(self) -> str:
         """primary or replica, as it is at present: promotion removes the signal file."""
-        return "replica" if (self.folder / "standby.signal").exists() else "primary"
+        return "replica" if self.follows() else "primary"
+
+    def follows(self) -> bool:
+        """Whether its files say that it follows another node."""
+        return (self.folder / "standby.signal").exists()
+
+    def leads(self) -> bool:
+        """Whether it is a primary that takes writes now."""
+        return self.ready() and not self.follows()
+
+    def agree(self) -> None:
+        """Bring what its cluster has agreed on to this code; alone it has nothing to agree on."""
+
+    @property
+    def joined(self) -> bool:
+        """Whether its data belongs to a cluster that chooses its primary by itself."""
+        return False
 
     def _make_data(self) -> None:
         new = self.folder.with_name(f"{self.name}.new")
@@ -132,7 +149,7 @@ class PostgresServer(Server):
             return []
 
     def _tool(self, arguments: list[str], secret: dict[str, str] | None = None) -> None:
-        processes.run_tool(arguments, self.site.engines.user, _ENVIRONMENT | (secret or {}))
+        processes.run_tool(arguments, self.site.engines.user, ENVIRONMENT | (secret or {}))
 
     def _write(self, name: str, text: str) -> None:
         write_private(self.folder / name, text)
@@ -172,7 +189,7 @@ def ensure_template(site: Site) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     _initdb(site, new)
     with (new / "postgresql.conf").open("a") as handle:
-        handle.write(f"include '{_FRAGMENT}'\n")
+        handle.write(f"include '{FRAGMENT}'\n")
     new.rename(template)
     return template
 
@@ -182,9 +199,7 @@ def _made_by(folder: Path) -> int:
 
 
 def _initdb(site: Site, target: Path) -> None:
-    locale = ["--locale=C.UTF-8"]
-    if site.engines.postgres_major >= 17:
-        locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    options = initdb_options(site.engines.postgres_major)
     with tempfile.NamedTemporaryFile("w") as password:
         password.write(site.secrets.superuser)
         password.flush()
@@ -196,12 +211,9 @@ def _initdb(site: Site, target: Path) -> None:
                 f"--pgdata={target}",
                 "--username=postgres",
                 f"--pwfile={password.name}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--data-checksums",
                 "--no-sync",
-                *locale,
+                *(f"--{name}" + (f"={value}" if value else "") for name, value in options.items()),
             ],
             site.engines.user,
-            _ENVIRONMENT,
+            ENVIRONMENT,
         )

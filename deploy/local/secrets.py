@@ -31,6 +31,7 @@ class Secrets(Part):
 
     superuser: str = Field(default_factory=_password)
     roles: dict[str, str] = Field(default_factory=lambda: {role: _password() for role in ROLES})
+    patroni: str = Field(default_factory=_password)
     s3_access_key: str = Field(default_factory=lambda: secrets.token_hex(10).upper())
     s3_secret_key: str = Field(default_factory=_password)
     s3_encryption_key: str = Field(default_factory=lambda: secrets.token_hex(32))
@@ -51,13 +52,15 @@ def key_file(home: Home) -> Path:
 
 
 def ensure_secrets(home: Home) -> Secrets:
-    """The home's secrets, made when it has none yet."""
+    """The home's secrets; those that it lacks are made, and kept from then on."""
     path = home.secrets / "passwords.json"
-    if not path.exists():
-        write_private(path, Secrets().model_dump_json(indent=2))
+    known = Secrets.model_validate_json(path.read_bytes()) if path.exists() else Secrets()
+    text = known.model_dump_json(indent=2)
+    if not path.exists() or path.read_text() != text:
+        write_private(path, text)
     if not key_file(home).exists():
         create_key_file(key_file(home))
-    return Secrets.model_validate_json(path.read_bytes())
+    return known
 
 
 def credentials(home: Home, known: Secrets) -> Credentials:

@@ -143,7 +143,8 @@ class Server(ABC):
         Raises:
             NotFound: it does not run.
         """
-        processes.send(processes.family(self._living()), signal.SIGSTOP)
+        self._living()
+        processes.send(self.family(), signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a frozen one go on.
@@ -151,14 +152,20 @@ class Server(ABC):
         Raises:
             NotFound: it does not run.
         """
+        self._living()
         # The parent last: it would take children for stuck that are only still frozen.
-        processes.send(reversed(processes.family(self._living())), signal.SIGCONT)
+        processes.send(reversed(self.family()), signal.SIGCONT)
 
     def family(self) -> list[psutil.Process]:
-        """Its process with all children, and what an earlier one left behind."""
+        """Its process and those that carry its mark without being children, all with children.
+
+        Children alone would miss the server that Patroni lets go of, marks alone that server's own
+        children: PostgreSQL writes its titles over their environment.
+        """
         process = self.process()
-        known = processes.family(process) if process else []
-        return known + [stray for stray in self._strays() if stray not in known]
+        heads = [process, *self._strays()] if process else self._strays()
+        found = [member for head in heads for member in processes.family(head)]
+        return list(dict.fromkeys(found))
 
     def _living(self) -> psutil.Process:
         process = self.process()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from deploy.fleet.model import Fleet
 from deploy.fleet.postgres import superuser_dsn
 from deploy.fleet.settings import FleetSettings
-from deploy.local.application import Application, code_mark
+from deploy.local.application import code_mark
 from deploy.local.checklist import Checklist
 from deploy.local.contents import Contents
 from deploy.local.down import end_strays
@@ -25,10 +25,14 @@ from global_db.bootstrap import bootstrap
 
 @dataclass(frozen=True)
 class Wish:
-    """What the operator wants: the fleet, and whether demo tenants live in it."""
+    """What the operator wants: the fleet, its size, whether demo tenants live in it.
+
+    `ha` puts every cluster under Patroni; a fleet that is stays so without being told.
+    """
 
     settings: FleetSettings
     demo: bool = True
+    ha: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ async def bring_up(home: Home, wish: Wish, checklist: Checklist) -> Raised:
     if home.load() is None:
         # The folder may have been deleted under a running fleet, whose servers hold the ports.
         await to_thread(end_strays, home)
-    state = settle_state(home, wish.settings)
+    state = settle_state(home, wish.settings, ha=wish.ha)
     parts = parts_of(home, state)
     mark = _mark(parts)
     wants_demo = wish.demo and load_demo(home) is None
@@ -89,7 +93,7 @@ class _Raising:
                 group.create_task(self._start(pooler))
             group.create_task(self._databases(group))
         async with TaskGroup() as group:
-            for application in (self._parts.router, self._parts.worker):
+            for application in self._parts.applications:
                 group.create_task(self._renew(application))
 
     async def fill(self) -> None:
@@ -109,6 +113,7 @@ class _Raising:
             await self._contents.make_bucket()
 
     async def _databases(self, group: TaskGroup) -> None:
+        await asyncio.gather(*(self._start(member) for member in self._parts.etcd))
         await asyncio.gather(*(self._cluster(name, group) for name in self._parts.clusters))
         with self._checklist.part("schemas") as line:
             line.note = await self._contents.migrate()
@@ -117,16 +122,17 @@ class _Raising:
 
     async def _cluster(self, name: str, group: TaskGroup) -> None:
         """The primary with its roles; replicas follow while schemas are made."""
-        nodes = self._parts.clusters[name]
-        primary = self._parts.primary(name)
-        await self._start(primary)
+        first = self._parts.starters(name)
+        await asyncio.gather(*(self._renew(node) for node in first))
+        primary = await to_thread(self._parts.await_primary, name)
+        await to_thread(primary.agree)
         with self._checklist.part(f"{name}: roles and extensions"):
             secrets = self._parts.site.secrets
             dsn = superuser_dsn(primary.node.address, secrets.superuser)
             await to_thread(bootstrap, dsn, secrets.roles)
-        for node in nodes:
-            if node is not primary:
-                group.create_task(self._start(node))
+        for node in self._parts.clusters[name]:
+            if node not in first:
+                group.create_task(self._renew(node))
 
     async def _start(self, server: Server) -> None:
         if await to_thread(server.serves):
@@ -134,8 +140,8 @@ class _Raising:
         with self._checklist.part(server.name):
             await to_thread(server.start)
 
-    async def _renew(self, application: Application) -> None:
-        if application.process() is not None and application.outdated():
-            with self._checklist.part(f"stop {application.name} of older code"):
-                await to_thread(application.stop)
-        await self._start(application)
+    async def _renew(self, server: Server) -> None:
+        if server.process() is not None and server.outdated():
+            with self._checklist.part(f"stop {server.name}, to start it anew"):
+                await to_thread(server.stop)
+        await self._start(server)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid5
 
 from global_db import clients, directory, shard_catalog
 from global_db.cluster import NodeAddress, Role
@@ -17,6 +18,9 @@ from services.resources import Data
 from shards import residency
 
 __all__ = ["Located", "NodeAddress", "NodeState", "Shard", "ShardState"]
+
+# A shard's id is its name; audit rows know entities by UUID.
+_SHARDS: Final = UUID("5f3c1d0a-9f0b-5c7e-8b1e-6d6f63736872")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,26 @@ async def register_shard(
     with global_failures():
         async with data.global_db.write() as connection:
             return await shard_catalog.register(connection, name, nodes, weight)
+
+
+async def record_switchover(
+    data: Data, *, shard: str, before: str, after: str, reason: str | None
+) -> None:
+    """Write into the global audit log that a shard's primary was changed on purpose.
+
+    Raises:
+        DirectoryUnavailable.
+    """
+    event = Event(
+        "shard.switchover",
+        "shard",
+        uuid5(_SHARDS, shard),
+        {"primary": before},
+        {"primary": after},
+    )
+    with global_failures():
+        async with data.global_db.write() as connection:
+            await record_global(connection, Origin(reason=reason), event)
 
 
 async def shard_states(data: Data) -> list[ShardState]:

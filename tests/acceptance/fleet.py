@@ -104,11 +104,13 @@ def fleet() -> Iterator[LocalFleet]:
         yield started
 
 
-def until(condition: Callable[[], object], seconds: float = 15.0) -> float:
+def until(
+    condition: Callable[[], object], seconds: float = 15.0, pause_seconds: float = 0.05
+) -> float:
     """Wait until the condition is true; returns how long that took. Fails after `seconds`."""
     begun = time.monotonic()
     while not condition():
         if time.monotonic() - begun > seconds:
             raise AssertionError(f"not within {seconds} s")
-        time.sleep(0.05)
+        time.sleep(pause_seconds)
     return time.monotonic() - begun

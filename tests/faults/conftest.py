@@ -1,6 +1,22 @@
 """Real servers for tests that hurt them."""
 
+from collections.abc import Callable
+
+import pytest
+
 from tests.integration.desk import desk, desk_resources, workplace
 from tests.integration.s3 import blobs, s3_server, s3_settings
 
 __all__ = ["blobs", "desk", "desk_resources", "s3_server", "s3_settings", "workplace"]
+
+
+@pytest.fixture
+def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Writes a line of figures where whoever runs the tests sees it."""
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+
+    def line(text: str) -> None:
+        if reporter is not None:
+            reporter.write_line(f"    {text}")
+
+    return line
