@@ -15,7 +15,6 @@ from tests.integration.desk import Desk, send
 from tests.integration.wire import Wire
 
 MIB = 1024**2
-PARTS = {"multipart_bytes": 6 * MIB, "part_bytes": 5 * MIB}
 
 
 @asynccontextmanager
@@ -26,7 +25,9 @@ async def slower(desk: Desk) -> AsyncIterator[tuple[Desk, Wire]]:
     async with Wire(there).up() as wire:
         endpoint = HttpUrl(f"http://127.0.0.1:{wire.address.port}")
         way = s3.model_copy(update={"endpoint": endpoint})
-        async with desk.workplace.process(s3=way, **PARTS) as resources:
+        async with desk.workplace.process(
+            s3=way, multipart_bytes=6 * MIB, part_bytes=5 * MIB
+        ) as resources:
             yield replace(desk, resources=resources), wire
 
 
