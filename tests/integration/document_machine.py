@@ -1,0 +1,354 @@
+"""Random histories of documents: every step is done by the service and by the model, and compared.
+
+The steps are drawn from a description alone, never from what the service answered, so that a
+failing history shrinks and can be told again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import httpx
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+
+from tests.integration.document_model import (
+    ABSENT,
+    MISSING,
+    RIGHT,
+    STALE,
+    Content,
+    Document,
+    Refusal,
+    Upload,
+)
+from tests.integration.document_world import Client, Planned, World, is_unknown, refused, tell
+from tests.integration.frames import How
+
+WORDS = ("harbour", "quarterly", "invoice", "zebra")
+NAMES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2, unique=True).map(" ".join)
+TYPES = st.sampled_from(["text/plain", "application/octet-stream"])
+METADATA = st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2)
+PATCHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "original_name": NAMES,
+        "metadata": st.dictionaries(st.sampled_from("ab"), st.none() | st.integers(0, 2)),
+    },
+)
+KEEPING = st.fixed_dictionaries(
+    {},
+    optional={
+        "legal_hold": st.booleans(),
+        "retain_until": st.sampled_from(["2020-01-01T00:00:00Z", "2021-06-01T00:00:00Z"]),
+    },
+).filter(bool)
+CONTENTS = st.builds(Content, st.sampled_from([b"", b"one", b"two", b"three" * 900]), TYPES)
+MATCHES = st.sampled_from([RIGHT, RIGHT, RIGHT, STALE, MISSING])
+FAILURES = st.none() | st.builds(Planned, st.sampled_from(How), st.integers(1, 2))
+WHO = st.integers(0, 1)
+
+Applied = Callable[[dict[str, Any]], str]
+"""Changes the model by what a success answered; gives the audit row's action, "" for none."""
+
+
+class DocumentMachine(RuleBasedStateMachine):
+    """Three tenants, two of them neighbours on one shard, each with two callers."""
+
+    world: ClassVar[World]
+    documents = Bundle("documents")
+    uploads = Bundle("uploads")
+    keyed = Bundle("keyed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clients: list[Client] = []
+        self.living: dict[str, list[Document]] = {}
+
+    @initialize()
+    def begin(self) -> None:
+        self.clients = self.world.run(self.world.clients())
+        self.living = {client.id: [] for client in self.clients}
+
+    # How a step is done
+
+    def of(self, document: Document) -> Client:
+        return next(client for client in self.clients if client.id == document.client)
+
+    def call(
+        self, client: Client, who: int, method: str, path: str, **sent: Any
+    ) -> tuple[str, httpx.Response]:
+        """One request; answers its id too."""
+        request_id = self.world.request_id()
+        headers = {"Request-Id": request_id, **sent.pop("headers", {})}
+        sending = client.callers[who].request(method, path, headers=headers, **sent)
+        self.world.calls += 1
+        return request_id, self.world.run(sending)
+
+    def change(
+        self,
+        document: Document,
+        asked: tuple[int, str, str, dict[str, Any]],
+        refusal: Refusal | None,
+        applied: Applied,
+        planned: Planned | None = None,
+        *,
+        repeatable: bool = False,
+    ) -> httpx.Response:
+        """Change a document, by (who, method, path below it, what is sent); find out what happened
+        where that is unknown, as a client would: by the same again, or by looking."""
+        client, (who, method, below, sent) = self.of(document), asked
+        path, before = f"{client.path(document)}{below}", document.image()
+        with self.world.failing(client, planned) as fault:
+            request_id, answer = self.call(client, who, method, path, **dict(sent))
+        requests, happened = {request_id}, refusal is None
+        if is_unknown(answer):
+            assert fault is not None
+            assert fault.met == 1
+            if repeatable:
+                again, answer = self.call(client, who, method, path, **dict(sent))
+                requests |= {again}
+            else:
+                seen = self.world.run(self.world.seen(client, document))
+                happened = seen.status_code != (
+                    200 if document.purged or below == "/purge" else 404
+                )
+                if seen.status_code == 200:
+                    happened = seen.headers["ETag"] != document.etag
+                assert not (happened and refusal)
+            self.world.unknown["it was" if happened else "it was not"] += 1
+            if not repeatable and not happened:
+                return answer
+        if refusal is not None:
+            refused(answer, refusal)
+        else:
+            assert answer.is_success or is_unknown(answer), answer.text
+            body = answer.json() if answer.is_success and answer.content else {}
+            if action := applied(body):
+                tell(document, action, requests, before)
+        self.world.run(self.world.look(client, document))
+        return answer
+
+    def match(self, document: Document, match: str) -> dict[str, str]:
+        """The header of an If-Match that is right, stale or missing."""
+        tags = {RIGHT: document.etag, STALE: f'"{document.row_version + 7}"'}
+        return {"If-Match": tags[match]} if match in tags else {}
+
+    def made(self, client: Client, shown: dict[str, Any], requests: set[str]) -> Document:
+        """Take a new document into the model."""
+        document = Document(
+            client.id, shown["id"], shown["original_name"], shown["mime_type"], shown["metadata"]
+        )
+        tell(document, "document.create", requests, None)
+        self.living[client.id].append(document)
+        self.world.run(self.world.look(client, document))
+        return document
+
+    # Documents
+
+    @rule(
+        target=documents,
+        at=st.integers(0, 2),
+        who=WHO,
+        name=NAMES,
+        mime=TYPES,
+        metadata=METADATA,
+        planned=FAILURES,
+    )
+    def create(
+        self,
+        at: int,
+        who: int,
+        name: str,
+        mime: str,
+        metadata: dict[str, Any],
+        planned: Planned | None,
+    ) -> Document:
+        """I1, I2: with a key an unknown outcome is settled by asking again."""
+        client, key = self.clients[at], self.world.request_id()
+        body = {"original_name": name, "mime_type": mime, "metadata": metadata}
+        sent = {"json": body, "headers": {"Idempotency-Key": key}}
+        with self.world.failing(client, planned) as fault:
+            first, answer = self.call(client, who, "POST", client.documents, **sent)
+        requests = {first}
+        if is_unknown(answer):
+            assert fault is not None
+            again, answer = self.call(client, who, "POST", client.documents, **sent)
+            requests = {again if fault.how is How.BEFORE else first}
+            self.world.unknown[fault.how.value] += 1
+        assert answer.status_code == 201, answer.text
+        self.replayed(client, who, sent, answer.json())
+        document = self.made(client, answer.json(), requests)
+        assert {name: document.shown[name] for name in body} == body
+        return document
+
+    def replayed(
+        self, client: Client, who: int, sent: dict[str, Any], first: dict[str, Any]
+    ) -> None:
+        """The key answers the same again, another body is refused, another caller's key is new."""
+        _, again = self.call(client, who, "POST", client.documents, **sent)
+        assert (again.status_code, again.json()) == (201, first)
+        other = {**sent, "json": {**sent["json"], "original_name": "other"}}
+        _, mismatch = self.call(client, who, "POST", client.documents, **other)
+        refused(mismatch, (422, "idempotency_mismatch"))
+
+    @rule(
+        document=documents,
+        who=WHO,
+        match=MATCHES,
+        body=PATCHES,
+        keeping=st.none() | KEEPING,
+        planned=FAILURES,
+    )
+    def patch(
+        self,
+        document: Document,
+        who: int,
+        match: str,
+        body: dict[str, Any],
+        keeping: dict[str, Any] | None,
+        planned: Planned | None,
+    ) -> None:
+        body = {**body, **(keeping or {})}
+        refusal = document.matched(match)
+        if (
+            keeping is not None
+            and who == 1
+            and refusal is None
+            or (keeping is not None and who == 1 and match == STALE and document.living() is None)
+        ):
+            refusal = (403, "forbidden")
+        shrinks = body.get("retain_until", "9") < (document.retain_until or "")
+        if refusal is None and shrinks:
+            refusal = (409, "retained")
+
+        def applied(_: dict[str, Any]) -> str:
+            return "document.update" if document.patch(body) else ""
+
+        sent = {"json": body, "headers": self.match(document, match)}
+        self.change(document, (who, "PATCH", "", sent), refusal, applied, planned)
+
+    @rule(document=documents, who=WHO, match=MATCHES, planned=FAILURES)
+    def delete(self, document: Document, who: int, match: str, planned: Planned | None) -> None:
+        def applied(_: dict[str, Any]) -> str:
+            document.delete(deleted=True)
+            return "document.delete"
+
+        sent = {"headers": self.match(document, match)}
+        asked = (who, "DELETE", "", sent)
+        self.change(document, asked, document.matched(match), applied, planned)
+
+    @rule(document=documents, who=WHO, planned=FAILURES)
+    def restore(self, document: Document, who: int, planned: Planned | None) -> None:
+        def applied(_: dict[str, Any]) -> str:
+            document.delete(deleted=False)
+            return "document.restore"
+
+        absent = ABSENT if document.purged else (409, "conflict")
+        refusal = None if document.deleted and not document.purged else absent
+        self.change(document, (who, "POST", "/restore", {}), refusal, applied, planned)
+
+    @rule(document=documents, who=WHO, planned=FAILURES)
+    def purge(self, document: Document, who: int, planned: Planned | None) -> None:
+        def applied(_: dict[str, Any]) -> str:
+            document.purged = True
+            return "document.purge"
+
+        refusal = document.keeps()
+        if who == 1 and not document.purged:
+            refusal = (403, "forbidden")
+        self.change(document, (who, "POST", "/purge", {}), refusal, applied, planned)
+
+    # Content
+
+    @rule(document=documents, who=WHO, content=CONTENTS, planned=FAILURES)
+    def put(self, document: Document, who: int, content: Content, planned: Planned | None) -> None:
+        def applied(body: dict[str, Any]) -> str:
+            document.add(content)
+            assert body.get("version_number", len(document.versions)) == len(document.versions)
+            return "version.create"
+
+        sent = {"content": content.data, "headers": {"Content-Type": content.mime_type}}
+        self.change(document, (who, "PUT", "/content", sent), document.living(), applied, planned)
+
+    @rule(document=documents, who=WHO, match=MATCHES, number=st.integers(1, 3), planned=FAILURES)
+    def promote(
+        self, document: Document, who: int, match: str, number: int, planned: Planned | None
+    ) -> None:
+        old = document.versions[number - 1 : number]
+        refusal = document.matched(match) or (None if old else ABSENT)
+
+        def applied(body: dict[str, Any]) -> str:
+            document.add(old[0])
+            assert body["version_number"] == len(document.versions)
+            return "version.create"
+
+        headers = {**self.match(document, match), "Idempotency-Key": self.world.request_id()}
+        if match == MISSING and not old:
+            return  # what is missing twice may be told of in either order
+        asked = (who, "POST", f"/versions/{number}/promote", {"headers": headers})
+        self.change(document, asked, refusal, applied, planned, repeatable=True)
+
+    @rule(target=uploads, document=documents, who=WHO, content=CONTENTS, planned=FAILURES)
+    def upload(
+        self, document: Document, who: int, content: Content, planned: Planned | None
+    ) -> Any:
+        granted: list[Upload] = []
+
+        def applied(body: dict[str, Any]) -> str:
+            granted.append(Upload(document, body["upload_id"], content, body["upload"]))
+            return ""
+
+        body = {
+            "size": len(content.data),
+            "checksum_sha256": content.sha256,
+            "mime_type": content.mime_type,
+        }
+        sent = {"json": body, "headers": {"Idempotency-Key": self.world.request_id()}}
+        asked = (who, "POST", "/uploads", sent)
+        self.change(document, asked, document.living(), applied, planned, repeatable=True)
+        return multiple(*granted)
+
+    @rule(upload=uploads)
+    def send(self, upload: Upload) -> None:
+        """The address that was given stays good, whatever became of the upload."""
+        if upload.state == "open":
+            request = upload.request
+            answer = self.world.run(
+                self.world.wired.outside.put(
+                    request["url"], headers=request["headers"], content=upload.content.data
+                )
+            )
+            assert answer.status_code == 200, answer.text
+            upload.sent = True
+
+    @rule(upload=uploads, who=WHO, planned=FAILURES)
+    def complete(self, upload: Upload, who: int, planned: Planned | None) -> None:
+        def applied(body: dict[str, Any]) -> str:
+            if upload.state == "done":
+                assert body["version_number"] == upload.number
+                return ""
+            upload.document.add(upload.content)
+            upload.state, upload.number = "done", len(upload.document.versions)
+            assert (body["id"], body["version_number"]) == (upload.id, upload.number)
+            return "version.create"
+
+        asked = (who, "POST", f"/uploads/{upload.id}/complete", {})
+        self.change(upload.document, asked, upload.completing(), applied, planned, repeatable=True)
+
+    @rule(upload=uploads, who=WHO, planned=FAILURES)
+    def abort(self, upload: Upload, who: int, planned: Planned | None) -> None:
+        def applied(_: dict[str, Any]) -> str:
+            upload.state = "aborted"
+            return ""
+
+        asked = (who, "DELETE", f"/uploads/{upload.id}", {})
+        self.change(upload.document, asked, upload.aborting(), applied, planned, repeatable=True)
+
+    def teardown(self) -> None:
+        """Everything once more: documents, contents, audit."""
+        for client in self.clients:
+            for document in self.living[client.id]:
+                self.world.run(self.world.look(client, document))
+                self.world.run(self.world.check_audit(client, document))
+                self.world.run(self.world.check_reads(client, document))
