@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from services.settings import S3Settings
+from services.fleet import blob_check
+from services.resources import open_data
+from services.settings import DatabaseRole, S3Settings
 from tests.integration.databases import registered_fleet
 from tests.integration.document_model import Document, Refusal, Told, changes, comparable
 from tests.integration.frames import COMMIT, Fault, How
@@ -56,9 +58,8 @@ class World:
     loop: asyncio.AbstractEventLoop
     wired: Wired
     numbers: Iterator[int] = field(default_factory=count)
-    unknown: Counter[str] = field(default_factory=Counter)
-    """Outcomes that were unknown, by what the truth was."""
-    calls: int = 0
+    tally: Counter[str] = field(default_factory=Counter)
+    """What histories have met so far."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the service's loop."""
@@ -151,6 +152,17 @@ class World:
             if told.changes is not None:
                 given = {side: comparable(row["changes"][side]) for side in ("before", "after")}
                 assert given == told.changes, (given, told)
+
+    async def check_blobs(self) -> None:
+        """I8: each version has its blob, and no blob is nobody's."""
+        settings = self.wired.service.resources.settings
+        as_worker = settings.model_copy(update={"worker_password": settings.app_password})
+        async with open_data(as_worker, DatabaseRole.WORKER) as data:
+            report = await blob_check.check(
+                data, self.wired.service.resources.blobs, blob_check.WHOLE
+            )
+        assert (report.missing, report.orphans) == ([], [])
+        self.tally["versions with their blobs"] = report.versions
 
     async def check_reads(self, client: Client, document: Document) -> None:
         """Reads are filed soon; again, where it is unknown whether they were."""

@@ -86,6 +86,7 @@ class FrameWire:
         self._slow_seconds = slow_seconds
         self._port = 0
         self._lines: set[_Line] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.fault: Fault | None = None
 
     @property
@@ -96,7 +97,7 @@ class FrameWire:
     @asynccontextmanager
     async def up(self) -> AsyncIterator["FrameWire"]:
         """Listen while the block lasts."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -104,6 +105,13 @@ class FrameWire:
             server.close()
             for line in self._lines:
                 line.abort()
+            if self._serving:
+                await asyncio.wait(self._serving)
+
+    def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, client))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         answers, server = await asyncio.open_connection(self._upstream.host, self._upstream.port)

@@ -15,7 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from services.blobs.store import BlobStore
 from services.keys.local_file import create_key_file
 from services.settings import S3Settings
-from tests.integration.document_machine import DocumentMachine
+from tests.integration.document_histories import DocumentHistories
 from tests.integration.document_world import World, world
 from tests.integration.postgres import Postgres
 
@@ -40,7 +40,7 @@ def play(documents_world: World, histories: int, steps: int) -> None:
     print(f"DOCSHARD_SEED={chosen}")
 
     @seed(chosen)
-    class Machine(DocumentMachine):
+    class Machine(DocumentHistories):
         world = documents_world
 
     run_state_machine_as_test(
@@ -55,13 +55,14 @@ def play(documents_world: World, histories: int, steps: int) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(f"{documents_world.calls} calls, unknown: {dict(documents_world.unknown)}")
+    documents_world.run(documents_world.check_blobs())
+    print(dict(documents_world.tally))
 
 
 def test_a_short_round(documents_world: World) -> None:
-    play(documents_world, histories=8, steps=30)
+    play(documents_world, histories=10, steps=40)
 
 
 @pytest.mark.torture
 def test_a_long_round(documents_world: World) -> None:
-    play(documents_world, histories=300, steps=60)
+    play(documents_world, histories=100, steps=50)
