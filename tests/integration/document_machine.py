@@ -4,13 +4,12 @@ The steps are drawn from a description alone, never from what the service answer
 failing history shrinks and can be told again.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import httpx
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 
 from tests.integration.document_model import (
     ABSENT,
@@ -20,7 +19,6 @@ from tests.integration.document_model import (
     Content,
     Document,
     Refusal,
-    Upload,
 )
 from tests.integration.document_world import Client, Planned, World, is_unknown, refused, tell
 from tests.integration.frames import How
@@ -49,6 +47,9 @@ MATCHES = st.sampled_from([RIGHT, RIGHT, RIGHT, STALE, MISSING])
 FAILURES = st.none() | st.builds(Planned, st.sampled_from(How), st.integers(1, 2))
 WHO = st.integers(0, 1)
 
+Asked = tuple[int, str, str, dict[str, Any]]
+"""Who calls which method of what below a document's address, and what is sent."""
+
 Applied = Callable[[dict[str, Any]], str]
 """Changes the model by what a success answered; gives the audit row's action, "" for none."""
 
@@ -58,8 +59,6 @@ class DocumentMachine(RuleBasedStateMachine):
 
     world: ClassVar[World]
     documents = Bundle("documents")
-    uploads = Bundle("uploads")
-    keyed = Bundle("keyed")
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,15 +88,15 @@ class DocumentMachine(RuleBasedStateMachine):
     def change(
         self,
         document: Document,
-        asked: tuple[int, str, str, dict[str, Any]],
+        asked: Asked,
         refusal: Refusal | None,
         applied: Applied,
         planned: Planned | None = None,
         *,
         repeatable: bool = False,
     ) -> httpx.Response:
-        """Change a document, by (who, method, path below it, what is sent); find out what happened
-        where that is unknown, as a client would: by the same again, or by looking."""
+        """Change a document; find out what happened where that is unknown, as a client would: by
+        the same again, or by looking."""
         client, (who, method, below, sent) = self.of(document), asked
         path, before = f"{client.path(document)}{below}", document.image()
         with self.world.failing(client, planned) as fault:
@@ -161,6 +160,7 @@ class DocumentMachine(RuleBasedStateMachine):
     def create(
         self,
         at: int,
+        *,
         who: int,
         name: str,
         mime: str,
@@ -206,6 +206,7 @@ class DocumentMachine(RuleBasedStateMachine):
     def patch(
         self,
         document: Document,
+        *,
         who: int,
         match: str,
         body: dict[str, Any],
@@ -214,12 +215,8 @@ class DocumentMachine(RuleBasedStateMachine):
     ) -> None:
         body = {**body, **(keeping or {})}
         refusal = document.matched(match)
-        if (
-            keeping is not None
-            and who == 1
-            and refusal is None
-            or (keeping is not None and who == 1 and match == STALE and document.living() is None)
-        ):
+        # 403 comes after 404 and 428 in the order of refusals, and before 412.
+        if keeping is not None and who == 1 and (refusal is None or refusal[0] == 412):
             refusal = (403, "forbidden")
         shrinks = body.get("retain_until", "9") < (document.retain_until or "")
         if refusal is None and shrinks:
@@ -261,92 +258,6 @@ class DocumentMachine(RuleBasedStateMachine):
         if who == 1 and not document.purged:
             refusal = (403, "forbidden")
         self.change(document, (who, "POST", "/purge", {}), refusal, applied, planned)
-
-    # Content
-
-    @rule(document=documents, who=WHO, content=CONTENTS, planned=FAILURES)
-    def put(self, document: Document, who: int, content: Content, planned: Planned | None) -> None:
-        def applied(body: dict[str, Any]) -> str:
-            document.add(content)
-            assert body.get("version_number", len(document.versions)) == len(document.versions)
-            return "version.create"
-
-        sent = {"content": content.data, "headers": {"Content-Type": content.mime_type}}
-        self.change(document, (who, "PUT", "/content", sent), document.living(), applied, planned)
-
-    @rule(document=documents, who=WHO, match=MATCHES, number=st.integers(1, 3), planned=FAILURES)
-    def promote(
-        self, document: Document, who: int, match: str, number: int, planned: Planned | None
-    ) -> None:
-        old = document.versions[number - 1 : number]
-        refusal = document.matched(match) or (None if old else ABSENT)
-
-        def applied(body: dict[str, Any]) -> str:
-            document.add(old[0])
-            assert body["version_number"] == len(document.versions)
-            return "version.create"
-
-        headers = {**self.match(document, match), "Idempotency-Key": self.world.request_id()}
-        if match == MISSING and not old:
-            return  # what is missing twice may be told of in either order
-        asked = (who, "POST", f"/versions/{number}/promote", {"headers": headers})
-        self.change(document, asked, refusal, applied, planned, repeatable=True)
-
-    @rule(target=uploads, document=documents, who=WHO, content=CONTENTS, planned=FAILURES)
-    def upload(
-        self, document: Document, who: int, content: Content, planned: Planned | None
-    ) -> Any:
-        granted: list[Upload] = []
-
-        def applied(body: dict[str, Any]) -> str:
-            granted.append(Upload(document, body["upload_id"], content, body["upload"]))
-            return ""
-
-        body = {
-            "size": len(content.data),
-            "checksum_sha256": content.sha256,
-            "mime_type": content.mime_type,
-        }
-        sent = {"json": body, "headers": {"Idempotency-Key": self.world.request_id()}}
-        asked = (who, "POST", "/uploads", sent)
-        self.change(document, asked, document.living(), applied, planned, repeatable=True)
-        return multiple(*granted)
-
-    @rule(upload=uploads)
-    def send(self, upload: Upload) -> None:
-        """The address that was given stays good, whatever became of the upload."""
-        if upload.state == "open":
-            request = upload.request
-            answer = self.world.run(
-                self.world.wired.outside.put(
-                    request["url"], headers=request["headers"], content=upload.content.data
-                )
-            )
-            assert answer.status_code == 200, answer.text
-            upload.sent = True
-
-    @rule(upload=uploads, who=WHO, planned=FAILURES)
-    def complete(self, upload: Upload, who: int, planned: Planned | None) -> None:
-        def applied(body: dict[str, Any]) -> str:
-            if upload.state == "done":
-                assert body["version_number"] == upload.number
-                return ""
-            upload.document.add(upload.content)
-            upload.state, upload.number = "done", len(upload.document.versions)
-            assert (body["id"], body["version_number"]) == (upload.id, upload.number)
-            return "version.create"
-
-        asked = (who, "POST", f"/uploads/{upload.id}/complete", {})
-        self.change(upload.document, asked, upload.completing(), applied, planned, repeatable=True)
-
-    @rule(upload=uploads, who=WHO, planned=FAILURES)
-    def abort(self, upload: Upload, who: int, planned: Planned | None) -> None:
-        def applied(_: dict[str, Any]) -> str:
-            upload.state = "aborted"
-            return ""
-
-        asked = (who, "DELETE", f"/uploads/{upload.id}", {})
-        self.change(upload.document, asked, upload.aborting(), applied, planned, repeatable=True)
 
     def teardown(self) -> None:
         """Everything once more: documents, contents, audit."""

@@ -1,8 +1,9 @@
 """The documents part against its model, with failures at COMMIT (I1, I2, I4, I5, I7, I8).
 
-A history that fails is told again with DOCSHARD_SEED, which each run prints.
+A history that fails is told again with DOCSHARD_SEED, which each run logs.
 """
 
+import logging
 import os
 import random
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from services.settings import S3Settings
 from tests.integration.document_histories import DocumentHistories
 from tests.integration.document_world import World, world
 from tests.integration.postgres import Postgres
+
+_log = logging.getLogger(__name__)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def documents_world(
 def play(documents_world: World, histories: int, steps: int) -> None:
     """Run so many histories of so many steps."""
     chosen = int(os.environ.get("DOCSHARD_SEED") or random.randrange(2**32))
-    print(f"DOCSHARD_SEED={chosen}")
+    _log.info("DOCSHARD_SEED=%s", chosen)
 
     @seed(chosen)
     class Machine(DocumentHistories):
@@ -56,7 +59,7 @@ def play(documents_world: World, histories: int, steps: int) -> None:
         ),
     )
     documents_world.run(documents_world.check_blobs())
-    print(dict(documents_world.tally))
+    _log.info("%s", dict(documents_world.tally))
 
 
 def test_a_short_round(documents_world: World) -> None:
