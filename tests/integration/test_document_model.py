@@ -68,4 +68,4 @@ def test_a_short_round(documents_world: World) -> None:
 
 @pytest.mark.torture
 def test_a_long_round(documents_world: World) -> None:
-    play(documents_world, histories=100, steps=50)
+    play(documents_world, histories=60, steps=50)

@@ -112,7 +112,7 @@ async def wired_service(fleet: Fleet, s3: S3Settings, key_file: Path) -> AsyncIt
             update={
                 "global_nodes": (wires[GLOBAL].address,),
                 "s3": s3,
-                "timing": Timing(principal_lease_seconds=5),
+                "timing": Timing(principal_lease_seconds=5, access_token_seconds=3600),
                 "limits": Limits(
                     requests_per_second_per_principal=100_000,
                     requests_per_second_per_client=100_000,
