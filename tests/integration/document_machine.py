@@ -21,7 +21,7 @@ from tests.integration.document_model import (
     Refusal,
 )
 from tests.integration.document_world import Client, Planned, World, is_unknown, refused, tell
-from tests.integration.frames import How
+from tests.integration.frames import Fault, How
 
 WORDS = ("harbour", "quarterly", "invoice", "zebra")
 NAMES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2, unique=True).map(" ".join)
@@ -101,35 +101,38 @@ class DocumentMachine(RuleBasedStateMachine):
         path, before = f"{client.path(document)}{below}", document.image()
         with self.world.failing(client, planned) as fault:
             request_id, answer = self.call(client, who, method, path, **dict(sent))
-        requests, happened = {request_id}, refusal is None
-        if is_unknown(answer):
+        requests, unknown = {request_id}, is_unknown(answer)
+        if unknown:
             assert fault is not None
             assert fault.met == 1
+            self.world.tally[f"unknown: {fault.how.value}"] += 1
             if repeatable:
                 again, answer = self.call(client, who, method, path, **dict(sent))
-                requests |= {again}
+                requests, unknown = requests | {again}, False
             else:
-                seen = self.world.run(self.world.seen(client, document))
-                happened = seen.status_code != (
-                    200 if document.purged or below == "/purge" else 404
-                )
-                if seen.status_code == 200:
-                    happened = seen.headers["ETag"] != document.etag
-                assert not (happened and refusal)
-                # Content comes in two transactions, of which the first makes no version.
-                assert happened == (fault.how is How.AFTER) or below == "/content"
-            self.world.tally[f"unknown: {fault.how.value}"] += 1
-            if not repeatable and not happened:
-                return answer
+                assert refusal is None, "what is refused does not come to a commit"
+                if not self.happened(document, below, fault):
+                    return answer
         if refusal is not None:
             refused(answer, refusal)
         else:
-            assert answer.is_success or is_unknown(answer), answer.text
+            assert answer.is_success or unknown, answer.text
             body = answer.json() if answer.is_success and answer.content else {}
             if action := applied(body):
                 tell(document, action, requests, before)
         self.world.run(self.world.look(client, document))
         return answer
+
+    def happened(self, document: Document, below: str, fault: Fault) -> bool:
+        """Look whether a change of unknown outcome was made: that must fit to how it was cut."""
+        seen = self.world.run(self.world.seen(self.of(document), document))
+        if below == "/purge":
+            happened = seen.status_code == 404
+        else:
+            happened = seen.headers["ETag"] != document.etag
+        # Content comes in two transactions, of which the first makes no version.
+        assert happened == (fault.how is How.AFTER) or below == "/content"
+        return happened
 
     def match(self, document: Document, match: str) -> dict[str, str]:
         """The header of an If-Match that is right, stale or missing."""
@@ -188,7 +191,7 @@ class DocumentMachine(RuleBasedStateMachine):
     def replayed(
         self, client: Client, who: int, sent: dict[str, Any], first: dict[str, Any]
     ) -> None:
-        """The key answers the same again, another body is refused, another caller's key is new."""
+        """The key answers the same again, and refuses another body."""
         _, again = self.call(client, who, "POST", client.documents, **sent)
         assert (again.status_code, again.json()) == (201, first)
         other = {**sent, "json": {**sent["json"], "original_name": "other"}}
