@@ -54,7 +54,8 @@ class Desk:
 def tenant_desk() -> Iterator[Desk]:
     """Connect as the environment says; refusals leave as what they mean to a person."""
     caller = find_caller(os.environ)
-    with told_at_a_shell(), Docshard(caller.api, caller.key, http=_http(caller.api)) as api:
+    with told_at_a_shell(), _http(caller.api) as http:
+        api = Docshard(caller.api, caller.key, http=http)
         yield Desk(api, caller.client_id or _own_client(api))
 
 

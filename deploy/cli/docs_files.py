@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -143,9 +145,11 @@ def _pour(desk: Desk, wanted: UUID, number: int | None) -> None:
     with TemporaryDirectory(prefix="docshard-") as folder:
         path = Path(folder, str(wanted))
         _fetch(desk, wanted, number, path)
-        with path.open("rb") as file:
+        with path.open("rb") as file, suppress(BrokenPipeError):  # `| head` has seen enough
             shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+            sys.stdout.buffer.flush()
+            return
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
 
 
 def _stored(path: Path, version: Version) -> dict[str, Any]:
