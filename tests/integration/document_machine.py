@@ -22,6 +22,7 @@ from tests.integration.document_model import (
 )
 from tests.integration.document_world import Client, Planned, World, is_unknown, refused, tell
 from tests.integration.frames import Fault, How
+from tests.integration.wired import patiently
 
 WORDS = ("harbour", "quarterly", "invoice", "zebra")
 NAMES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2, unique=True).map(" ".join)
@@ -81,7 +82,7 @@ class DocumentMachine(RuleBasedStateMachine):
         """One request; answers its id too."""
         request_id = self.world.request_id()
         headers = {"Request-Id": request_id, **sent.pop("headers", {})}
-        sending = client.callers[who].request(method, path, headers=headers, **sent)
+        sending = patiently(client.callers[who], method, path, headers=headers, **sent)
         self.world.tally["calls"] += 1
         return request_id, self.world.run(sending)
 

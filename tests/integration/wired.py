@@ -1,5 +1,6 @@
 """The whole service over a real fleet and bucket, every connection to a database on a wire."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -58,7 +59,7 @@ class Wired:
 
     async def made(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
         """Make something as the administrator; it must succeed."""
-        answer = await self.admin.post(path, json=body, headers=headers)
+        answer = await patiently(self.admin, "POST", path, json=body, headers=headers)
         assert answer.is_success, answer.text
         made: dict[str, Any] = answer.json()
         return made
@@ -95,6 +96,19 @@ class Wired:
             return not await cursor.fetchall()
 
         await until(nothing)
+
+
+async def patiently(
+    caller: httpx.AsyncClient, method: str, path: str, **sent: Any
+) -> httpx.Response:
+    """A request, made again as the contract allows while a busy machine lets servers seem away:
+    but for `outcome_unknown`, a 503 says that nothing has happened."""
+    for _ in range(20):
+        answer = await caller.request(method, path, **sent)
+        if answer.status_code != 503 or answer.json()["code"] == "outcome_unknown":
+            break
+        await asyncio.sleep(0.2)
+    return answer
 
 
 @asynccontextmanager
