@@ -38,20 +38,23 @@ class Bounds:
     """How many rows each way may look at; what one takes is in docs/search.md."""
 
     probe: int = 1_000
-    """Of a first walk, before others are asked."""
-    walk: int = 2_500
-    """Of a walk when nothing else helps, and of a slice whose names must hold all words."""
-    first: int = 200
+    """Of a first walk, before others are asked, and of a slice whose names must hold all words."""
+    walk: int = 1_500
+    """Of a walk when nothing else helps."""
+    first: int = 150
     """Of the newest documents that a search looks at first."""
-    named: int = 800
+    named: int = 400
     """Of a walk or slice that compares names by similarity, which is dear."""
     matches: int = 1_000
     """Of those that the other indexes may give."""
     ranked: int = 300
-    """Of matches that are ranked together."""
+    """Of matches that the GIN index may give to be ranked together."""
+    sliced: int = 80
+    """Of matches in a slice: it ends with the last of them."""
     common: int = 5
-    """Matches of a first walk from which the GIN indexes are not asked: they know too many."""
-    dense: int = 2
+    """Matches of a first walk or slice from which the GIN indexes are not asked: they know too
+    many."""
+    dense: int = 4
     """The same, among the newest that a search looks at first."""
 
 
@@ -88,20 +91,30 @@ class Search:
         way, key = ("walk", None) if place is None else (place.way, place.key)
         if not self._shape(self._match, key).loose:
             return await self._straight(key)
-        patient = place is not None and place.dense
-        if not patient:
-            if way == "walk":
-                short = await self._walk(key, self._bound(self.bounds.probe))
-                if short.next is None or len(short.documents) == self.limit:
-                    return short
-                if len(short.documents) >= self.bounds.common:
-                    patient = True
-            attempts = (self._slice,) if patient else (self._slice, self._index)
-            for attempt in attempts:
-                found = await attempt(key)
-                if found is not None:
-                    return found
+        if place is None or not place.dense:
+            found = await self._quick(way, key)
+            if found is not None:
+                return found
         return await self._walk(key, self._bound(self.bounds.walk), dense=True)
+
+    async def _quick(self, way: Way, key: _Key) -> Found | None:
+        """The page from a short walk or, when few match there, from what others know.
+
+        When they know too many, it stays short, and the next ones are walked for.
+        """
+        short = None
+        if way == "walk":
+            short = await self._walk(key, self._bound(self.bounds.probe))
+            few = len(short.documents) < min(self.limit, self.bounds.common)
+            if short.next is None or not few:
+                return short
+        for attempt in (self._slice, self._index):
+            found = await attempt(key)
+            if found is not None:
+                return found
+        if short is None or short.next is None:
+            return None
+        return replace(short, next=replace(short.next, dense=True))
 
     async def _straight(self, key: _Key) -> Found:
         statement = statements.straight(self._shape(None, key))
@@ -168,8 +181,14 @@ class Search:
         if newest is None or _last(rows) is None:
             return _from(self._found(self._best(rows), "whole"), start, newest)
         many = newest["strict"] >= self.bounds.dense or not self.wanted.has_trigram
-        alike = newest["alike"] >= self.bounds.dense * 2
-        return Place("words", start=_before(newest) if many else None, dense=alike)
+        alike = newest["alike"] >= self.bounds.dense
+        slices = Place("words", start=_before(newest), dense=alike)
+        if not many and len(self.wanted.words) > 1:
+            # Each word may be common, and looked up together they cost as much as each.
+            found = await self._phase("words", slices)
+            if len(found.documents) >= min(self.limit, self.bounds.common):
+                return found
+        return slices if many else Place("words", dense=alike)
 
     async def _phase(self, match: Match, place: Place) -> Found:
         """A page of names that hold all words, or of those that only resemble the text."""
@@ -179,7 +198,7 @@ class Search:
             known = await self._known(match, place.key, most)
             if known is not None:
                 return self._found(known, place.way, dense=place.dense)
-        most = self.bounds.walk if match == "words" else self.bounds.named
+        most = self.bounds.probe if match == "words" else self.bounds.named
         rows = await self._slice_rows(match, place.key, place.start, most)
         found = self._found(self._best(rows), place.way, dense=place.dense)
         end = _last(rows)
@@ -194,7 +213,7 @@ class Search:
         self, match: Match, key: _Key, start: tuple[datetime, UUID] | None, most: int
     ) -> Sequence[Row]:
         shape = replace(self._shape(match, key), started=start is not None)
-        statement = statements.ranked(shape, most, self.bounds.ranked)
+        statement = statements.ranked(shape, most, self.bounds.sliced)
         return await self._rows(statement, key, most, start)
 
     async def _known(self, match: Match | None, key: _Key, most: int) -> list[Row] | None:

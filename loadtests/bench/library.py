@@ -38,9 +38,16 @@ _OPEN: tuple[LiteralString, ...] = (
     "SET LOCAL ROLE docshard_owner",
     "ALTER TABLE docshard.documents NO FORCE ROW LEVEL SECURITY",
     "ALTER TABLE docshard.documents DISABLE TRIGGER USER",
+    # Keys of names are entered together at the end, which takes a third of the time.
+    "SET LOCAL maintenance_work_mem = '256MB'",
+    "ALTER INDEX docshard.idx_documents_name_keys"
+    " SET (fastupdate = on, gin_pending_list_limit = 2000000)",
     "SELECT setseed(0.42)",
 )
 _CLOSE: tuple[LiteralString, ...] = (
+    "SELECT gin_clean_pending_list('docshard.idx_documents_name_keys')",
+    "ALTER INDEX docshard.idx_documents_name_keys RESET (gin_pending_list_limit)",
+    "ALTER INDEX docshard.idx_documents_name_keys SET (fastupdate = off)",
     "ALTER TABLE docshard.documents ENABLE TRIGGER USER",
     "ALTER TABLE docshard.documents FORCE ROW LEVEL SECURITY",
 )

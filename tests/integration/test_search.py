@@ -24,7 +24,7 @@ pytestmark = pytest.mark.versions
 WORDS = ("report", "raport", "Quarterly", "quartely", "a", "été", "契約", "😀", "100%", "_", "o'x")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # So small that every way is taken, and every slice comes to its end within a few documents.
-TIGHT = Bounds(probe=3, walk=5, first=4, named=4, matches=6, ranked=5, common=2, dense=1)
+TIGHT = Bounds(probe=3, walk=5, first=4, named=4, matches=6, ranked=5, sliced=5, common=2, dense=1)
 ROOMY = Bounds()
 INSERT = """
     INSERT INTO docshard.documents (client_id, id, original_name, mime_type, metadata, created_at,
@@ -112,13 +112,8 @@ def any_filter(dice: random.Random) -> DocumentFilter:
 
 def beginnings(text: str) -> set[str]:
     """The first six letters of each word, and what is left of them without one."""
-    heads = [word[:6] for word in re.findall(r"[^\W_]+", text.lower()) if len(word) > 3]
-    return {
-        head[:place] + head[place + 1 :]
-        for head in heads
-        if not head.isdigit()
-        for place in range(len(head) + 1)
-    }
+    words = [word for word in re.findall(r"[^\W_]{4,}", text.lower()) if not word.isdigit()]
+    return {w[:6][:place] + w[:6][place + 1 :] for w in words for place in range(len(w[:6]) + 1)}
 
 
 async def model(tenant: Tenant, wanted: DocumentFilter, sort: Sort) -> list[UUID]:

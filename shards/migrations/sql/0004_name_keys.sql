@@ -12,7 +12,7 @@ DECLARE
     found text[] := '{}';
 BEGIN
     FOREACH word IN ARRAY regexp_split_to_array(lower(name), '[^[:alnum:]]+') LOOP
-        CONTINUE WHEN length(word) < 4 OR word ~ '^[[:digit:]]*$';
+        CONTINUE WHEN length(word) < 4 OR ltrim(word, '0123456789') = '';
         word := left(word, 6);
         -- Without the letter behind its end, it is itself.
         FOR place IN 1 .. length(word) + 1 LOOP

@@ -1,4 +1,4 @@
-"""Under which keys a document's name is found: functions, of which the next revision makes an index.
+"""Under which keys a document's name is found: the functions of the next revision's index.
 
 Revision ID: 0004
 Revises: 0003
