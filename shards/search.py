@@ -3,14 +3,14 @@
 What decides is what was found, never the planner's statistics:
 
 - *Sorted lists* walk along the index of their sort. Rows that match are common, and the page is
-  soon full; or they are not, and after a short walk others are asked: the indexes by mime type and
-  time, when they leave little, and the GIN indexes, when they know few matches. If all of them know
-  many, the matches lie elsewhere in the order: a longer walk ends the page short, even empty, and
-  the next one goes on from there.
+  soon full, or ends short; or they are not, and after a short walk others are asked: the indexes
+  by mime type and time, when they leave little, and the GIN indexes, when they know few matches.
+  If all of them know many, the matches lie elsewhere in the order: the page ends short, even
+  empty, and the next ones walk on from there.
 - *Ranked lists* begin with the newest documents that the filters leave. Are there no others, all
   are ranked. Else the GIN index gives the names that hold all words, and after them those that
   resemble the text, when they are few. When they are many, ranking all of them would mean little:
-  they are ranked in slices, newest first.
+  they are ranked in slices, newest first. Among the newest it shows which way is right.
 
 Either way every document comes exactly once. A `Place` remembers which way was taken, so that the
 next page takes it at once. Nothing that is inserted meanwhile shifts a page.
@@ -27,38 +27,20 @@ from uuid import UUID
 from global_db.connection import Row
 from global_db.statement import ReadStatement
 from shards import document_statements as statements
-from shards.document_query import DocumentFilter, Match, Place, Shape, Sort, Way, after
+from shards.document_query import (
+    BOUNDS,
+    Bounds,
+    DocumentFilter,
+    Match,
+    Place,
+    Shape,
+    Sort,
+    Way,
+    after,
+)
 from shards.documents import Document
 from shards.tables import documents
 from shards.tenants import TenantRead
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many rows each way may look at; what one takes is in docs/search.md."""
-
-    probe: int = 1_000
-    """Of a first walk, before others are asked, and of a slice whose names must hold all words."""
-    walk: int = 1_500
-    """Of a walk when nothing else helps."""
-    first: int = 150
-    """Of the newest documents that a search looks at first."""
-    named: int = 400
-    """Of a walk or slice that compares names by similarity, which is dear."""
-    matches: int = 1_000
-    """Of those that the other indexes may give."""
-    ranked: int = 300
-    """Of matches that the GIN index may give to be ranked together."""
-    sliced: int = 80
-    """Of matches in a slice: it ends with the last of them."""
-    common: int = 5
-    """Matches of a first walk or slice from which the GIN indexes are not asked: they know too
-    many."""
-    dense: int = 4
-    """The same, among the newest that a search looks at first."""
-
-
-BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +147,10 @@ class Search:
             place = found
         if place.way == "words":
             found = await self._phase("words", place)
-            if found.next is not None:
-                return found
-            place = Place("similar", dense=place.dense)
-            if found.documents:
+            if found.next is not None or found.documents:
                 # Who found what was asked for does not wait for what only resembles it.
-                return replace(found, next=place)
+                return _then_similar(found, dense=place.dense)
+            place = Place("similar", dense=place.dense)
         return await self._phase("similar", place)
 
     async def _first(self, place: Place | None) -> Found | Place:
@@ -187,7 +167,7 @@ class Search:
             # Each word may be common, and looked up together they cost as much as each.
             found = await self._phase("words", slices)
             if len(found.documents) >= min(self.limit, self.bounds.common):
-                return found
+                return _then_similar(found, dense=alike)
         return slices if many else Place("words", dense=alike)
 
     async def _phase(self, match: Match, place: Place) -> Found:
@@ -299,6 +279,10 @@ def _from(found: Found, start: tuple[datetime, UUID] | None, newest: Row | None)
     if found.next is None or newest is None:
         return found
     return replace(found, next=replace(found.next, start=start or _before(newest)))
+
+
+def _then_similar(found: Found, *, dense: bool) -> Found:
+    return found if found.next is not None else replace(found, next=Place("similar", dense=dense))
 
 
 def _bound_key(name: str, key: _Key) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID, uuid4
@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from shards.document_query import Deleted, DocumentFilter, Place, Sort, chosen
+from shards.document_query import Bounds, Deleted, DocumentFilter, Place, Sort, chosen
 from shards.documents import Document
-from shards.search import Bounds, Search
+from shards.search import Search
 from shards.tenants import TenantRead
 from tests.integration.databases import ShardDatabase
 from tests.integration.library import reader, reading
@@ -236,3 +236,46 @@ async def test_the_first_search_of_a_session_forgives_typing_errors(tenant: Tena
     names = {document.id: document.original_name for document in await tenant.everything()}
     assert row is not None
     assert {names[found] for found in row["found"]} >= {n for n in names.values() if n == "report"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("raport", True),
+        ("reprt", True),
+        ("rrreport", False),
+        ("reeport", True),
+        ("erport", True),
+        ("xeport", True),
+        ("report2026", True),
+        ("raprot", False),
+        ("repo", False),
+    ],
+)
+async def test_words_that_begin_alike_share_a_beginning(
+    module_shard: ShardDatabase, typed: str, found: bool
+) -> None:
+    async with module_shard.session("docshard_app") as app:
+        cursor = await app.execute(
+            "SELECT docshard.beginnings('Annual Report') && docshard.beginnings(%s) AS found",
+            [typed],
+        )
+        assert await cursor.fetchone() == {"found": found}
+
+
+async def test_tenants_whose_keys_coincide_do_not_find_each_other(tenant: Tenant) -> None:
+    """I4: keys hold but the end of a tenant's id."""
+    tenant.dice.seed(2)
+    await tenant.file(40)
+    first = (tenant.client.int >> 40) ^ (1 << 60)
+    twin = replace(tenant, client=UUID(int=first << 40 | tenant.client.int & (1 << 40) - 1))
+    async with tenant.shard.session("docshard_app") as app:
+        await app.execute("SELECT docshard.admit(%s, 1)", [twin.client])
+        twin = replace(twin, reads=reader(app, twin.client))
+        await twin.file(40)
+        for each in (tenant, twin):
+            for wanted in (DocumentFilter(q="report"), DocumentFilter(q="quartely a")):
+                expected = await model(each, wanted, "relevance")
+                tight = await walked(each, wanted, "relevance", TIGHT)
+                assert sorted(tight) == sorted(expected)
+                assert await walked(each, wanted, "relevance", ROOMY) == expected
