@@ -193,7 +193,9 @@ class Search:
         self, match: Match, key: _Key, start: tuple[datetime, UUID] | None, most: int
     ) -> Sequence[Row]:
         shape = replace(self._shape(match, key), started=start is not None)
-        statement = statements.ranked(shape, most, self.bounds.sliced)
+        # The first look does not end with its matches: it is to tell whether there are more documents.
+        passing = most if match == "any" else self.bounds.sliced
+        statement = statements.ranked(shape, most, passing)
         return await self._rows(statement, key, most, start)
 
     async def _known(self, match: Match | None, key: _Key, most: int) -> list[Row] | None:
