@@ -193,7 +193,7 @@ class Search:
         self, match: Match, key: _Key, start: tuple[datetime, UUID] | None, most: int
     ) -> Sequence[Row]:
         shape = replace(self._shape(match, key), started=start is not None)
-        # The first look does not end with its matches: it is to tell whether there are more documents.
+        # The first look tells whether there are more documents: no match ends it.
         passing = most if match == "any" else self.bounds.sliced
         statement = statements.ranked(shape, most, passing)
         return await self._rows(statement, key, most, start)
