@@ -83,12 +83,12 @@ for _alive, _which in ((living(documents), "living"), (~living(documents), "dele
             documents.c.id,
             postgresql_where=_alive,
         )
+# The tenant is in every key: see migrations/sql/0004_name_keys.sql.
 sa.Index(
-    "idx_documents_name",
-    documents.c.client_id,
-    documents.c.original_name,
+    "idx_documents_name_keys",
+    sa.func.docshard.name_keys(documents.c.client_id, documents.c.original_name),
     postgresql_using="gin",
-    postgresql_ops={"original_name": "gin_trgm_ops"},
+    postgresql_with={"fastupdate": "off"},
 )
 sa.Index(
     "idx_documents_metadata",
