@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -67,11 +67,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One chain, its heads, and the rows in question."""
+    """One chain, its heads, the rows in question, and the months (their first days) whose rows were
+    archived."""
 
     source: ChainSource
     heads: Heads
     extent: Extent = Extent()
+    archived: frozenset[date] = frozenset()
 
     async def run(self, position: Position | None = None, seconds: float | None = None) -> Report:
         """Verify from `position` on, for so many seconds at most and one page at least."""
@@ -104,8 +106,8 @@ class Verification:
                 start = Walked(first - 1, found[1], None, first - 1)
         if self.extent.until is not None:
             last = await seq_reaching(self.source, self.extent.until + LATE) - 1
-            head = self.heads.covering(last)
-            last = end if head is None else min(head.seq, end)
+            head = self.heads.covering(last) if last > start.seq else None
+            last = min(last if head is None else head.seq, end)
         return Position(start, last)
 
     async def _page(self, position: Position, report: Report) -> Position | None:
@@ -123,7 +125,7 @@ class Verification:
         walked = position.walked
         links = await self.source.links(walked.seq, position.last, _LINKS)
         for link in links:
-            walked, found = step(walked, link, self.heads.by_seq)
+            walked, found = step(walked, link, self.heads.by_seq, self.archived)
             report.findings += found
         report.checked += len(links)
         if len(links) == _LINKS:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -71,13 +71,13 @@ def beginning(client_id: UUID) -> Walked:
 
 
 def step(
-    walked: Walked, link: Link, heads: Mapping[int, Head], archived_before: datetime | None = None
+    walked: Walked, link: Link, heads: Mapping[int, Head], archived: Container[date] = ()
 ) -> tuple[Walked, list[Finding]]:
     """Take one link; answers how far the walk is then, and what was found.
 
-    Rows older than `archived_before` may be gone: their links still count.
+    Rows of the months (their first days) in `archived` may be gone: their links still count.
     """
-    found = list(_faults(walked, link, archived_before))
+    found = list(_faults(walked, link, archived))
     head = heads.get(link.seq)
     vouched = walked.vouched
     if head is not None and head.chain_hash == link.chain_hash:
@@ -88,18 +88,22 @@ def step(
     return Walked(link.seq, link.chain_hash, newest, vouched), found
 
 
-def _faults(walked: Walked, link: Link, archived_before: datetime | None) -> Iterable[Finding]:
+def _faults(walked: Walked, link: Link, archived: Container[date]) -> Iterable[Finding]:
     if link.seq != walked.seq + 1:
         yield Finding(walked.seq + 1, Fault.REMOVED)
     elif extend(walked.chain_hash, link.seq, link.content_hash) != link.chain_hash:
         yield Finding(link.seq, Fault.RELINKED, link.audit_id)
     if link.content is None:
-        if archived_before is None or link.audit_created_at >= archived_before:
+        if _month(link.audit_created_at) not in archived:
             yield Finding(link.seq, Fault.MISSING, link.audit_id)
     elif content_hash(link.content) != link.content_hash:
         yield Finding(link.seq, Fault.CHANGED, link.audit_id)
     if walked.newest is not None and link.audit_created_at < walked.newest - LATE:
         yield Finding(link.seq, Fault.BACKDATED, link.audit_id)
+
+
+def _month(moment: datetime) -> date:
+    return moment.astimezone(UTC).date().replace(day=1)
 
 
 def first_bad_seq(findings: Iterable[Finding]) -> int | None:

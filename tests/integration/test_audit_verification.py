@@ -1,20 +1,20 @@
 """Whoever may do everything to a shard changes its audit log: verification finds it, and where."""
 
 import random
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.chain import hashing, verification
+from services.chain import verification
 from services.chain.heads import GLOBAL_CHAIN
 from services.chain.verification import Extent, Report
 from services.chain.walk import Fault
 from services.fleet import audit_links
 from tests.integration.chains import Chains
 from tests.integration.postgres import APP
+from tests.integration.tampering import TAMPERED, Tamper, edit, edit_leaf, insert, relink
 
 pytestmark = pytest.mark.versions
 
@@ -39,101 +39,6 @@ async def grown(chains: Chains) -> UUID:
     return client_id
 
 
-async def row_at(chains: Chains, client: UUID, seq: int) -> tuple[UUID, UUID]:
-    """The key of the row that a link names."""
-    return client, (await chains.chain(client))[seq - 1]["audit_id"]
-
-
-async def edit(chains: Chains, client: UUID, seq: int) -> None:
-    await chains.sql(
-        "UPDATE docshard.audit_logs SET user_id = gen_random_uuid()"
-        " WHERE client_id = %s AND id = %s",
-        *await row_at(chains, client, seq),
-    )
-
-
-async def rehash(chains: Chains, client: UUID) -> None:
-    await chains.sql(
-        "UPDATE docshard.audit_logs l SET content_hash = docshard.audit_content_hash(l)"
-        " WHERE client_id = %s",
-        client,
-    )
-
-
-async def edit_and_rehash(chains: Chains, client: UUID, seq: int) -> None:
-    await edit(chains, client, seq)
-    await rehash(chains, client)
-
-
-async def edit_changes(chains: Chains, client: UUID, seq: int) -> None:
-    await chains.sql(
-        "UPDATE docshard.audit_logs SET changes = jsonb_set(changes, '{after,name}', '\"c\"')"
-        " WHERE client_id = %s AND id = %s",
-        *await row_at(chains, client, seq),
-    )
-
-
-async def remove_row(chains: Chains, client: UUID, seq: int) -> None:
-    await chains.sql(
-        "DELETE FROM docshard.audit_logs WHERE client_id = %s AND id = %s",
-        *await row_at(chains, client, seq),
-    )
-
-
-async def remove_link(chains: Chains, client: UUID, seq: int) -> None:
-    await chains.sql(
-        "DELETE FROM docshard.audit_chain WHERE client_id = %s AND seq = %s", client, seq
-    )
-
-
-async def remove_both(chains: Chains, client: UUID, seq: int) -> None:
-    await remove_row(chains, client, seq)
-    await remove_link(chains, client, seq)
-
-
-async def reorder(chains: Chains, client: UUID, seq: int) -> None:
-    """Two links change places."""
-    away = 10**9
-    for first, second in ((seq, away), (seq + 1, seq), (away, seq + 1)):
-        await chains.sql(
-            "UPDATE docshard.audit_chain SET seq = %s WHERE client_id = %s AND seq = %s",
-            *(second, client, first),
-        )
-
-
-async def edit_leaf(chains: Chains, client: UUID, seq: int) -> None:
-    """The row, its hash and the link's leaf agree; the chain hash does not."""
-    await edit_and_rehash(chains, client, seq)
-    await chains.sql(
-        "UPDATE docshard.audit_chain c SET content_hash = l.content_hash"
-        "  FROM docshard.audit_logs l WHERE c.client_id = %s AND c.seq = %s"
-        "   AND l.client_id = c.client_id AND l.id = c.audit_id",
-        *(client, seq),
-    )
-
-
-async def edit_link(chains: Chains, client: UUID, seq: int) -> None:
-    await chains.sql(
-        "UPDATE docshard.audit_chain SET chain_hash = sha256(chain_hash)"
-        " WHERE client_id = %s AND seq = %s",
-        *(client, seq),
-    )
-
-
-Tamper = Callable[[Chains, UUID, int], Awaitable[None]]
-TAMPERED: dict[Tamper, Fault] = {
-    edit: Fault.CHANGED,
-    edit_changes: Fault.CHANGED,
-    edit_and_rehash: Fault.CHANGED,
-    remove_row: Fault.MISSING,
-    remove_link: Fault.REMOVED,
-    remove_both: Fault.REMOVED,
-    reorder: Fault.RELINKED,
-    edit_leaf: Fault.RELINKED,
-    edit_link: Fault.RELINKED,
-}
-
-
 def names(report: Report) -> set[tuple[int, Fault]]:
     return {(finding.seq, finding.fault) for finding in report.findings}
 
@@ -148,18 +53,6 @@ async def test_the_first_bad_seq_is_named(chains: Chains, tamper: Tamper) -> Non
         report = await chains.verify(client_id)
         assert report.first_bad_seq == seq
         assert (seq, TAMPERED[tamper]) in names(report)
-
-
-async def insert(chains: Chains, client: UUID, like: int, at: datetime) -> None:
-    """A row of the superuser's own making, past all triggers, complete with its hash."""
-    await chains.sql(
-        "INSERT INTO docshard.audit_logs (client_id, id, created_at, content_hash, action,"
-        " entity_type, entity_id, changes) SELECT client_id, gen_random_uuid(), %s, content_hash,"
-        " action, entity_type, entity_id, changes FROM docshard.audit_logs"
-        " WHERE client_id = %s AND id = %s",
-        *(at, *await row_at(chains, client, like)),
-    )
-    await rehash(chains, client)
 
 
 @pytest.mark.parametrize("seq", PLACES)
@@ -193,18 +86,6 @@ async def test_a_row_that_waits_too_long_and_one_that_was_taken_from_the_queue(
     assert names(await chains.verify(client_id)) == {(ROWS + 1, Fault.UNLINKED)}
     await chains.sql("DELETE FROM docshard.audit_pending WHERE client_id = %s", client_id)
     assert names(await chains.verify(client_id)) == {(ROWS + 1, Fault.INSERTED)}
-
-
-async def relink(chains: Chains, client: UUID, seq: int) -> None:
-    """Recompute the whole chain from a link on, as somebody would who knows how it is made."""
-    links = await chains.chain(client)
-    previous = bytes(links[seq - 2]["chain_hash"])
-    for link in links[seq - 1 :]:
-        previous = hashing.extend(previous, link["seq"], bytes(link["content_hash"]))
-        await chains.sql(
-            "UPDATE docshard.audit_chain SET chain_hash = %s WHERE client_id = %s AND seq = %s",
-            *(previous, client, link["seq"]),
-        )
 
 
 @pytest.mark.parametrize("seq", PLACES)
