@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any, Final
 from uuid import UUID
 
@@ -79,17 +80,29 @@ def jsonb_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """The root over content hashes: it proves one row to somebody who may not see the others."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    level = [hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves]
-    while len(level) > 1:
-        # A node without a neighbour goes up as it is: the same tree as splitting at the largest
-        # power of two.
-        pairs = [
-            hashlib.sha256(b"\x01" + level[at] + level[at + 1]).digest()
-            for at in range(0, len(level) - 1, 2)
-        ]
-        level = pairs + level[len(pairs) * 2 :]
-    return level[0]
+class MerkleTree:
+    """The root over content hashes, taken one by one: it proves one row to somebody who may not see
+    the others. Holds one hash for each bit of their number."""
+
+    def __init__(self) -> None:
+        self._complete: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Take the next content hash."""
+        height, node = 0, hashlib.sha256(b"\x00" + leaf).digest()
+        while self._complete and self._complete[-1][0] == height:
+            node = _parent(self._complete.pop()[1], node)
+            height += 1
+        self._complete.append((height, node))
+
+    def root(self) -> bytes:
+        """The root over what was taken so far."""
+        if not self._complete:
+            return hashlib.sha256(b"").digest()
+        return reduce(
+            lambda right, left: _parent(left, right), [n for _, n in self._complete][::-1]
+        )
+
+
+def _parent(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
