@@ -105,6 +105,11 @@ class GlobalChain:
                 return await global_chain.places(connection, after, before, limit)
 
 
+def chain_of(data: Data, client_id: UUID) -> ChainSource:
+    """The chain of a client; of the global log for the nil id."""
+    return GlobalChain(data) if client_id == GLOBAL_CHAIN else TenantChain(data, client_id)
+
+
 async def seq_reaching(source: ChainSource, at: datetime) -> int:
     """About the first seq whose row is not older than `at`; one after the last when all are.
 

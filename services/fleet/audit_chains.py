@@ -15,10 +15,11 @@ from services.audit import Event, record_global
 from services.chain import heads
 from services.chain.export import export
 from services.chain.heads import GLOBAL_CHAIN
-from services.chain.sources import ChainSource, GlobalChain, TenantChain
+from services.chain.sources import chain_of
 from services.chain.verification import Extent, Report, Verification
 from services.errors import ServiceError
 from services.failures import global_failures, tenant_failures
+from services.fleet.audit_heads import sign_chain
 from services.fleet.shards import list_clients
 from services.identity.principal import Origin
 from services.keys.keyring import Keyring
@@ -84,7 +85,7 @@ async def verify(
     """Verify one chain to its end; the nil id names the global log's."""
     try:
         known = await heads.load(data, keyring, client_id)
-        report = await Verification(_source(data, client_id), known, extent).run()
+        report = await Verification(chain_of(data, client_id), known, extent).run()
     except ServiceError as error:
         return Verified(name, client_id, None, error.detail)
     return Verified(name, client_id, report)
@@ -106,12 +107,15 @@ async def verify_all(data: Data, keyring: Keyring, extent: Extent) -> AsyncItera
 async def export_chain(data: Data, keyring: Keyring, copy: Copy) -> dict[str, Any]:
     """Export a chain, and leave a note of that in the global log.
 
+    Its newest link is signed first, so that nothing has to wait for the next head.
+
     Raises:
         Conflict.
     """
     client_id = copy.client_id
+    await sign_chain(data, keyring, client_id)
     known = await heads.load(data, keyring, client_id)
-    manifest = await export(_source(data, client_id), known, keyring, copy.extent, copy.folder)
+    manifest = await export(chain_of(data, client_id), known, keyring, copy.extent, copy.folder)
     told = {name: manifest[name] for name in ("from_seq", "to_seq", "rows")}
     owner = None if client_id == GLOBAL_CHAIN else client_id
     with global_failures():
@@ -119,7 +123,3 @@ async def export_chain(data: Data, keyring: Keyring, copy: Copy) -> dict[str, An
             event = Event("audit.export", "client", client_id, None, told)
             await record_global(connection, Origin(reason=copy.reason), event, owner)
     return manifest
-
-
-def _source(data: Data, client_id: UUID) -> ChainSource:
-    return GlobalChain(data) if client_id == GLOBAL_CHAIN else TenantChain(data, client_id)

@@ -19,8 +19,9 @@ from global_db.chain import Tip
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from services.chain.heads import sign
-from services.chain.sources import ChainSource, GlobalChain, TenantChain
+from services.chain.sources import ChainSource, chain_of
 from services.errors import ServiceError
+from services.failures import global_failures
 from services.keys.keyring import Keyring
 from services.keys.material import Purpose
 from services.resources import Data
@@ -47,6 +48,14 @@ async def sign_heads(data: Data, keyring: Keyring) -> int:
         except (ClusterError, ShardBehind) as error:
             _log.warning("heads of %s are signed next time: %s", shard.name, error)
     return signed
+
+
+async def sign_chain(data: Data, keyring: Keyring, client_id: UUID) -> None:
+    """Sign the head of one chain now, if it moved."""
+    tip = await chain_of(data, client_id).tip()
+    if tip is not None:
+        with global_failures():
+            await _sign(data, keyring, [(client_id, tip)])
 
 
 async def _sign_global(data: Data, keyring: Keyring) -> int:
@@ -86,16 +95,12 @@ async def _moved(data: Data, tips: Tips) -> list[tuple[UUID, Tip]]:
         (client_id, tip)
         for client_id, tip in tips
         if _differs(newest.get(client_id), tip)
-        and await _agrees(_source(data, client_id), newest.get(client_id))
+        and await _agrees(chain_of(data, client_id), newest.get(client_id))
     ]
 
 
 def _differs(head: Head | None, tip: Tip) -> bool:
     return head is None or (head.seq, head.chain_hash) != (tip.seq, tip.chain_hash)
-
-
-def _source(data: Data, client_id: UUID) -> ChainSource:
-    return GlobalChain(data) if client_id == GLOBAL_CHAIN else TenantChain(data, client_id)
 
 
 async def _agrees(source: ChainSource, head: Head | None) -> bool:

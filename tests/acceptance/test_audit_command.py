@@ -17,6 +17,8 @@ def audited(fleet: LocalFleet, admin: httpx.Client) -> Iterator[Tenant]:
     for made in make_tenant(fleet, admin):
         for _ in range(3):
             made.make_document()
+        log = f"/v1/clients/{made.id}/audit-logs"
+        until(lambda: all(row["seq"] for row in made.http.get(log).json()["items"]))
         yield made
 
 
@@ -29,18 +31,10 @@ def test_entries_are_listed(fleet: LocalFleet, audited: Tenant) -> None:
     status, found = run(fleet, "list", "--client", audited.id, "--action", "document.create")
     assert status == 0
     assert [row["action"] for row in found["entries"]] == ["document.create"] * 3
-    status, found = run(fleet, "list", "--global", "--action", "client.create", "--limit", "1")
-    assert (status, len(found["entries"])) == (0, 1)
     assert fleet.run("audit", "list", check=False).returncode == 2
-    assert run(fleet, "list", "--client", "no-such-client")[0] == 3
 
 
-def test_chains_verify(fleet: LocalFleet, audited: Tenant) -> None:
-    def linked() -> bool:
-        status, found = run(fleet, "verify", "--client", audited.id)
-        return bool(status == 0 and found["chains"][0]["checked"] == 3)
-
-    until(linked)
+def test_all_chains_verify(fleet: LocalFleet, audited: Tenant) -> None:
     status, found = run(fleet, "verify", "--all")
     assert (status, {one["ok"] for one in found["chains"]}) == (0, {True})
     assert found["chains"][0]["chain"] == "global"
@@ -50,11 +44,7 @@ def test_an_export_verifies_offline(fleet: LocalFleet, audited: Tenant, tmp_path
     folder = str(tmp_path / "export")
     why = ("--reason", "the yearly audit")
 
-    def signed() -> bool:
-        return run(fleet, "export", "--client", audited.id, "--into", folder, *why)[0] == 0
-
-    # Heads are signed once a minute.
-    until(signed, seconds=90)
+    assert run(fleet, "export", "--client", audited.id, "--into", folder, *why)[0] == 0
     status, found = run(fleet, "verify", "--export", folder)
     assert (status, found["export"]["ok"], found["export"]["rows"]) == (0, True, 3)
     assert run(fleet, "export", "--client", audited.id, "--into", folder)[0] == 5
