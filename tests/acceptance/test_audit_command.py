@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,13 @@ def audited(fleet: LocalFleet, admin: httpx.Client) -> Iterator[Tenant]:
     for made in make_tenant(fleet, admin):
         for _ in range(3):
             made.make_document()
-        log = f"/v1/clients/{made.id}/audit-logs"
-        until(lambda: all(row["seq"] for row in made.http.get(log).json()["items"]))
+        until(partial(linked, made))
         yield made
+
+
+def linked(tenant: Tenant) -> bool:
+    entries = tenant.http.get(f"/v1/clients/{tenant.id}/audit-logs").json()["items"]
+    return all(entry["seq"] is not None for entry in entries)
 
 
 def run(fleet: LocalFleet, *arguments: str) -> tuple[int, Any]:
