@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from global_db.cluster import Cluster
+from global_db.errors import ClusterError
 from services.audit import Event, record
 from services.errors import CursorExpired, Overloaded
 from services.fleet import audit_links
@@ -78,9 +79,11 @@ async def test_nothing_is_skipped_while_many_write(desk: Desk, feed: Feed) -> No
 
     async def linker() -> None:
         async with shard(desk) as cluster:
-            while not written.is_set():
-                await audit_links.link_shard(cluster)
-            await audit_links.link_shard(cluster)
+            last = 1
+            while last or not written.is_set():
+                # On a busy machine a transaction may run into its deadline: the worker goes on.
+                with suppress(ClusterError):
+                    last = await audit_links.link_shard(cluster)
 
     async def follower() -> None:
         cursor = None
