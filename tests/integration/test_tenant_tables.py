@@ -127,6 +127,7 @@ async def test_nobody_may_run_what_passes_the_wall(module_shard: ShardDatabase) 
         "make_audit_partition",
         "match_documents",
         "purge_document",
+        "queue_audit_row",
     }
     assert {(fixed, public) for _, fixed, public in found} == {(True, False)}
 
