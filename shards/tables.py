@@ -219,10 +219,22 @@ audit_chain = sa.Table(
     moment("audit_created_at"),
     sa.Column("chain_hash", sa.LargeBinary, nullable=False),
     moment("linked_at", default_now=True),
+    sa.Column("content_hash", sa.LargeBinary, nullable=False),
     sa.PrimaryKeyConstraint("client_id", "seq"),
     sa.UniqueConstraint("client_id", "audit_id"),
     sa.CheckConstraint("seq > 0", name="seq"),
     sa.CheckConstraint("octet_length(chain_hash) = 32", name="chain_hash"),
+    sa.CheckConstraint("octet_length(content_hash) = 32", name="content_hash"),
+)
+
+audit_pending = sa.Table(
+    "audit_pending",
+    METADATA,
+    _client(),
+    moment("audit_created_at"),
+    sa.Column("audit_id", sa.Uuid, nullable=False),
+    sa.Column("content_hash", sa.LargeBinary, nullable=False),
+    sa.PrimaryKeyConstraint("client_id", "audit_created_at", "audit_id"),
 )
 
 # The one index that does not lead with client_id: it serves the merged list of all tenants.
@@ -258,6 +270,7 @@ TENANT_TABLES = (
     idempotency_keys,
     audit_logs,
     audit_chain,
+    audit_pending,
     purged_blobs,
     audit_archives,
 )

@@ -135,6 +135,7 @@ async def test_nobody_may_run_what_passes_the_wall(module_shard: ShardDatabase) 
         "newest_audit_rows",
         "next_audit_tenant",
         "purge_document",
+        "queue_audit_row",
         "settle_audit_month",
         "stray_audit_months",
     }

@@ -144,10 +144,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- The month's rows in the order of their time, behind (after_at, after_id), while it is attached and
--- after that.
+-- after that; each with its link of the chain and the hash before it.
 CREATE FUNCTION docshard.audit_month_page(
     month date, after_at timestamptz, after_id uuid, most integer
-) RETURNS TABLE (id uuid, created_at timestamptz, content text, content_hash bytea)
+) RETURNS TABLE (
+    id uuid, created_at timestamptz, content text, content_hash bytea, seq bigint,
+    chain_hash bytea, previous_hash bytea
+)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY EXECUTE format($statement$
@@ -155,10 +158,15 @@ BEGIN
                docshard.audit_content(ROW(r.id, r.user_id, r.api_key_id, r.client_id, r.action,
                    r.entity_type, r.entity_id, r.changes, r.ip_address, r.request_id, r.reason,
                    r.content_hash, r.created_at)::docshard.audit_logs),
-               r.content_hash
-          FROM docshard.%I r
-         WHERE r.created_at >= $1 AND (r.created_at, r.id) > ($1, $2)
-         ORDER BY r.created_at, r.id LIMIT $3 $statement$,
+               r.content_hash, c.seq, c.chain_hash,
+               CASE c.seq WHEN 1 THEN docshard.chain_origin()
+               ELSE (SELECT p.chain_hash FROM docshard.audit_chain p WHERE p.seq = c.seq - 1) END
+          FROM (SELECT * FROM docshard.%I s
+                 WHERE s.created_at >= $1 AND (s.created_at, s.id) > ($1, $2)
+                 ORDER BY s.created_at, s.id LIMIT $3) r
+          LEFT JOIN LATERAL (SELECT l.seq, l.chain_hash FROM docshard.audit_chain l
+                              WHERE l.audit_id = r.id LIMIT 1) c ON true
+         ORDER BY r.created_at, r.id $statement$,
         'audit_logs_' || to_char(month, 'YYYY_MM'))
     USING coalesce(after_at, '-infinity'),
           coalesce(after_id, '00000000-0000-0000-0000-000000000000'::uuid), most;

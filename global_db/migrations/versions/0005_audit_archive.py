@@ -8,7 +8,7 @@ from __future__ import annotations
 from global_db.migration import RunSql
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

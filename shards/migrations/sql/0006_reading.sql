@@ -92,11 +92,12 @@ BEGIN
 END $$;
 
 -- A tenant's rows of the month in the order of their time, behind (after_at, after_id), each with
--- its link of the chain; `seq` is NULL where it has none yet.
+-- its link of the chain and the hash before it; `seq` is NULL where a row has no link.
 CREATE FUNCTION docshard.audit_month_page(
     month date, client uuid, after_at timestamptz, after_id uuid, most integer
 ) RETURNS TABLE (
-    id uuid, created_at timestamptz, content text, content_hash bytea, seq bigint, chain_hash bytea
+    id uuid, created_at timestamptz, content text, content_hash bytea, seq bigint,
+    chain_hash bytea, previous_hash bytea
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -105,7 +106,10 @@ BEGIN
                docshard.audit_content(ROW(a.client_id, a.id, a.user_id, a.api_key_id, a.action,
                    a.entity_type, a.entity_id, a.changes, a.ip_address, a.request_id,
                    a.content_hash, a.created_at)::docshard.audit_logs),
-               a.content_hash, c.seq, c.chain_hash
+               a.content_hash, c.seq, c.chain_hash,
+               CASE c.seq WHEN 1 THEN docshard.chain_origin($1)
+               ELSE (SELECT p.chain_hash FROM docshard.audit_chain p
+                      WHERE p.client_id = $1 AND p.seq = c.seq - 1) END
           FROM (SELECT * FROM docshard.%I r
                  WHERE r.client_id = $1 AND r.created_at >= $2 AND r.created_at < $3
                    AND r.created_at >= $4 AND (r.created_at, r.id) > ($4, $5)
