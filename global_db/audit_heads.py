@@ -40,7 +40,7 @@ _OF = read(
 _wanted = (
     sa.func.unnest(sa.bindparam("client_ids", type_=ARRAY(sa.Uuid)), type_=sa.Uuid)
     .table_valued("client_id")
-    .alias("wanted")
+    .render_derived(name="wanted")
 )
 _newest = (
     sa.select(*_COLUMNS)

@@ -77,7 +77,10 @@ def place_columns(
     return [
         logs.c.created_at,
         logs.c.id,
-        sa.select(chain.c.seq).where(*same(chain)).scalar_subquery().label("seq"),
+        sa.select(chain.c.seq)
+        .where(*same(chain), chain.c.audit_created_at == logs.c.created_at)
+        .scalar_subquery()
+        .label("seq"),
         waits.exists().label("queued"),
     ]
 
