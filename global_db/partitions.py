@@ -39,7 +39,8 @@ _SHARD = sa.bindparam("shard", type_=sa.Text)
 _MOVES = read(
     sa.select(
         sa.exists().where(
-            moves.c.state.not_in(["swept", "aborted"]),
+            moves.c.state != "swept",
+            moves.c.state != "aborted",
             sa.or_(moves.c.source == _SHARD, moves.c.target == _SHARD),
         )
     )

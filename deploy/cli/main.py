@@ -31,6 +31,7 @@ _COMMANDS = {
     "ring": "deploy.cli.ring:ring",
     "migrate": "deploy.cli.migrate:migrate",
     "key": "deploy.cli.key:key",
+    "audit": "deploy.cli.audit:audit",
 }
 
 

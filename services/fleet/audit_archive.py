@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from uuid import UUID
@@ -30,12 +30,14 @@ from global_db import leases, partitions
 from global_db.archives import Archive, ArchivedRow
 from global_db.cluster import Cluster
 from global_db.partitions import MonthNotReady
+from services.audit import Event, record_global
 from services.committed import read, write
 from services.errors import NotFound
 from services.failures import global_failures
 from services.fleet.archive_objects import PAGE, ArchiveObject, Place
 from services.fleet.audit_lines import BrokenRow
 from services.fleet.audit_months import patiently, unmoving
+from services.identity.principal import Origin
 from services.ids import new_id
 from services.resources import Resources
 from shards import archives
@@ -62,15 +64,21 @@ class Totals:
         return Totals(self.rows + found.rows, self.objects + 1, self.size + found.size)
 
 
-def _quiet(_: str) -> None:
-    return
-
-
 def due(months: Sequence[date], today: date, keep_months: int) -> list[date]:
     """Which months the policy no longer keeps: it keeps this one and so many before, or all (0)."""
     oldest = today.year * 12 + today.month - 1 - keep_months
     kept = date(max(oldest // 12, 1), oldest % 12 + 1, 1)
     return [month for month in months if keep_months and month < kept]
+
+
+def _event(archive: Archive) -> Event:
+    """What the audit log itself says of a month that leaves it."""
+    after = {
+        "cluster": archive.cluster,
+        "month": f"{archive.month:%Y-%m}",
+        **{name: getattr(archive, name) for name in ("state", "rows", "objects", "size")},
+    }
+    return Event("audit.archive", "audit_archive", archive.id, None, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,8 @@ class Archiving:
 
     resources: Resources
     cluster: Cluster
-    told: Callable[[str], None] = field(default=_quiet)
+    told: Callable[[str], None] = _log.debug
+    reason: str | None = None
 
     async def run(self, today: date, keep_months: int) -> int:
         """Go on with what was begun, then archive what is due; answers how many months ended.
@@ -145,6 +154,8 @@ class Archiving:
         with global_failures():
             async with self._global_db.write() as connection:
                 advanced = await global_archives.advance(connection, archive, state, known)
+                if advanced is not None and state in ("detached", "dropped"):
+                    await record_global(connection, Origin(reason=self.reason), _event(advanced))
         if advanced is None:
             raise Stopped("another process works on it")
         self.told(f"{archive.month:%Y-%m} {state}")

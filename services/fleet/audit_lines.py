@@ -17,9 +17,9 @@ from uuid import UUID
 import orjson
 
 from global_db.archives import ArchivedRow
+from services.chain.hashing import extend
 
 FORMAT = "docshard-audit-archive-1"
-_LINK_TAG = b"docshard:audit-link:1"  # as the databases' chain_hash has it
 _SHARD_FIELDS = (
     *("client_id", "id", "user_id", "api_key_id", "action", "entity_type", "entity_id"),
     *("changes", "ip_address", "request_id", "created_at"),
@@ -72,14 +72,9 @@ def check(row: ArchivedRow) -> None:
         raise BrokenRow(f"row {row.id} of {row.created_at} is not what was written")
     if row.seq is None:
         raise BrokenRow(f"row {row.id} of {row.created_at} is not linked to the chain yet")
-    if row.previous_hash is None or row.chain_hash != link(row.previous_hash, row):
+    before = row.previous_hash
+    if before is None or row.chain_hash != extend(before, row.seq, row.content_hash):
         raise BrokenRow(f"row {row.id} does not fit link {row.seq} of the chain")
-
-
-def link(previous: bytes, row: ArchivedRow) -> bytes:
-    """The chain's hash at this row."""
-    seq = (row.seq or 0).to_bytes(8, "big", signed=True)
-    return hashlib.sha256(_LINK_TAG + previous + seq + row.content_hash).digest()
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -62,12 +62,19 @@ async def make_partitions(resources: Resources, today: date | None = None) -> Sw
     return await _everywhere([resources.data.global_db, *_shards(resources)], make)
 
 
-async def archive_months(resources: Resources, today: date | None = None) -> Swept:
+async def archive_months(
+    resources: Resources,
+    today: date | None = None,
+    told: Callable[[str], None] = _log.debug,
+    reason: str | None = None,
+) -> Swept:
     """Archive the months of audit logs that the policy no longer keeps, everywhere."""
     keep_months = resources.settings.audit.keep_months
 
     async def archive(cluster: Cluster) -> int:
-        archiving = Archiving(resources, cluster)
+        archiving = Archiving(
+            resources, cluster, lambda step: told(f"{cluster.name}: {step}"), reason
+        )
         return await archiving.run(today or datetime.now(UTC).date(), keep_months)
 
     return await _everywhere([resources.data.global_db, *_shards(resources)], archive)
