@@ -8,6 +8,7 @@ from router.settings import RouterSettings
 from services.access.denials import Denials
 from services.resources import Resources
 from services.tenant.reads import ReadLog
+from services.tenant.reports import Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Edge:
     denials: Denials
     send_patience_seconds: float
     reads: ReadLog
+    reports: Reports
 
 
 def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog) -> Edge:
@@ -40,4 +42,5 @@ def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog) ->
         denials=Denials(settings.denial_kinds),
         send_patience_seconds=settings.send_patience_seconds,
         reads=reads,
+        reports=Reports(),
     )

@@ -79,6 +79,7 @@ RULES: Mapping[str, Row] = {
     "get_version": _tenant("document:read", 200, reads=True),
     "get_version_content": _tenant("document:read", 307, reads=True),
     "list_audit_logs": _tenant("audit:read", 200, reads=True),
+    "get_usage_report": _tenant("report:read", 200, reads=True),
     "list_clients": Row(Rule(Reach.OWN_CLIENTS, "client:read", reads=True), 200),
     "create_client": _service("client:edit", 422),
     "get_client": _client("client:read", 200, reads=True),
