@@ -76,7 +76,7 @@ class Step(Generic[Filter]):
     wanted: Filter
     before: AuditPosition | None
     page: int
-    most: int = MOST
+    most: int
 
     @property
     def shape(self) -> tuple[frozenset[str], bool]:
@@ -95,16 +95,17 @@ async def walk(
     wanted: Filter,
     before: AuditPosition | None,
     limit: int,
+    most: int = MOST,
 ) -> Walked[Row]:
-    """A page of at most `limit` entries, from behind `before`."""
+    """A page of at most `limit` entries, from behind `before`; `most` is more than `limit`."""
     found: list[Row] = []
     for window in windows(wanted, before, datetime.now(UTC)):
-        step = Step(window, before, limit + 1 - len(found))
+        step = Step(window, before, limit + 1 - len(found), most)
         rows = await ask(step)
         found += [row for row in rows if row["matched"]]
         if len(found) > limit:
             return Walked(found[:limit], position(found[limit - 1]))
-        if rows and rows[-1]["place"] == step.most:
+        if rows and rows[-1]["place"] == most:
             return Walked(found, position(rows[-1]))
     return Walked(found, None)
 
