@@ -1,9 +1,10 @@
 """Pages of large audit logs: few months are opened, few blocks are read, wherever a page begins."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import combinations
 from typing import Any
 from uuid import UUID
@@ -123,60 +124,74 @@ def places() -> Iterator[tuple[str, AuditPosition | None]]:
         yield name, AuditPosition(at, uuid_utils.uuid7())
 
 
-def filters(clients: list[UUID]) -> Iterator[dict[str, Any]]:
-    """None, each, every pair, and all of them; also what nothing fits."""
+def filters(year: Archive) -> Iterator[dict[str, Any]]:
+    """None, each, and all of them, of the large one every pair too; also what nothing fits."""
     given: dict[str, Any] = {
-        "user_id": clients[3],
+        "user_id": year.clients[3],
         "action": ACTIONS[2],
         "entity_type": "upload",
         "entity_id": UUID("00000000-0000-7000-8000-000000000007"),
         "since": datetime.now(UTC) - timedelta(days=150),
     }
-    for number in (0, 1, 2, len(given)):
+    pairs = (2,) if year.rows > 1_000_000 else ()
+    for number in (0, 1, *pairs, len(given)):
         for names in combinations(given, number):
             yield {name: given[name] for name in names}
     yield {"user_id": uuid_utils.uuid7()}
     yield {"entity_type": "nothing"}
 
 
-def judge(session: Measuring, what: str) -> float:
-    """What a page did since the last: its milliseconds in the database."""
-    plans, session.plans = session.plans, []
-    blocks = sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in plans)
-    assert blocks < BLOCKS, (what, blocks)
-    assert len(plans) <= 2
-    return float(sum(plan["Actual Total Time"] for plan in plans))
+@dataclass
+class Gauge:
+    """Asks pages, and keeps the milliseconds that each kind took in the database."""
+
+    session: Measuring
+    times: dict[str, float] = field(default_factory=dict)
+
+    async def page(self, what: str, ask: Callable[[], Awaitable[object]]) -> None:
+        """The quickest of three: the first also reads catalogs, once for a whole session."""
+        taken = []
+        for _ in range(3):
+            self.session.plans.clear()
+            await ask()
+            taken.append(sum(plan["Actual Total Time"] for plan in self.session.plans))
+        plans = self.session.plans
+        blocks = sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in plans)
+        assert blocks < BLOCKS, (what, blocks)
+        assert len(plans) <= 2
+        self.times[what] = max(min(taken), self.times.get(what, 0))
+
+    def tell(self, rows: int, of: str) -> None:
+        """Log the median and the slowest kinds."""
+        slowest = [f"{what} {ms:.1f}" for what, ms in sorted(self.times.items(), key=_ms)[-4:]]
+        middle = sorted(self.times.values())[len(self.times) // 2]
+        _log.info("%d rows, pages %s: median %.2f ms; slowest %s", rows, of, middle, slowest)
+
+
+def _ms(one: tuple[str, float]) -> float:
+    return one[1]
 
 
 async def test_any_page_of_a_tenant_reads_little(year: Archive, session: Measuring) -> None:
-    times: dict[str, float] = {}
+    gauge = Gauge(session)
     for client_id in (year.clients[0], year.clients[5]):
         reads = reader(session, client_id)
-        for values in filters(year.clients):
+        for values in filters(year):
             for name, before in places():
-                await audit_pages.newest(reads, AuditFilter(**values), before, PAGE)
-                what = f"{name} page, {', '.join(values) or 'all'}"
-                times[what] = max(judge(session, what), times.get(what, 0))
-    report(year, "of a tenant", times)
+                ask = partial(audit_pages.newest, reads, AuditFilter(**values), before, PAGE)
+                await gauge.page(f"{name} page, {', '.join(values) or 'all'}", ask)
+    gauge.tell(year.rows, "of a tenant")
 
 
 async def test_any_page_of_all_tenants_reads_little(year: Archive, session: Measuring) -> None:
-    times: dict[str, float] = {}
-    reads = ReadConnection(session)
-    for values in filters(year.clients):
-        for client_id in (None, year.clients[0], year.clients[5]):
+    gauge, reads = Gauge(session), ReadConnection(session)
+    for values in filters(year):
+        for client_id in (None, year.clients[5]):
             for name, before in places():
                 wanted = GlobalAuditFilter(**values, client_id=client_id)
-                await audit_pages.newest_of_all(reads, wanted, before, PAGE)
-                what = f"{name} page, {', '.join(values) or 'all'}"
-                times[what] = max(judge(session, what), times.get(what, 0))
-    report(year, "of all tenants", times)
-
-
-def report(year: Archive, of: str, times: dict[str, float]) -> None:
-    slowest = sorted(times.items(), key=lambda one: -one[1])[:4]
-    middle = sorted(times.values())[len(times) // 2]
-    _log.info("%d rows, pages %s: median %.2f ms; slowest %s", year.rows, of, middle, slowest)
+                ask = partial(audit_pages.newest_of_all, reads, wanted, before, PAGE)
+                await gauge.page(f"{name} page, {', '.join(values) or 'all'}", ask)
+    gauge.tell(year.rows, "of all tenants")
 
 
 async def test_a_page_opens_the_months_it_needs(year: Archive, session: Measuring) -> None:
