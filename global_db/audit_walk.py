@@ -159,7 +159,9 @@ def walking(log: Log, given: frozenset[str], *, further: bool) -> sa.Subquery:
         .correlate(*log.around)
         .subquery("run")
     )
-    numbered = sa.select(run, sa.func.row_number().over().label("place")).subquery("numbered")
+    # Ordered again, which costs nothing: a level that asks for no order forgets the one it has.
+    place = sa.func.row_number().over(order_by=[run.c.created_at.desc(), run.c.id.desc()])
+    numbered = sa.select(run, place.label("place")).subquery("numbered")
     rest = sorted(given - {driver, "since", "until"})
     matched = sa.and_(sa.true(), *(_equal(numbered, name) for name in rest))
     return sa.select(numbered, matched.label("matched")).subquery("walked")

@@ -45,7 +45,7 @@ BEGIN
                    AND coalesce((SELECT r.state IN ('open', 'fenced') FROM docshard.residency r
                                   WHERE r.client_id = w.client_id), false) AS matched
               FROM (
-                SELECT s.*, row_number() OVER () AS place
+                SELECT s.*, row_number() OVER (ORDER BY s.created_at DESC, s.id DESC) AS place
                   FROM (
                     SELECT * FROM docshard.audit_logs a
                      WHERE %s AND a.created_at >= $6 AND a.created_at < $7 AND a.created_at <= $8
