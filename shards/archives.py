@@ -68,11 +68,8 @@ _PAGE = read(
     )
 )
 _SHOWN = tuple(audit_archives.c[name] for name in TenantArchive.__slots__)
-_ALL = entered_read(
-    sa.select(*_SHOWN)
-    .where(audit_archives.c.client_id == entered)
-    .order_by(audit_archives.c.month, audit_archives.c.archive_id),
-    [sa.literal_column("month"), sa.literal_column("archive_id")],
+_MONTHS = entered_read(
+    sa.select(audit_archives.c.month).where(audit_archives.c.client_id == entered).distinct()
 )
 _FIND = entered_read(
     sa.select(*_SHOWN).where(
@@ -120,9 +117,9 @@ async def page(
     return [ArchivedRow(**row) for row in rows]
 
 
-async def all_of(tenant: TenantRead) -> list[TenantArchive]:
-    """The tenant's objects, by month."""
-    return [TenantArchive(**row) for row in await tenant.all(_ALL)]
+async def months(tenant: TenantRead) -> frozenset[date]:
+    """Months, by their first days, of which rows may lie in the archive and not in the log."""
+    return frozenset(row["month"] for row in await tenant.all(_MONTHS))
 
 
 async def find(tenant: TenantRead, archive_id: UUID) -> TenantArchive | None:

@@ -6,10 +6,12 @@ run, which goes on from there:
 
 - **planned**: every row of the month is checked against its hash and the chain while it is still
   attached. What does not fit, or is not linked yet, stops the archive: the month stays as it is,
-  and the doctor says why. Then the month is detached, unless a move of the shard is under way.
-- **detached**: one object for each tenant that has rows in it. The tenant's own list of archives
-  names it before it is written and says `stored_at` when it was read again and found right. That
-  list is a tenant's table: it moves with the tenant, whose objects stay where they are.
+  and the doctor says why. Each tenant's own list of archives names its object to be: rows of the
+  months that stand there may be gone. Then the month is detached, unless a move of the shard is
+  under way.
+- **detached**: one object for each tenant that has rows in it. Its list says `stored_at` when it
+  was read again and found right. That list is a tenant's table: it moves with the tenant, whose
+  objects stay where they are.
 - **stored**: all objects are there. The table is dropped, by a function that refuses when it has
   other than so many rows.
 
@@ -167,6 +169,9 @@ class Archiving:
         rows = 0
         async for one in self._objects(archive):
             rows += await one.check()
+            # Before the rows may be gone, their tenant knows that they may be.
+            await self._begin(one)
+            self.told(f"{one.key} begun")
         self.told(f"{archive.month:%Y-%m} checked: {rows} rows")
 
     async def _detach(self, archive: Archive) -> None:
@@ -191,15 +196,22 @@ class Archiving:
         known = await read(self.resources, client_id, partial(archives.find, archive_id=archive.id))
         if known is not None and known.stored is not None:
             return known.stored
-        begin = partial(archives.begin, archive_id=archive.id, month=archive.month, s3_key=one.key)
-        await write(self.resources, client_id, begin)
-        self.told(f"{one.key} begun")
+        await self._begin(one)
         found = await one.write(self.resources.blobs)
         self.told(f"{one.key} written")
         record = partial(archives.stored, archive_id=archive.id, found=found)
         await write(self.resources, client_id, record)
         self.told(f"{one.key} recorded")
         return found
+
+    async def _begin(self, one: ArchiveObject) -> None:
+        """Name the object in its tenant's own list; naming it again changes nothing."""
+        archive, client_id = one.archive, one.client_id
+        if client_id is not None:
+            begin = partial(
+                archives.begin, archive_id=archive.id, month=archive.month, s3_key=one.key
+            )
+            await write(self.resources, client_id, begin)
 
     # Rows
 

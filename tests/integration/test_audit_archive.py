@@ -14,6 +14,7 @@ import pytest
 
 from services.fleet import archive_overview, audit_doctor, sweeps
 from services.ids import new_id
+from shards import archives
 from tests.integration import killed_archive
 from tests.integration.desk import Workplace
 from tests.integration.old_months import (
@@ -109,19 +110,22 @@ async def test_the_archive_outlives_its_worker_at_every_step(old: OldFleet) -> N
         env=killed_archive.environment(old.workplace),
         stdout=subprocess.PIPE,
     )
-    told, _ = await run.communicate()
+    output, _ = await run.communicate()
     assert run.returncode == 0
-    steps = told.decode().splitlines()
+    steps = output.decode().splitlines()
     kinds = [step.split()[-1].rstrip(":") for step in steps]
     assert kinds == [
-        *("planned", "rows", "out", "detached"),
-        *(["begun", "written", "recorded"] * 2),
+        *("planned", "begun", "begun", "rows", "out", "detached"),
+        *(["written", "recorded"] * 2),
         *("stored", "removed", "dropped"),
     ]
     assert await old.seen() == (0, 0)
     row = (await old.archives())[("shard-1", OLD)]
     assert (row["state"], row["rows"], row["objects"]) == ("dropped", before[0], 2)
     listed = await old.sql("SELECT * FROM docshard.audit_archives")
+    for one in listed:
+        told = await old.worker.data.tenants.read(one["client_id"], archives.months)
+        assert told == {OLD}
     assert [len(await unpacked(old.worker.blobs, one["s3_key"])) for one in listed] == [1_500] * 2
 
 
