@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from global_db.cluster import Cluster
 from global_db.connection import ReadConnection, Row, WriteConnection
-from global_db.errors import LockNotAvailable
+from global_db.errors import ClusterUnavailable, LockNotAvailable
 from global_db.move_tables import moves
 from global_db.statement import read, write
 
@@ -94,7 +94,7 @@ async def settle(cluster: Cluster, month: date) -> int:
     """Give the month's rows in DEFAULT the partition they lack; answers how many there were.
 
     Raises:
-        MonthNotReady, LockNotAvailable.
+        MonthNotReady, LockNotAvailable, ClusterUnavailable.
     """
     return int(await _patiently(cluster, "SELECT docshard.settle_audit_month(%s) AS it", month))
 
@@ -103,7 +103,7 @@ async def detach(cluster: Cluster, month: date) -> bool:
     """Take a month out of the log; False when it is out already.
 
     Raises:
-        MonthNotReady, LockNotAvailable.
+        MonthNotReady, LockNotAvailable, ClusterUnavailable.
     """
     return bool(await _patiently(cluster, "SELECT docshard.detach_audit_month(%s) AS it", month))
 
@@ -112,7 +112,7 @@ async def drop(cluster: Cluster, month: date, rows: int) -> bool:
     """Drop a detached month of exactly so many rows; False when it is gone already.
 
     Raises:
-        MonthNotReady, LockNotAvailable.
+        MonthNotReady, LockNotAvailable, ClusterUnavailable.
     """
     question: LiteralString = "SELECT docshard.drop_audit_month(%s, %s) AS it"
     return bool(await _patiently(cluster, question, month, rows))
@@ -129,6 +129,8 @@ async def _patiently(cluster: Cluster, question: LiteralString, *values: Any) ->
             row = await (await connection.execute(question, values)).fetchone()
     except psycopg.errors.LockNotAvailable as error:
         raise LockNotAvailable(cluster.name, "the audit log's root is locked by others") from error
+    except psycopg.OperationalError as error:
+        raise ClusterUnavailable(cluster.name, "the connection failed") from error
     except psycopg.Error as error:
         if error.sqlstate == "DS009":
             raise MonthNotReady(str(error).splitlines()[0]) from error

@@ -18,7 +18,7 @@ import psycopg
 
 from global_db import leases, partitions
 from global_db.cluster import Cluster
-from global_db.errors import LockNotAvailable
+from global_db.errors import ClusterError, LockNotAvailable
 from global_db.partitions import MonthNotReady
 from services.resources import Data
 
@@ -57,7 +57,7 @@ async def settle(data: Data, cluster: Cluster) -> list[date]:
 async def _settled(cluster: Cluster, month: date) -> bool:
     try:
         rows = await partitions.settle(cluster, month)
-    except (LockNotAvailable, MonthNotReady, psycopg.Error) as error:
+    except (ClusterError, MonthNotReady, psycopg.Error) as error:
         _log.warning("%s: %s of DEFAULT stays for the next time: %s", cluster.name, month, error)
         return False
     _log.info("%s: %d rows of DEFAULT have their month %s", cluster.name, rows, month)
