@@ -49,6 +49,7 @@ def jobs(resources: Resources) -> list[Job]:
         Job("audit-links", 0.5, linker.run),
         Job("audit-heads", 60, lambda: audit_heads.sign_heads(data, keyring)),
         Job("partitions", 3600, lambda: sweeps.make_partitions(resources)),
+        Job("audit-archive", 3600, lambda: sweeps.archive_months(resources)),
         Job("uploads", 60, lambda: sweeps.remove_expired_uploads(resources)),
         Job("purged-blobs", 3600, lambda: sweeps.remove_purged_blobs(resources)),
         Job("idempotency", 300, lambda: sweeps.remove_expired_idempotency_keys(resources)),

@@ -19,6 +19,7 @@ from router.routes import (
     documents,
     health,
     identity,
+    reports,
     roles,
     uploads,
     users,
@@ -33,7 +34,7 @@ from services.tenant.reads import read_log
 # In the order of how often they are called: matching goes from the first to the last.
 _PARTS = (
     *(documents, content, uploads, batch, audit_logs, chains),
-    *(identity, clients, api_keys, users, roles, account),
+    *(identity, clients, api_keys, users, roles, account, reports),
 )
 
 

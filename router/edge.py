@@ -9,6 +9,7 @@ from services.access.denials import Denials
 from services.resources import Resources
 from services.tenant.feed import Feed
 from services.tenant.reads import ReadLog
+from services.tenant.reports import Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Edge:
     send_patience_seconds: float
     reads: ReadLog
     feed: Feed
+    reports: Reports
 
 
 def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog, feed: Feed) -> Edge:
@@ -43,4 +45,5 @@ def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog, fe
         send_patience_seconds=settings.send_patience_seconds,
         reads=reads,
         feed=feed,
+        reports=Reports(),
     )

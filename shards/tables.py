@@ -119,6 +119,13 @@ document_versions = sa.Table(
     sa.CheckConstraint("octet_length(checksum_sha256) = 32", name="checksum_sha256"),
     sa.CheckConstraint("size >= 0", name="size"),
 )
+sa.Index(
+    "idx_document_versions_usage",
+    document_versions.c.client_id,
+    document_versions.c.mime_type,
+    document_versions.c.created_at,
+    document_versions.c.size,
+)
 
 uploads = sa.Table(
     "uploads",
@@ -230,6 +237,32 @@ audit_pending = sa.Table(
     sa.PrimaryKeyConstraint("client_id", "audit_created_at", "audit_id"),
 )
 
+# The one index that does not lead with client_id: it serves the merged list of all tenants.
+sa.Index("idx_audit_logs_time", audit_logs.c.created_at, audit_logs.c.id)
+
+audit_archives = sa.Table(
+    "audit_archives",
+    METADATA,
+    _client(),
+    sa.Column("archive_id", sa.Uuid, nullable=False),
+    sa.Column("month", sa.Date, nullable=False),
+    sa.Column("s3_key", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("sha256", sa.LargeBinary),
+    sa.Column("first_seq", sa.BigInteger),
+    sa.Column("last_seq", sa.BigInteger),
+    moment("created_at", default_now=True),
+    moment("stored_at", nullable=True),
+    sa.PrimaryKeyConstraint("client_id", "archive_id"),
+    sa.CheckConstraint(
+        "stored_at IS NULL OR num_nulls(rows, size, sha256, first_seq, last_seq) = 0",
+        name="stored",
+    ),
+    sa.CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+)
+sa.Index("idx_audit_archives_month", audit_archives.c.client_id, audit_archives.c.month)
+
 TENANT_TABLES = (
     documents,
     document_versions,
@@ -239,4 +272,5 @@ TENANT_TABLES = (
     audit_chain,
     audit_pending,
     purged_blobs,
+    audit_archives,
 )

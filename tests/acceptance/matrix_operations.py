@@ -81,6 +81,7 @@ RULES: Mapping[str, Row] = {
     "list_audit_logs": _tenant("audit:read", 200, reads=True),
     "verify_audit_logs": _tenant("audit:read", 200, reads=True),
     "list_changes": _tenant("document:read", 200, reads=True),
+    "get_usage_report": _tenant("report:read", 200, reads=True),
     "list_clients": Row(Rule(Reach.OWN_CLIENTS, "client:read", reads=True), 200),
     "create_client": _service("client:edit", 422),
     "get_client": _client("client:read", 200, reads=True),

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+import global_db.archive_tables
 import global_db.audit_tables
 import global_db.move_tables
 import global_db.session_tables
