@@ -1,4 +1,4 @@
-"""Which replica answers a read. Pure: what is known of the replicas comes in, an order comes out."""
+"""Which replica answers a read. Pure: what is known of replicas comes in, an order comes out."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Nobody configures roles: nodes are asked. Callers never wait for a dead cluster: without a primary
 they are refused at once. A lost connection alone is no such verdict: until the node was asked again
-callers wait for that. Of two that call themselves primary the one on the newer timeline is; and once
-a timeline was seen, a primary on an older one is never followed again.
+callers wait for that. Of two that call themselves primary the one on the newer timeline is; and
+once a timeline was seen, a primary on an older one is never followed again.
 """
 
 from __future__ import annotations

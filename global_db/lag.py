@@ -1,8 +1,8 @@
 """How old is what a replica shows? A track of the primary's places by time answers. Pure.
 
-`now() - pg_last_xact_replay_timestamp()` grows on a replica of an idle primary that misses nothing.
-A sample says: whatever was acknowledged before `asked_at` lies at or before `lsn`. So a replica that
-has replayed `lsn` shows everything that was acknowledged before `asked_at`.
+`now() - pg_last_xact_replay_timestamp()` grows on a replica that misses nothing when the primary is
+idle. A sample says: whatever was acknowledged before `asked_at` lies at or before `lsn`. So a
+replica that has replayed `lsn` shows everything that was acknowledged before `asked_at`.
 """
 
 from __future__ import annotations

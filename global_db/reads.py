@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -100,104 +100,103 @@ async def read_from(
     Raises:
         WriteLost, ClusterUnavailable, PoolExhausted, StatementTimeout.
     """
-    through, patience_ms = entrance or Entrance(), _PATIENCE_MS
-    for node in _replicas(cluster, reading):
+    return await _Read(cluster, reading, work, entrance or Entrance()).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read(Generic[T]):
+    """One read under way."""
+
+    cluster: Cluster
+    reading: Reading
+    work: Work[T]
+    entrance: Entrance
+
+    async def run(self) -> T:
+        patience_ms = _PATIENCE_MS
+        for node in self._replicas():
+            try:
+                return await self._on_replica(node, patience_ms)
+            except (_NotThere, ClusterUnavailable):
+                patience_ms = 0  # one wait is enough
         try:
-            return await _on_replica(cluster, node, reading, work, through, patience_ms)
-        except (_NotThere, ClusterUnavailable):
-            patience_ms = 0  # one wait is enough
-    try:
-        return await _on_primary(cluster, reading, work, through)
-    except PoolExhausted:
-        raise
-    except ClusterUnavailable as error:
-        return await _without_primary(cluster, reading, work, through, error)
+            return await self._on_primary()
+        except PoolExhausted:
+            raise
+        except ClusterUnavailable as error:
+            return await self._without_primary(error)
 
+    def _replicas(self) -> list[Node]:
+        if self.reading.max_staleness is None:
+            return []
+        lsn = None if self.reading.after is None else self.reading.after.lsn
+        return self.cluster.replicas_for(Wanted(self.reading.max_staleness, lsn))
 
-def _replicas(cluster: Cluster, reading: Reading) -> list[Node]:
-    if reading.max_staleness is None:
-        return []
-    lsn = None if reading.after is None else reading.after.lsn
-    return cluster.replicas_for(Wanted(reading.max_staleness, lsn))
-
-
-async def _on_replica(
-    cluster: Cluster,
-    node: Node,
-    reading: Reading,
-    work: Work[T],
-    entrance: Entrance,
-    patience_ms: int,
-) -> T:
-    """What the node is known to show is demanded, too: then the lag that is told is true."""
-    shown, demand = cluster.shown_by(node), _demand(node, reading.after)
-    if shown is None or demand is None:
-        raise _NotThere
-    demand = Demand(demand.timeline, max(demand.lsn, shown.lsn), patience_ms)
-    value = await _on(cluster, node, work, entrance.before(demand))
-    note_served(Served("replica", time.monotonic() - shown.asked_at))
-    return value
-
-
-async def _on_primary(cluster: Cluster, reading: Reading, work: Work[T], entrance: Entrance) -> T:
-    deadline, lost = time.monotonic() + _DOUBT_SECONDS, 0
-    while True:
-        try:
-            value = await _ask_primary(cluster, reading, work, entrance)
-        except ConnectionLost:
-            # Nothing speaks against the server: it may have been this one connection.
-            lost += 1
-            if lost > 1:
-                raise
-        except _NotThere as error:
-            # It may be the primary of yesterday: what the nodes say now decides.
-            if time.monotonic() > deadline:
-                raise ClusterUnavailable(cluster.name, "the primary lacks the write") from error
-            await cluster.next_answer()
-        else:
-            note_served(Served("primary"))
-            return value
-
-
-async def _ask_primary(cluster: Cluster, reading: Reading, work: Work[T], entrance: Entrance) -> T:
-    await cluster.settle()
-    node = cluster.primary()
-    if reading.after is None:
-        return await _on(cluster, node, work, None)
-    demand = _demand(node, reading.after) or await _proven(cluster, node, reading.after)
-    return await _on(cluster, node, work, entrance.before(demand))
-
-
-async def _without_primary(
-    cluster: Cluster, reading: Reading, work: Work[T], entrance: Entrance, why: ClusterUnavailable
-) -> T:
-    """On any replica that answers. Without a token it shows what it has, and says how old that is;
-    with one it must have that write."""
-    for node in cluster.nodes:
-        if node.role is not Role.REPLICA:
-            continue
-        demand = None if reading.after is None else _demand(node, reading.after)
-        if reading.after is not None and demand is None:
-            continue
-        try:
-            value = await _on(cluster, node, work, entrance.before(demand))
-        except (_NotThere, ClusterUnavailable):
-            continue
-        note_served(Served("replica", _age(cluster, node)))
+    async def _on_replica(self, node: Node, patience_ms: int) -> T:
+        """What the node is known to show is demanded, too: then the lag that is told is true."""
+        shown, demand = self.cluster.shown_by(node), _demand(node, self.reading.after)
+        if shown is None or demand is None:
+            raise _NotThere
+        place = Demand(demand.timeline, max(demand.lsn, shown.lsn), patience_ms)
+        value = await self._on(node, self.entrance.before(place))
+        note_served(Served("replica", time.monotonic() - shown.asked_at))
         return value
-    raise why
 
+    async def _on_primary(self) -> T:
+        deadline, lost = time.monotonic() + _DOUBT_SECONDS, 0
+        while True:
+            try:
+                value = await self._ask_primary()
+            except ConnectionLost:
+                # Nothing speaks against the server: it may have been this one connection.
+                lost += 1
+                if lost > 1:
+                    raise
+            except _NotThere as error:
+                # It may be the primary of yesterday: what the nodes say now decides.
+                if time.monotonic() > deadline:
+                    raise ClusterUnavailable(
+                        self.cluster.name, "the primary lacks the write"
+                    ) from error
+                await self.cluster.next_answer()
+            else:
+                note_served(Served("primary"))
+                return value
 
-async def _on(cluster: Cluster, node: Node, work: Work[T], prelude: Prelude | None) -> T:
-    try:
-        async with cluster.read_on(node, prelude) as connection:
-            return await work(connection)
-    except psycopg.Error as error:
-        state = error.sqlstate or ""
-        if state in _ELSEWHERE or (node.role is Role.REPLICA and state.startswith(_OURS)):
-            node.alarm.set()
-            raise _NotThere from error
-        raise
+    async def _ask_primary(self) -> T:
+        await self.cluster.settle()
+        node, after = self.cluster.primary(), self.reading.after
+        if after is None:
+            return await self._on(node, None)
+        demand = _demand(node, after) or await _proven(self.cluster, node, after)
+        return await self._on(node, self.entrance.before(demand))
+
+    async def _without_primary(self, why: ClusterUnavailable) -> T:
+        """On any replica that answers. Without a token it shows what it has, and says how old that
+        is; with one it must have that write."""
+        for node in self.cluster.nodes:
+            demand = None if self.reading.after is None else _demand(node, self.reading.after)
+            lacks = self.reading.after is not None and demand is None
+            if node.role is not Role.REPLICA or lacks:
+                continue
+            try:
+                value = await self._on(node, self.entrance.before(demand))
+            except (_NotThere, ClusterUnavailable):
+                continue
+            note_served(Served("replica", _age(self.cluster, node)))
+            return value
+        raise why
+
+    async def _on(self, node: Node, prelude: Prelude | None) -> T:
+        try:
+            async with self.cluster.read_on(node, prelude) as connection:
+                return await self.work(connection)
+        except psycopg.Error as error:
+            state = error.sqlstate or ""
+            if state in _ELSEWHERE or (node.role is Role.REPLICA and state.startswith(_OURS)):
+                node.alarm.set()
+                raise _NotThere from error
+            raise
 
 
 def _demand(node: Node, after: Position | None) -> Demand | None:

@@ -53,6 +53,7 @@ from services.errors.refusals import (
     UnsupportedMediaType,
     UploadEnded,
     UploadIncomplete,
+    WriteLost,
 )
 
 __all__ = [
@@ -103,6 +104,7 @@ __all__ = [
     "UnsupportedMediaType",
     "UploadEnded",
     "UploadIncomplete",
+    "WriteLost",
     "all_errors",
 ]
 

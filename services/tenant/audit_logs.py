@@ -38,7 +38,7 @@ async def list_newest(
     async def work(tenant: TenantRead) -> list[AuditRow]:
         return await audit.newest(tenant, wanted, before, request.limit + 1)
 
-    rows = await read(resources, access.client_id, work)
+    rows = await read(resources, access.client_id, work, access.reading)
     return page_of(
         rows,
         request,

@@ -70,7 +70,7 @@ async def create(
 
         return await once_in_tenant(tenant, once, _TICKET, effect)
 
-    recorded = await write(resources, access.client_id, work)
+    recorded = await write(resources, access.client_id, work, repeatable=once is not None)
     granted = await grant(resources, access, recorded.value)
     return Committed(granted, recorded.consistency_token)
 
@@ -103,7 +103,7 @@ async def create_document(
 
         return await once_in_tenant(tenant, once, _NEW, effect)
 
-    recorded = await write(resources, access.client_id, work)
+    recorded = await write(resources, access.client_id, work, repeatable=once is not None)
     granted = await grant(resources, access, recorded.value.ticket)
     return Committed((recorded.value.document, granted), recorded.consistency_token)
 

@@ -26,11 +26,11 @@ from deploy.local import processes
 from deploy.local.engines import Engines, find_engines
 from deploy.local.ports import is_free
 from deploy.local.postgres import give
+from global_db.address import Login
 from global_db.bootstrap import LOGINS, bootstrap
 from global_db.cluster import Cluster, NodeAddress, PoolLimits
 from global_db.connection import RawConnection
 from global_db.migration import GLOBAL_HISTORY, History
-from global_db.address import Login
 from shards.registry import HISTORY as SHARD_HISTORY
 
 APP, WORKER, ADMIN, SUPERUSER = "docshard_app", "docshard_worker", "docshard_admin", "postgres"
