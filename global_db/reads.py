@@ -231,8 +231,11 @@ async def _committed(cluster: Cluster, primary: Node, after: Position) -> bool:
 
     The changes did, so the transaction's number was taken there and given to no other since.
     """
-    async with cluster.read_on(primary) as connection:
-        row = await connection.one(_STATUS, xid=after.xid)
+    try:
+        async with cluster.read_on(primary) as connection:
+            row = await connection.one(_STATUS, xid=after.xid)
+    except psycopg.errors.InvalidParameterValue:  # a number that was never taken here
+        return False
     return row is not None and row["status"] == "committed"
 
 

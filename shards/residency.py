@@ -48,8 +48,8 @@ entered = sa.func.docshard.enter(_CLIENT, _EPOCH, type_=sa.Uuid).column_valued("
 _ENTER_WRITE = write(sa.select(sa.func.docshard.enter_write(_CLIENT, _EPOCH).label("now")))
 _ADMIT = write(sa.select(sa.func.docshard.admit(_CLIENT, _EPOCH).label("admitted")))
 # Before each statement of a read on a replica: the place, and whether the tenant is open here at
-# this epoch. The statement's own `enter` asks that again, with a snapshot that may be older than its
-# answer: on a replica what a move applied and the opening behind it are replayed within
+# this epoch. The statement's own `enter` asks that again, with a snapshot that may be older than
+# its answer: on a replica what a move applied and the opening behind it are replayed within
 # microseconds. Found open in an earlier statement, all that the move brought is in the snapshot.
 _ENTER = sa.func.docshard.enter(_CLIENT, _EPOCH).label("entered")
 _DEMANDING = read(sa.select(DEMAND.label("there"), _ENTER))
