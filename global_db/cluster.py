@@ -43,6 +43,7 @@ from global_db.errors import (
 from global_db.lag import Sample, Track
 from global_db.node import Node, Role
 from global_db.poller import Poller
+from global_db.probe import Place
 from global_db.timing import add, measured
 
 __all__ = ["Cluster", "Login", "Node", "NodeAddress", "PoolLimits", "Pooler", "Role"]
@@ -127,7 +128,7 @@ class Cluster:
         """
         await self.settle()
         node = self.primary()
-        async with self._lend(node, node.pool.connection) as raw, transaction(raw) as connection:
+        async with self._lend(node, node.lend_for_writes) as raw, transaction(raw) as connection:
             yield connection
 
     def primary_address(self) -> NodeAddress:
@@ -194,9 +195,18 @@ class Cluster:
                 self._system, self._newest = place.system, 0
             self._newest = max(self._newest, place.timeline)
             if not place.standby and node is self._find_primary():
-                self._track.record(place.timeline, Sample(place.asked_at, place.lsn))
+                self._follow(node, place)
         self._answered.set()
         self._answered = asyncio.Event()
+
+    def _follow(self, primary: Node, place: Place) -> None:
+        if place.timeline is None:
+            return
+        if place.timeline > self._track.timeline > 0:
+            for node in self.nodes:
+                if node is not primary:
+                    node.depose()
+        self._track.record(place.timeline, Sample(place.asked_at, place.lsn))
 
     async def _first_look(self) -> None:
         """Until every node was asked; with a primary found, a dead replica delays no start."""

@@ -70,7 +70,8 @@ class Node:
         self._asking = asyncio.Lock()
         self._breaker = Breaker(_GOOD_ANSWERS_OF_REPLICA)
         self._history: int | None = None
-        self._lent: set[RawConnection] = set()
+        self._reading: set[RawConnection] = set()
+        self._writing: set[RawConnection] = set()
 
     @property
     def trusted(self) -> bool:
@@ -80,7 +81,7 @@ class Node:
     @property
     def outstanding(self) -> int:
         """How many of our reads run on it."""
-        return len(self._lent)
+        return len(self._reading)
 
     async def open(self) -> None:
         """Start the pool without waiting for the server."""
@@ -123,17 +124,33 @@ class Node:
     @asynccontextmanager
     async def lend_for_reads(self) -> AsyncIterator[RawConnection]:
         """A connection that is cut when the node stops answering: another can answer instead."""
+        async with self._lend(self._reading) as raw:
+            yield raw
+
+    @asynccontextmanager
+    async def lend_for_writes(self) -> AsyncIterator[RawConnection]:
+        """A connection that is cut when another node has become the primary."""
+        async with self._lend(self._writing) as raw:
+            yield raw
+
+    def depose(self) -> None:
+        """Another node is the primary: who waits for this one waits in vain, or for a lost write."""
+        for raw in self._writing:
+            cut(raw)
+
+    @asynccontextmanager
+    async def _lend(self, lent: set[RawConnection]) -> AsyncIterator[RawConnection]:
         async with self.pool.connection() as raw:
-            self._lent.add(raw)
+            lent.add(raw)
             try:
                 yield raw
             finally:
-                self._lent.discard(raw)
+                lent.discard(raw)
 
     def _settle(self, place: Place | None, found: Role) -> None:
         if found is Role.DOWN:
             self._breaker.bad()
-            for raw in self._lent:
+            for raw in self._reading:
                 cut(raw)
         else:
             self._breaker.good()

@@ -75,10 +75,14 @@ class Wire:
         """Keep every further answer back until `release`: requests still get through."""
         self._heard.clear()
 
-    def half_open(self) -> None:
-        """The server's ends are gone and clients never hear of it; new connections hang, too."""
+    def swallow(self) -> None:
+        """Let nothing pass in either direction until `release`."""
         self.hold()
         self.mute()
+
+    def half_open(self) -> None:
+        """The server's ends are gone and clients never hear of it; new connections hang, too."""
+        self.swallow()
         for line in self._lines:
             line.server.transport.abort()
 
