@@ -134,7 +134,7 @@ class Node:
             yield raw
 
     def depose(self) -> None:
-        """Another node is the primary: who waits for this one waits in vain, or for a lost write."""
+        """Another node is the primary: who waits for this one does so in vain."""
         for raw in self._writing:
             cut(raw)
 
