@@ -42,8 +42,6 @@ class Node:
         self.place: Place | None = None
         self.ancestors: Mapping[int, int] = {}
         self.places = limits.max_size
-        self.in_doubt = True
-        """A connection failed and it was not asked since."""
         self.alarm = asyncio.Event()
         """Set, it is asked at once."""
         conninfo = login.pooled(address)
@@ -70,6 +68,9 @@ class Node:
         self._asking = asyncio.Lock()
         self._breaker = Breaker(_GOOD_ANSWERS_OF_REPLICA)
         self._history: int | None = None
+        # Reasons to ask it so far, and how many of them the last answer came after.
+        self._doubts = 1
+        self._settled = 0
         self._reading: set[RawConnection] = set()
         self._writing: set[RawConnection] = set()
 
@@ -77,6 +78,11 @@ class Node:
     def trusted(self) -> bool:
         """Whether it is a replica that has answered for a while."""
         return self.role is Role.REPLICA and self._breaker.trusted
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a connection failed, or it is new, and it has not been asked since."""
+        return self._doubts > self._settled
 
     @property
     def outstanding(self) -> int:
@@ -95,7 +101,7 @@ class Node:
     def suspect(self) -> None:
         """A connection failed: the node is unknown until the next probe, its pool not trusted."""
         self.role = Role.DOWN
-        self.in_doubt = True
+        self._doubts += 1
         self._breaker.bad()
         self.alarm.set()
 
@@ -107,13 +113,14 @@ class Node:
         """
         async with self._asking:
             patience = _REPLICA_PROBE_SECONDS if self.role is Role.REPLICA else _PROBE_SECONDS
-            doubted, self.in_doubt = self.in_doubt, False
+            doubted, doubts = self.in_doubt, self._doubts
             place = await self._probe.ask(patience)
             found = _role_of(place)
             if found is not Role.DOWN and (doubted or found is not self.role):
                 await self.renew()
             if place is not None:
                 await self._learn_ancestors(place)
+            self._settled = doubts
             self._settle(place, found)
         return found
 
