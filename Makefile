@@ -12,7 +12,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture check check-lock load bench \
-	bench-quick bench-search help fmt lock install
+	bench-quick bench-replicas bench-search help fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench-quick: $(INSTALLED)  ## Print the ratios in under a minute; fail when a go
 
 bench-search: $(INSTALLED)  ## Measure every kind of list and search page at a million documents.
 	$(BIN)/python -m loadtests.bench.search
+
+bench-replicas: $(INSTALLED)  ## Measure what tokens cost and how much replicas serve.
+	$(BIN)/python -m loadtests.bench.replicas
 
 fmt: $(INSTALLED)  ## Format the code and mend what the linter can mend.
 	$(BIN)/ruff format $(SOURCES)

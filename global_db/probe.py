@@ -22,8 +22,11 @@ _AT_ONCE_SECONDS = 0.5
 _PLACE = "SELECT * FROM docshard.place()"
 # On a cluster that was set up before those functions were: a primary is known as one all the same.
 _ROLE = """
-    SELECT pg_is_in_recovery() AS standby, NULL::int AS timeline, 0::bigint AS lsn,
-           NULL::timestamptz AS committed_at, 0::bigint AS system
+    SELECT standby, NULL::timestamptz AS committed_at, 0::bigint AS lsn, 0::bigint AS system,
+           CASE WHEN NOT standby THEN
+               ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
+           END AS timeline
+      FROM (SELECT pg_is_in_recovery() AS standby) AS s
 """
 _ANCESTORS = "SELECT timeline, ended_at FROM docshard.ancestors(%(timeline)s)"
 _LACKING = (errors.UndefinedFunction, errors.InvalidSchemaName, errors.InsufficientPrivilege)
@@ -31,7 +34,10 @@ _LACKING = (errors.UndefinedFunction, errors.InvalidSchemaName, errors.Insuffici
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a server said of itself: see `docshard.place()`. `asked_at`: seconds of our clock."""
+    """What a server said of itself: see `docshard.place()`. `asked_at`: seconds of our clock.
+
+    `system` is 0 where it lacks that function: it cannot prove its place either.
+    """
 
     asked_at: float
     standby: bool

@@ -169,7 +169,8 @@ class _Read(Generic[T]):
         if after is None:
             return await self._on(node, None)
         demand = _demand(node, after) or await _proven(self.cluster, node, after)
-        return await self._on(node, self.entrance.before(demand))
+        proves = node.place is not None and node.place.system != 0
+        return await self._on(node, self.entrance.before(demand) if proves else None)
 
     async def _without_primary(self, why: ClusterUnavailable) -> T:
         """On any replica that answers. Without a token it shows what it has, and says how old that

@@ -4,20 +4,22 @@ everything heals by itself (I10), whatever happens to a shard's servers and the 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.faults.callers import Crowd, crowd_of
 from tests.integration.databases import Fleet
-from tests.integration.pair import Pair, paired_fleet
+from tests.integration.pair import Pair, Way, paired_fleet
 from tests.integration.postgres import Site
 from tests.integration.wire import Wire
 
 pytestmark = pytest.mark.versions
 
 Fault = Callable[[Pair], Awaitable[None]]
-_STRIKE_SECONDS = 0.6
+_STRIKE_SECONDS = 0.5
+_TORTURE_ROUNDS = 20
 
 
 async def _off(function: Callable[[], None]) -> None:
@@ -111,6 +113,11 @@ PASSING: dict[str, Fault] = {
         for number, who in enumerate(("primary", "replica"))
     },
 }
+# One of each kind; the long rounds hurt both servers' ways with each.
+SHORT = (
+    *("kill primary", "freeze primary", "freeze replica", "replica lags", "blackhole primary"),
+    *("one-way replica", "reset primary", "half-open primary", "slow replica"),
+)
 FAILOVERS: dict[str, Fault] = {
     "kill and promote": kill_and_promote,
     "freeze and promote": freeze_and_promote,
@@ -118,15 +125,28 @@ FAILOVERS: dict[str, Fault] = {
 }
 
 
-@asynccontextmanager
-async def hurt(
-    site: Site, template: Path, fleet: Fleet, folder: Path, *, synchronous: bool = False
-) -> AsyncIterator[tuple[Pair, Crowd]]:
-    async with (
-        paired_fleet(site, template, fleet, synchronous=synchronous) as (paired, pair),
-        crowd_of(paired, folder) as crowd,
-    ):
-        yield pair, crowd
+@dataclass(frozen=True)
+class Place:
+    """Where pairs are made, and the fleet that they belong to."""
+
+    site: Site
+    template: Path
+    fleet: Fleet
+    folder: Path
+
+    @asynccontextmanager
+    async def hurt(self, way: Way | None = None) -> AsyncIterator[tuple[Pair, Crowd]]:
+        """A pair to hurt, and callers of it."""
+        async with (
+            paired_fleet(self.site, self.template, self.fleet, way) as (paired, pair),
+            crowd_of(paired, self.folder) as crowd,
+        ):
+            yield pair, crowd
+
+
+@pytest.fixture
+def place(postgres_site: Site, pair_template: Path, own_fleet: Fleet, tmp_path: Path) -> Place:
+    return Place(postgres_site, pair_template, own_fleet, tmp_path)
 
 
 async def rounds(pair: Pair, crowd: Crowd, fault: Fault) -> None:
@@ -138,23 +158,67 @@ async def rounds(pair: Pair, crowd: Crowd, fault: Fault) -> None:
         await asyncio.sleep(_STRIKE_SECONDS)
 
 
-@pytest.mark.parametrize("fault", FAILOVERS.values(), ids=list(FAILOVERS))
-async def test_a_failover_loses_nothing_and_shows_nothing_stale(
-    fault: Fault, postgres_site: Site, pair_template: Path, own_fleet: Fleet, tmp_path: Path
-) -> None:
-    async with hurt(postgres_site, pair_template, own_fleet, tmp_path, synchronous=True) as both:
-        pair, crowd = both
+async def failover(place: Place, fault: Fault) -> Crowd:
+    """One failover of a pair of its own, in synchronous mode."""
+    async with place.hurt(Way(synchronous=True)) as (pair, crowd):
         await rounds(pair, crowd, fault)
         assert await crowd.faults() == []
-        assert crowd.history.done() > 10
+        return crowd
 
 
-async def test_no_passing_fault_loses_doubles_or_shows_anything_stale(
-    postgres_site: Site, pair_template: Path, own_fleet: Fleet, tmp_path: Path
-) -> None:
-    async with hurt(postgres_site, pair_template, own_fleet, tmp_path) as (pair, crowd):
-        for name, fault in PASSING.items():
-            await rounds(pair, crowd, fault)
+@pytest.mark.parametrize("fault", FAILOVERS.values(), ids=list(FAILOVERS))
+async def test_a_failover_loses_nothing_and_shows_nothing_stale(fault: Fault, place: Place) -> None:
+    crowd = await failover(place, fault)
+    assert crowd.history.done() > 10
+
+
+async def test_no_passing_fault_loses_doubles_or_shows_anything_stale(place: Place) -> None:
+    async with place.hurt() as (pair, crowd):
+        for name in SHORT:
+            await rounds(pair, crowd, PASSING[name])
             assert await crowd.faults() == [], name
         assert crowd.history.served_by("replica") > 100
         assert crowd.history.served_by("primary") > 100
+
+
+async def kill_pooler(pair: Pair) -> None:
+    assert pair.pooler is not None
+    pair.pooler.kill()
+    await asyncio.sleep(_STRIKE_SECONDS)
+    await pair.pooler.start()
+
+
+async def test_a_killed_pooler_is_an_outage_of_moments(place: Place) -> None:
+    async with place.hurt(Way(pooled=True)) as (pair, crowd):
+        await rounds(pair, crowd, kill_pooler)
+        assert await crowd.faults() == []
+        assert crowd.history.served_by("replica") > 10
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", [*PASSING, "replica lags 10 s", "pooler killed"])
+async def test_twenty_rounds_of_each_passing_fault(name: str, place: Place) -> None:
+    more = {"replica lags 10 s": let_replica_lag_long, "pooler killed": kill_pooler}
+    fault = {**PASSING, **more}[name]
+    async with place.hurt(Way(pooled=fault is kill_pooler)) as (pair, crowd):
+        for _ in range(_TORTURE_ROUNDS):
+            await rounds(pair, crowd, fault)
+        tell(name, crowd)
+        assert await crowd.faults() == []
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", FAILOVERS)
+async def test_twenty_failovers_of_each_kind(name: str, place: Place) -> None:
+    for number in range(_TORTURE_ROUNDS):
+        tell(f"{name} {number}", await failover(place, FAILOVERS[name]))
+
+
+def tell(name: str, crowd: Crowd) -> None:
+    """The figures of a round, for whoever runs them with -s."""
+    history = crowd.history
+    print(  # noqa: T201 - figures for the docs
+        f"{name}: {len(history.appends)} appends, {history.done()} acknowledged, "
+        f"{len(history.looks)} looks, with tokens {history.served_by('replica')} by replicas and "
+        f"{history.served_by('primary')} by primaries, whole again within {crowd.slowest:.1f} s"
+    )

@@ -2,21 +2,23 @@
 
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
-from deploy.local import processes
+from deploy.local import ports, processes
 from deploy.local.postgres import give
 from global_db import shard_catalog
-from global_db.address import NodeAddress
+from global_db.address import NodeAddress, Pooler
+from global_db.bootstrap import DATABASE
 from shards.registry import HISTORY
 from tests.integration.databases import Fleet, ShardDatabase
+from tests.integration.pooler import end_pooler, pooler_command
 from tests.integration.postgres import (
     ADMIN,
     ENVIRONMENT,
@@ -28,6 +30,7 @@ from tests.integration.postgres import (
     await_start,
     free_port,
 )
+from tests.integration.waiting import until
 from tests.integration.wire import Wire
 
 _MORE = {
@@ -37,6 +40,8 @@ _MORE = {
     "max_connections": "100",
     "shared_buffers": "32MB",
 }
+_BORN = ("primary", "replica")
+_POOLED = (DATABASE, f"{DATABASE}_replica")
 # The replica's name for the primary: who acknowledges a commit in synchronous mode.
 _STANDBY = "docshard_standby"
 
@@ -128,6 +133,31 @@ class Member:
             return cursor.fetchall() if cursor.description else []
 
 
+@dataclass
+class PairPooler:
+    """A PgBouncer before both servers, that can be killed and started again."""
+
+    site: Site
+    servers: Sequence[int]
+    port: int = field(default_factory=free_port)
+    process: psutil.Process | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it lets clients in."""
+        self.process = processes.spawn(pooler_command(self.site, self.servers, self.port), {})
+
+        async def answers() -> bool:
+            return ports.answers(self.port)
+
+        await until(answers)
+
+    def kill(self) -> None:
+        """End it at once, with every connection through it."""
+        if self.process is not None:
+            end_pooler(self.process)
+            self.process = None
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two servers, the wires to them, and the database that both hold."""
@@ -136,14 +166,21 @@ class Pair:
     replica: Member
     database: ShardDatabase
     wires: tuple[Wire, Wire]
+    pooler: PairPooler | None = None
 
     @property
     def addresses(self) -> list[NodeAddress]:
-        """How a `Cluster` reaches them: through the wires."""
-        ports = [wire.address.port for wire in self.wires]
+        """How a `Cluster` reaches them: through the wires, or the pooler."""
         return [
-            NodeAddress(name=name, host="127.0.0.1", port=port)
-            for name, port in zip(("shard-1-primary", "shard-1-replica"), ports, strict=True)
+            NodeAddress(
+                name=f"shard-1-{born}",
+                host="127.0.0.1",
+                port=wire.address.port,
+                pooler=None
+                if self.pooler is None
+                else Pooler(host="127.0.0.1", port=self.pooler.port, database=database),
+            )
+            for wire, born, database in zip(self.wires, _BORN, _POOLED, strict=True)
         ]
 
     def on_replica(self) -> ShardDatabase:
@@ -197,21 +234,40 @@ def running_pair(
             shutil.rmtree(member.folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a process reaches a pair: through a pooler, or through wires; and whether a commit waits
+    for the replica's disk."""
+
+    pooled: bool = False
+    synchronous: bool = False
+
+
 @asynccontextmanager
 async def paired_fleet(
-    site: Site, template: Path, fleet: Fleet, *, synchronous: bool = False
+    site: Site, template: Path, fleet: Fleet, way: Way | None = None
 ) -> AsyncIterator[tuple[Fleet, Pair]]:
-    """The fleet with a pair in the place of shard-1, reached through wires."""
-    with running_pair(site, template, synchronous=synchronous) as (primary, replica):
-        name = fleet.global_db.name
+    """The fleet with a pair in the place of shard-1."""
+    chosen = way or Way()
+    with running_pair(site, template, synchronous=chosen.synchronous) as (primary, replica):
+        # The configuration that the product renders for poolers names its database so.
+        name = DATABASE if chosen.pooled else fleet.global_db.name
         primary.sql(f'CREATE DATABASE "{name}" TEMPLATE template_shard')
         database = ShardDatabase(primary.postgres, name)
         wires = tuple(
             Wire(NodeAddress(name=one.name, host="127.0.0.1", port=one.postgres.port))
             for one in (primary, replica)
         )
-        async with wires[0].up(), wires[1].up():
-            pair = Pair(primary, replica, database, (wires[0], wires[1]))
+        async with AsyncExitStack() as stack:
+            for wire in wires:
+                await stack.enter_async_context(wire.up())
+            pooler = PairPooler(site, [wire.upstream_port for wire in wires])
+            pair = Pair(
+                primary, replica, database, (wires[0], wires[1]), pooler if chosen.pooled else None
+            )
+            if chosen.pooled:
+                stack.callback(pooler.kill)
+                await pooler.start()
             async with fleet.global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
                 await shard_catalog.register(connection, "shard-1", pair.addresses, weight=1)
                 await shard_catalog.set_revision(connection, "shard-1", HISTORY.head)

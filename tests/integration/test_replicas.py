@@ -17,7 +17,7 @@ from services.resources import Data
 from shards.tenants import TenantReading, Write, Written
 from tests.integration.databases import Fleet
 from tests.integration.moving import set_state
-from tests.integration.pair import Pair, paired_fleet
+from tests.integration.pair import Pair, Way, paired_fleet
 from tests.integration.postgres import SUPERUSER, Site
 from tests.integration.waiting import until
 from tests.integration.work import insert, look
@@ -70,7 +70,10 @@ class Twins:
 async def twins_of(
     site: Site, template: Path, own_fleet: Fleet, *, synchronous: bool = False
 ) -> AsyncIterator[Twins]:
-    async with paired_fleet(site, template, own_fleet, synchronous=synchronous) as (fleet, pair):
+    async with paired_fleet(site, template, own_fleet, Way(synchronous=synchronous)) as (
+        fleet,
+        pair,
+    ):
         client_id = await fleet.tenant()
         async with fleet.data() as data:
             twins = Twins(fleet, pair, data, client_id)
