@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 
 from global_db.node import Node, Role
 
+_log = logging.getLogger(__name__)
 _CALM_SECONDS = 1.0
 _ALARMED_SECONDS = 0.25
 _BUSY_SECONDS = 0.05
@@ -67,7 +69,11 @@ class Poller:
     async def _watch(self, node: Node) -> None:
         while True:
             node.alarm.clear()
-            await self.ask(node)
+            try:
+                await self.ask(node)
+            except Exception:
+                # Whatever it is, the node is asked again: nobody else would find out (I10).
+                _log.exception("%s could not be asked", node.address.name)
             # Whatever rings: no node is asked more often than this.
             await asyncio.sleep(_BUSY_SECONDS)
             with contextlib.suppress(TimeoutError):
