@@ -1,7 +1,7 @@
 """Asks the nodes of a cluster again and again, each by itself: one that hangs delays no other.
 
 A node is asked once a second while all is well and four times a second while the cluster has no
-primary or the node is away. While reads may go to replicas every node is asked every 50 ms, so that
+primary or the node is away. While reads may go to replicas every node is asked every 100 ms, so that
 what is known of replicas is that old; an idle fleet is left in peace.
 """
 
@@ -18,7 +18,7 @@ from global_db.node import Node, Role
 _log = logging.getLogger(__name__)
 _CALM_SECONDS = 1.0
 _ALARMED_SECONDS = 0.25
-_BUSY_SECONDS = 0.05
+_BUSY_SECONDS = 0.1
 # Reads are wanted until nobody has asked for one so long.
 _WANTED_SECONDS = 1.0
 

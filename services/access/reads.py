@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.access.admission import TenantAccess
 from services.resources import Resources
@@ -32,8 +32,12 @@ async def with_reading(resources: Resources, access: TenantAccess, asked: Asked)
     if asked.max_staleness is not None:
         staleness = asked.max_staleness or None
     if asked.token is None:
-        return replace(access, reading=TenantReading(staleness))
+        return _reading(access, TenantReading(staleness))
     token = await resources.secrets.consistency.decode(access.client_id, asked.token)
     if staleness is None and asked.max_staleness is None:
         staleness = reads.token_max_staleness_seconds or None
-    return replace(access, reading=TenantReading(staleness, token.write))
+    return _reading(access, TenantReading(staleness, token.write))
+
+
+def _reading(access: TenantAccess, reading: TenantReading) -> TenantAccess:
+    return TenantAccess(access.caller, access.client_id, access.permission, reading)
