@@ -1,8 +1,8 @@
 """Asks the nodes of a cluster again and again, each by itself: one that hangs delays no other.
 
 A node is asked once a second while all is well and four times a second while the cluster has no
-primary or the node is away. While reads may go to replicas every node is asked every 100 ms, so that
-what is known of replicas is that old; an idle fleet is left in peace.
+primary or the node is away. While reads may go to replicas every node is asked every 100 ms, so
+that what is known of replicas is that old; an idle fleet is left in peace.
 """
 
 from __future__ import annotations
