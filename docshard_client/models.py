@@ -42,6 +42,28 @@ class AuditLog(Model):
     seq: int | None = None
 
 
+class ChainFinding(Model):
+    """One fault; `fault` is what kind."""
+
+    seq: int
+    fault: str
+    audit_id: UUID | None = None
+
+
+class Change(Model):
+    """One change, as the audit log has it."""
+
+    seq: int
+    id: UUID
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    action: str
+    entity_type: str
+    entity_id: UUID
+    changes: Mapping[str, Any]
+    created_at: AwareDatetime
+
+
 class Client(Model):
     """A client."""
 
@@ -235,6 +257,46 @@ class UserSession(Model):
     """A role demands a second factor: nothing is granted before it is set."""
 
 
+class SignedHead(Model):
+    """The newest head that was signed, kept apart from the tenant's shard; Ed25519."""
+
+    seq: int
+    chain_hash: str
+    signed_at: AwareDatetime
+    kid: UUID
+    signature: str
+    public_key: str | None = None
+
+
+class UsageOfMonth(Model):
+    """What was created in one month (UTC) and is still stored."""
+
+    documents: int
+    versions: int
+    bytes: int
+    """Of all these versions."""
+    month: str
+
+
+class UsageOfType(Model):
+    """What is stored of one media type."""
+
+    documents: int
+    versions: int
+    bytes: int
+    """Of all these versions."""
+    mime_type: str
+
+
+class Usage(Model):
+    """What is stored. Deleted documents are not counted; their versions are, until a purge."""
+
+    documents: int
+    versions: int
+    bytes: int
+    """Of all these versions."""
+
+
 class User(Model):
     """A user."""
 
@@ -273,6 +335,22 @@ class BatchResults(Model):
     results: Sequence[BatchResult]
 
 
+class ChainHead(Model):
+    """The newest link of the chain, and the newest signed head."""
+
+    seq: int
+    chain_hash: str | None = None
+    signed: SignedHead | None = None
+
+
+class GlobalAuditLogPage(Model):
+    """A page of all audit logs, newest first. `unavailable`: shards whose entries it misses."""
+
+    items: Sequence[GlobalAuditLog]
+    next_cursor: str | None = None
+    unavailable: Sequence[str]
+
+
 class Me(Model):
     """The caller."""
 
@@ -302,6 +380,36 @@ class Upload(Model):
     parts: Sequence[UploadPart]
 
 
+class UsageReport(Model):
+    """
+    What a client stores, as it was at `as_of`.
+
+    At most 120 types, those of the most bytes, and the newest 120 months: what is missing to
+    `total` belongs to the others.
+    """
+
+    as_of: AwareDatetime
+    total: Usage
+    by_mime_type: Sequence[UsageOfType]
+    by_month: Sequence[UsageOfMonth]
+
+
+class AuditVerification(Model):
+    """
+    Whether the chain is sound as far as it was looked at.
+
+    `next_cursor` says where to go on, null when all was looked at.
+    """
+
+    ok: bool
+    first_bad_seq: int | None = None
+    head: ChainHead
+    checked: int
+    """Links looked at for this answer."""
+    findings: Sequence[ChainFinding]
+    next_cursor: str | None = None
+
+
 class NewDocument(Document):
     """A new document; with `upload` when size and checksum were given."""
 
@@ -311,11 +419,16 @@ class NewDocument(Document):
 __all__ = [
     "ApiKey",
     "AuditLog",
+    "AuditVerification",
     "BatchResult",
     "BatchResults",
+    "ChainFinding",
+    "ChainHead",
+    "Change",
     "Client",
     "Document",
     "GlobalAuditLog",
+    "GlobalAuditLogPage",
     "Grant",
     "HeldRole",
     "Jwk",
@@ -332,8 +445,13 @@ __all__ = [
     "Principal",
     "RecoveryCodes",
     "Role",
+    "SignedHead",
     "Upload",
     "UploadPart",
+    "Usage",
+    "UsageOfMonth",
+    "UsageOfType",
+    "UsageReport",
     "User",
     "UserSession",
     "Version",

@@ -6,6 +6,7 @@ Run by a superuser, once for each cluster; running it again changes only passwor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -14,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from global_db.columns import SCHEMA
 
 DATABASE = "docshard"
+_PLACES = Path(__file__).parent / "sql" / "places.sql"
 OLDEST_SERVER = 150000  # server_version_num: UNIQUE NULLS NOT DISTINCT, and what moves need
 
 # Attributes of each role. Only the mover passes row-level security and replicates; the search and
@@ -132,6 +134,8 @@ def _make_schema(connection: psycopg.Connection) -> None:
         " docshard_mover, docshard_search, docshard_auditor",
     ):
         connection.execute(statement)
+    # Not migrations: the owner of the tables may not see what these look at.
+    connection.execute(_PLACES.read_bytes())
     connection.execute(
         sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(
             sql.Identifier(connection.info.dbname)

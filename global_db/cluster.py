@@ -1,25 +1,30 @@
 """One PostgreSQL cluster, a primary and its replicas: finds the primary, lends its connections.
 
-A watcher asks every node for its role: each second while all is well, four times a second while no
-primary is known. Callers never wait for a dead cluster: without a primary they are refused at once.
-A lost connection alone is no such verdict: until the watcher has asked, callers wait for that.
+Nobody configures roles: nodes are asked. Callers never wait for a dead cluster: without a primary
+they are refused at once. A lost connection alone is no such verdict: until the node was asked again
+callers wait for that. Of two that call themselves primary the one on the newer timeline is; and
+once a timeline was seen, a primary on an older one is never followed again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 import psycopg
 from psycopg import errors
 from psycopg_pool import PoolTimeout, TooManyRequests
 
+from global_db.address import Login, NodeAddress, Pooler, PoolLimits
+from global_db.choice import Candidate, Wanted, order
 from global_db.connection import (
     WORK_SECONDS,
     CommitInterrupted,
+    Prelude,
     RawConnection,
     ReadConnection,
     WriteConnection,
@@ -35,14 +40,16 @@ from global_db.errors import (
     PoolExhausted,
     StatementTimeout,
 )
-from global_db.node import Login, Node, NodeAddress, Pooler, PoolLimits, Role
+from global_db.lag import Sample, Track
+from global_db.node import Node, Role
+from global_db.poller import Poller
+from global_db.probe import Place
 from global_db.timing import add, measured
 
-__all__ = ["Cluster", "Login", "NodeAddress", "PoolLimits", "Pooler", "Role"]
+__all__ = ["Cluster", "Login", "Node", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
-_CALM_SECONDS = 1.0
-_ALARMED_SECONDS = 0.25
 _DOUBT_SECONDS = 1.0
+_OTHERS_SECONDS = 0.3
 
 
 class Cluster:
@@ -55,34 +62,37 @@ class Cluster:
         self.login = login
         self.addresses = tuple(addresses)
         self.nodes = tuple(Node(address, login, limits) for address in addresses)
-        self._alarm = asyncio.Event()
-        self._looked = asyncio.Condition()
-        self._watcher: asyncio.Task[None] | None = None
-        # Suspicions so far, and how many of them the watcher's last look came after.
-        self._suspicions = 0
-        self._settled = 0
+        self._poller = Poller(self.nodes, lambda: self.available, self._learn)
+        self._answered = asyncio.Event()
+        self._track = Track()
+        self._chance = random.Random()  # noqa: S311 - spreads load, guards nothing
+        # The newest timeline that any node was seen on, and the database system it belongs to.
+        self._newest = 0
+        self._system = 0
 
     async def __aenter__(self) -> Cluster:
         await asyncio.gather(*(node.open() for node in self.nodes))
-        await self.look()
-        self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
+        self._poller.start(self.name)
+        await self._first_look()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+        await self._poller.stop()
         await asyncio.gather(*(node.close() for node in self.nodes))
 
     @property
     def available(self) -> bool:
         """Whether a primary was known at the last look."""
-        return any(node.role is Role.PRIMARY for node in self.nodes)
+        return self._find_primary() is not None
+
+    @property
+    def readable(self) -> bool:
+        """Whether any node answers: without a primary that is enough for reads."""
+        return any(node.role is not Role.DOWN for node in self.nodes)
 
     async def look(self) -> None:
         """Ask every node for its role now."""
-        await asyncio.gather(*(node.probe() for node in self.nodes))
+        await asyncio.gather(*(self._poller.ask(node) for node in self.nodes))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadConnection]:
@@ -91,9 +101,22 @@ class Cluster:
         Raises:
             ClusterUnavailable, PoolExhausted, StatementTimeout.
         """
-        async with self._lend() as raw:
+        await self.settle()
+        async with self.read_on(self.primary()) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read_on(
+        self, node: Node, prelude: Prelude | None = None
+    ) -> AsyncIterator[ReadConnection]:
+        """A connection to this node; `prelude` goes before each statement.
+
+        Raises:
+            As `read`.
+        """
+        async with self._lend(node, node.lend_for_reads) as raw:
             with deadline(raw, WORK_SECONDS):
-                yield ReadConnection(raw)
+                yield ReadConnection(raw, prelude)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteConnection]:
@@ -103,37 +126,107 @@ class Cluster:
             ClusterUnavailable, PoolExhausted, LockNotAvailable, StatementTimeout: rolled back.
             OutcomeUnknown: the connection was lost during COMMIT.
         """
-        async with self._lend() as raw, transaction(raw) as connection:
+        await self.settle()
+        node = self.primary()
+        async with self._lend(node, node.lend_for_writes) as raw, transaction(raw) as connection:
             yield connection
 
     def primary_address(self) -> NodeAddress:
         """Where the primary listens itself, past any pooler."""
-        return self._primary().address
+        return self.primary().address
 
-    def _primary(self) -> Node:
+    def primary(self) -> Node:
+        """The primary.
+
+        Raises:
+            ClusterUnavailable: none is known.
+        """
+        found = self._find_primary()
+        if found is None:
+            raise ClusterUnavailable(self.name, "no primary answers")
+        return found
+
+    def replicas_for(self, wanted: Wanted) -> list[Node]:
+        """Replicas that may answer, best first; from now on all nodes are watched closely."""
+        self._poller.want()
+        candidates = [
+            one for number in range(len(self.nodes)) if (one := self._candidate(number)) is not None
+        ]
+        return [self.nodes[one.number] for one in order(candidates, wanted, self._chance)]
+
+    def shown_by(self, node: Node) -> Sample | None:
+        """What the node is known to show: everything acknowledged before the sample was asked."""
+        if node.place is None:
+            return None
+        return self._track.shown_by(node.place.timeline, node.place.lsn)
+
+    async def next_answer(self) -> None:
+        """Ask every node, and wait until one has answered or not."""
         for node in self.nodes:
-            if node.role is Role.PRIMARY:
-                return node
-        raise ClusterUnavailable(self.name, "no primary answers")
+            node.alarm.set()
+        await self._answered.wait()
 
-    async def _settle(self) -> None:
-        """While it is only suspected that the primary is gone, wait for the watcher's verdict."""
+    async def settle(self) -> None:
+        """While it is only suspected that the primary is gone, wait for the verdict."""
         if self.available or not self._in_doubt():
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DOUBT_SECONDS), self._looked:
-                await self._looked.wait_for(lambda: self.available or not self._in_doubt())
+            async with asyncio.timeout(_DOUBT_SECONDS):
+                while not self.available and self._in_doubt():
+                    await self._answered.wait()
+
+    def _find_primary(self) -> Node | None:
+        found = [node for node in self.nodes if node.role is Role.PRIMARY]
+        best = max(found, key=_timeline, default=None)
+        return None if best is None or 0 < _timeline(best) < self._newest else best
+
+    def _candidate(self, number: int) -> Candidate | None:
+        node = self.nodes[number]
+        shown = self.shown_by(node)
+        if not node.trusted or node.place is None or shown is None:
+            return None
+        age = time.monotonic() - shown.asked_at
+        return Candidate(number, node.place.lsn, age, node.outstanding, node.places)
+
+    def _learn(self, node: Node) -> None:
+        place = node.place
+        if place is not None and place.timeline is not None and node.role is not Role.DOWN:
+            if place.system != self._system:
+                self._system, self._newest = place.system, 0
+            self._newest = max(self._newest, place.timeline)
+            if not place.standby and node is self._find_primary():
+                self._follow(node, place)
+        self._answered.set()
+        self._answered = asyncio.Event()
+
+    def _follow(self, primary: Node, place: Place) -> None:
+        if place.timeline is None:
+            return
+        if place.timeline > self._track.timeline > 0:
+            for node in self.nodes:
+                if node is not primary:
+                    node.depose()
+        self._track.record(place.timeline, Sample(place.asked_at, place.lsn))
+
+    async def _first_look(self) -> None:
+        """Until every node was asked; with a primary found, a dead replica delays no start."""
+        while not self.available and self._in_doubt():
+            await self._answered.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_OTHERS_SECONDS):
+                while self._in_doubt():
+                    await self._answered.wait()
 
     def _in_doubt(self) -> bool:
-        return self._suspicions > self._settled
+        return any(node.in_doubt for node in self.nodes)
 
     @asynccontextmanager
-    async def _lend(self) -> AsyncIterator[RawConnection]:
-        await self._settle()
-        node = self._primary()
+    async def _lend(
+        self, node: Node, lending: Callable[[], AbstractAsyncContextManager[RawConnection]]
+    ) -> AsyncIterator[RawConnection]:
         with self._translated(node):
             asked = time.perf_counter()
-            async with node.pool.connection() as raw:
+            async with lending() as raw:
                 add("pool", time.perf_counter() - asked)
                 with measured("db"):
                     yield raw
@@ -143,38 +236,25 @@ class Cluster:
         try:
             yield
         except (PoolTimeout, TooManyRequests) as error:
-            self._alarm.set()
+            node.alarm.set()
             raise PoolExhausted(self.name, "every connection is in use") from error
         except CommitInterrupted as error:
-            self._suspect(node)
+            node.suspect()
             raise OutcomeUnknown(self.name, "the connection was lost during COMMIT") from error
         except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
             raise LockNotAvailable(self.name, "a lock was not free in time") from error
         except errors.QueryCanceled as error:
             raise StatementTimeout(self.name, "a statement took too long") from error
         except errors.ReadOnlySqlTransaction as error:
-            self._suspect(node)
+            node.suspect()
             raise ConnectionLost(self.name, "the node is no primary any more") from error
         except psycopg.OperationalError as error:
             if is_connection_failure(error):
-                self._suspect(node)
+                node.suspect()
                 raise ConnectionLost(self.name, "the connection was lost") from error
-            raise ClusterUnavailable(self.name, "the primary cannot serve now") from error
+            raise ClusterUnavailable(self.name, "the node cannot serve now") from error
 
-    def _suspect(self, node: Node) -> None:
-        """Treat the node as unknown: its pool is renewed when the next probe finds it alive."""
-        node.suspect()
-        self._suspicions += 1
-        self._alarm.set()
 
-    async def _watch(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CALM_SECONDS if self.available else _ALARMED_SECONDS):
-                    await self._alarm.wait()
-            self._alarm.clear()
-            suspicions = self._suspicions
-            await self.look()
-            self._settled = suspicions
-            async with self._looked:
-                self._looked.notify_all()
+def _timeline(node: Node) -> int:
+    """0 where it is not known."""
+    return 0 if node.place is None or node.place.timeline is None else node.place.timeline

@@ -15,11 +15,14 @@ import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
 
+from global_db.position import Position
 from global_db.statement import ReadStatement, WriteStatement
 
 Row = dict[str, Any]
@@ -33,34 +36,45 @@ _ROLLBACK_SECONDS = 2.0
 
 # READ COMMITTED whatever the server's default: the fence needs a fresh snapshot for each statement.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-# One message, so one round trip. The position is read after COMMIT, so it is behind the commit
-# record; the timeline comes from the WAL file's name: pg_control keeps the old one for seconds
-# after a promotion.
+# One message, so one round trip. `lsn` is read after COMMIT, so it is behind the commit record, and
+# it is what is flushed rather than what is inserted: other sessions' records that wait for the WAL
+# writer reach no replica meanwhile, and a place that ends a page is never reached as an insert
+# position. Only a session that does not wait for its own flush needs the latter. The timeline comes
+# from the WAL file's name: pg_control keeps the old one for seconds after a promotion.
 _COMMIT = """
+    SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint AS written,
+           pg_current_xact_id_if_assigned()::text::bigint AS xid;
     COMMIT;
     SELECT (p.lsn - '0/0'::pg_lsn)::bigint AS lsn,
            ('x' || substr(pg_walfile_name(p.lsn), 1, 8))::bit(32)::int AS timeline
-      FROM (SELECT pg_current_wal_insert_lsn() AS lsn) AS p
+      FROM (SELECT CASE current_setting('synchronous_commit') WHEN 'off'
+                   THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn()
+                   END AS lsn) AS p
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a cluster's WAL: `timeline` and `lsn` (bytes from the start)."""
-
-    timeline: int
-    lsn: int
 
 
 class CommitInterrupted(Exception):
     """The connection failed while COMMIT was on its way: nobody knows whether it took effect."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prelude:
+    """A statement that goes before each read, in the same message and transaction.
+
+    The read's snapshot is then newer than what the prelude found, which a condition inside the
+    read itself could not promise: READ COMMITTED takes a snapshot for each statement.
+    """
+
+    statement: ReadStatement
+    parameters: dict[str, Any]
+
+
 class ReadConnection:
     """A session that reads. Rows are dicts by column name."""
 
-    def __init__(self, raw: RawConnection) -> None:
+    def __init__(self, raw: RawConnection, prelude: Prelude | None = None) -> None:
         self._raw = raw
+        self._prelude = prelude
 
     async def all(self, statement: ReadStatement, **parameters: Any) -> list[Row]:
         """Every row of the result."""
@@ -75,9 +89,31 @@ class ReadConnection:
     async def _run(
         self, statement: ReadStatement, parameters: dict[str, Any]
     ) -> psycopg.AsyncCursor[Row]:
+        if self._prelude is not None:
+            return await _run_behind(self._raw, self._prelude, statement, parameters)
         return await self._raw.execute(
             statement.text, statement.fixed | parameters, prepare=statement.prepare
         )
+
+
+@lru_cache(maxsize=512)
+def _joined(first: str, second: str) -> str:
+    """The same text object each time, which the driver has parsed already."""
+    return f"{first};\n{second}"
+
+
+async def _run_behind(
+    raw: RawConnection, prelude: Prelude, statement: ReadStatement, parameters: dict[str, Any]
+) -> psycopg.AsyncCursor[Row]:
+    """Two statements in one simple query: their values are written into the text by psycopg."""
+    cursor = psycopg.AsyncClientCursor(raw, row_factory=dict_row)
+    first = prelude.statement
+    await cursor.execute(
+        _joined(first.text, statement.text),
+        first.fixed | prelude.parameters | statement.fixed | parameters,
+    )
+    cursor.nextset()
+    return cursor
 
 
 class WriteConnection(ReadConnection):
@@ -116,15 +152,16 @@ class WriteConnection(ReadConnection):
         try:
             with deadline(self._raw, _COMMIT_SECONDS):
                 cursor = await self._raw.execute(_COMMIT, prepare=False)
-                outcome = cursor.statusmessage
+                found = await cursor.fetchone()
+                outcome = cursor.statusmessage if cursor.nextset() else None
                 row = await cursor.fetchone() if cursor.nextset() else None
         except psycopg.OperationalError as error:
             if self._raw.closed or is_connection_failure(error):
                 raise CommitInterrupted from error
             raise
-        if outcome != "COMMIT" or row is None:
+        if outcome != "COMMIT" or row is None or found is None:
             raise psycopg.errors.InFailedSqlTransaction("the transaction had failed before COMMIT")
-        self._position = Position(**row)
+        self._position = Position(**row, **found)
 
 
 @asynccontextmanager
@@ -167,14 +204,15 @@ def deadline(raw: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[None
     Cancelling instead would ask the server to agree, and one that hangs answers nothing: psycopg
     waits 10 s for that.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, _cut, raw)
+    timer = asyncio.get_running_loop().call_later(seconds, cut, raw)
     try:
         yield
     finally:
         timer.cancel()
 
 
-def _cut(raw: psycopg.AsyncConnection[Any]) -> None:
+def cut(raw: psycopg.AsyncConnection[Any]) -> None:
+    """Break the connection: whoever waits for it hears at once that it is lost."""
     # The driver owns the socket; a duplicate reaches the same connection.
     with (
         contextlib.suppress(psycopg.Error, OSError),

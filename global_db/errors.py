@@ -34,3 +34,7 @@ class LockNotAvailable(ClusterError):
 
 class StatementTimeout(ClusterError):
     """A statement ran longer than statement_timeout. Rolled back."""
+
+
+class WriteLost(ClusterError):
+    """The commit that a read asks for was lost in a failover: no server has it, none ever will."""

@@ -1,97 +1,28 @@
-"""One PostgreSQL server of a cluster: its address, its pool, and what the last probe said."""
+"""One PostgreSQL server of a cluster: its pool, and what it last said of itself."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
 import orjson
-import psycopg
 from psycopg.adapt import PyFormat
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
-from pydantic import BaseModel, ConfigDict, Field
 
-from global_db.connection import RawConnection, deadline
+from global_db.address import Login, NodeAddress, PoolLimits
+from global_db.breaker import Breaker
+from global_db.connection import RawConnection, cut
+from global_db.probe import Place, Probe
 
-_CONNECT_SECONDS = 3.0
 _PROBE_SECONDS = 2.0
-# A server that answers nothing is not asked a second time: that would double the wait.
-_AT_ONCE_SECONDS = 0.5
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pooler(_Frozen):
-    """A PgBouncer in front of a node; `database` is the node's name inside the pooler."""
-
-    host: str
-    port: int = Field(ge=1, le=65535)
-    database: str
-
-
-class NodeAddress(_Frozen):
-    """Where a server listens. Its role is never configured: it is asked."""
-
-    name: str
-    host: str
-    port: int = Field(ge=1, le=65535)
-    pooler: Pooler | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who we are on every cluster.
-
-    Serving roles go through poolers where there are any; administrators and movers never do: their
-    sessions keep locks and roles, and poolers do not know them.
-    """
-
-    role: str
-    password: str
-    database: str
-    serves: bool = True
-
-    def direct(self, address: NodeAddress) -> str:
-        """Connection string past any pooler: for LISTEN, migrations and movers."""
-        return self._conninfo(address.host, address.port, self.database)
-
-    def pooled(self, address: NodeAddress) -> str:
-        """Connection string through the pooler when there is one for this role."""
-        if address.pooler is None or not self.serves:
-            return self.direct(address)
-        return self._conninfo(address.pooler.host, address.pooler.port, address.pooler.database)
-
-    def _conninfo(self, host: str, port: int, database: str) -> str:
-        return make_conninfo(
-            host=host,
-            port=port,
-            dbname=database,
-            user=self.role,
-            password=self.password,
-            connect_timeout=2,
-            tcp_user_timeout=5000,
-            keepalives_idle=5,
-            application_name="docshard",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """Bounds of one node's pool: connections, waiting callers, and seconds a caller waits."""
-
-    min_size: int = 1
-    max_size: int = 10
-    max_waiting: int = 200
-    wait_seconds: float = 2.0
+# A replica that takes so long is not worth asking: the primary answers instead.
+_REPLICA_PROBE_SECONDS = 0.5
+_GOOD_ANSWERS_OF_REPLICA = 3
 
 
 class Role(StrEnum):
@@ -108,17 +39,21 @@ class Node:
     def __init__(self, address: NodeAddress, login: Login, limits: PoolLimits) -> None:
         self.address = address
         self.role = Role.DOWN
-        self._conninfo = login.pooled(address)
-        # Behind a transaction pooler a prepared statement may belong to another client.
-        self._session: dict[str, Any] = {
+        self.place: Place | None = None
+        self.ancestors: Mapping[int, int] = {}
+        self.places = limits.max_size
+        self.alarm = asyncio.Event()
+        """Set, it is asked at once."""
+        conninfo = login.pooled(address)
+        session: dict[str, Any] = {
             "autocommit": True,
             "row_factory": dict_row,
+            # Behind a transaction pooler a prepared statement may belong to another client.
             "prepare_threshold": None if address.pooler and login.serves else 5,
         }
-        self._wait_seconds = limits.wait_seconds
         self.pool: AsyncConnectionPool[RawConnection] = AsyncConnectionPool(
-            self._conninfo,
-            kwargs=self._session,
+            conninfo,
+            kwargs=session,
             min_size=limits.min_size,
             max_size=limits.max_size,
             max_waiting=limits.max_waiting,
@@ -129,8 +64,30 @@ class Node:
             open=False,
             name=address.name,
         )
-        self._probe: RawConnection | None = None
-        self._suspected = False
+        self._probe = Probe(conninfo, session)
+        self._asking = asyncio.Lock()
+        self._breaker = Breaker(_GOOD_ANSWERS_OF_REPLICA)
+        self._history: int | None = None
+        # Reasons to ask it so far, and how many of them the last answer came after.
+        self._doubts = 1
+        self._settled = 0
+        self._reading: set[RawConnection] = set()
+        self._writing: set[RawConnection] = set()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it is a replica that has answered for a while."""
+        return self.role is Role.REPLICA and self._breaker.trusted
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a connection failed, or it is new, and it has not been asked since."""
+        return self._doubts > self._settled
+
+    @property
+    def outstanding(self) -> int:
+        """How many of our reads run on it."""
+        return len(self._reading)
 
     async def open(self) -> None:
         """Start the pool without waiting for the server."""
@@ -138,13 +95,15 @@ class Node:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._drop_probe()
+        await self._probe.close()
         await self.pool.close(timeout=2)
 
     def suspect(self) -> None:
         """A connection failed: the node is unknown until the next probe, its pool not trusted."""
         self.role = Role.DOWN
-        self._suspected = True
+        self._doubts += 1
+        self._breaker.bad()
+        self.alarm.set()
 
     async def probe(self) -> Role:
         """Ask the node who it is, over a connection of its own, within seconds.
@@ -152,47 +111,74 @@ class Node:
         A node that comes back, was suspected, or changes its role, gets a fresh pool: what the old
         connections point at may be a demoted primary.
         """
-        found = await self._ask()
-        if found is not Role.DOWN and (self._suspected or found is not self.role):
-            self._suspected = False
-            await self.renew()
-        self.role = found
+        async with self._asking:
+            patience = _REPLICA_PROBE_SECONDS if self.role is Role.REPLICA else _PROBE_SECONDS
+            doubted, doubts = self.in_doubt, self._doubts
+            place = await self._probe.ask(patience)
+            found = _role_of(place)
+            if found is not Role.DOWN and (doubted or found is not self.role):
+                await self.renew()
+            if place is not None:
+                await self._learn_ancestors(place)
+            self._settled = doubts
+            self._settle(place, found)
         return found
 
     async def renew(self) -> None:
         """Replace every pooled connection; those in use go when they are returned."""
         await self.pool.drain()
 
-    async def _ask(self) -> Role:
-        """Ask once, and again over a new connection when the old one turns out to be closed."""
-        was_connected = self._probe is not None
-        asked = time.monotonic()
-        found = await self._ask_once()
-        closed = found is Role.DOWN and time.monotonic() - asked < _AT_ONCE_SECONDS
-        return await self._ask_once() if was_connected and closed else found
+    @asynccontextmanager
+    async def lend_for_reads(self) -> AsyncIterator[RawConnection]:
+        """A connection that is cut when the node stops answering: another can answer instead."""
+        async with self._lend(self._reading) as raw:
+            yield raw
 
-    async def _ask_once(self) -> Role:
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                probe = await self._probe_connection()
-            with deadline(probe, _PROBE_SECONDS):
-                cursor = await probe.execute("SELECT pg_is_in_recovery() AS standby")
-                row = await cursor.fetchone()
-        except (psycopg.Error, OSError, TimeoutError):
-            await self._drop_probe()
-            return Role.DOWN
-        return Role.REPLICA if row is None or row["standby"] else Role.PRIMARY
+    @asynccontextmanager
+    async def lend_for_writes(self) -> AsyncIterator[RawConnection]:
+        """A connection that is cut when another node has become the primary."""
+        async with self._lend(self._writing) as raw:
+            yield raw
 
-    async def _probe_connection(self) -> RawConnection:
-        if self._probe is None:
-            self._probe = await psycopg.AsyncConnection.connect(self._conninfo, **self._session)
-        return self._probe
+    def depose(self) -> None:
+        """Another node is the primary: who waits for this one does so in vain."""
+        for raw in self._writing:
+            cut(raw)
 
-    async def _drop_probe(self) -> None:
-        probe, self._probe = self._probe, None
-        if probe is not None:
-            with contextlib.suppress(psycopg.Error, OSError):
-                await probe.close()
+    @asynccontextmanager
+    async def _lend(self, lent: set[RawConnection]) -> AsyncIterator[RawConnection]:
+        async with self.pool.connection() as raw:
+            lent.add(raw)
+            try:
+                yield raw
+            finally:
+                lent.discard(raw)
+
+    def _settle(self, place: Place | None, found: Role) -> None:
+        if found is Role.DOWN:
+            self._breaker.bad()
+            for raw in self._reading:
+                cut(raw)
+        else:
+            self._breaker.good()
+        if self.in_doubt:  # a connection failed while it was asked: that is newer
+            return
+        self.role = found
+        self.place = place
+
+    async def _learn_ancestors(self, place: Place) -> None:
+        if place.timeline is None or place.timeline == self._history:
+            return
+        found = await self._probe.ancestors(place.timeline, _PROBE_SECONDS)
+        self.ancestors = found or {}
+        # Unknown ones are asked for again: the file may still be on its way.
+        self._history = None if found is None else place.timeline
+
+
+def _role_of(place: Place | None) -> Role:
+    if place is None:
+        return Role.DOWN
+    return Role.REPLICA if place.standby else Role.PRIMARY
 
 
 async def _use_json(connection: RawConnection) -> None:

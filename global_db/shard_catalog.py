@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import insert
 
+from global_db.address import NodeAddress
 from global_db.connection import ReadConnection, Row, WriteConnection
-from global_db.node import NodeAddress
 from global_db.statement import read, write
 from global_db.tables import shards
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -63,11 +64,11 @@ class Answer:
     media_types: tuple[str, ...] = ()
     """Of content that is not JSON."""
 
-    def document(self) -> Json:
+    def document(self, more_headers: Mapping[str, Json] = MappingProxyType({})) -> Json:
         """The response object of OpenAPI."""
         found: Json = {"description": self.description}
-        if self.headers:
-            found["headers"] = dict(self.headers)
+        if self.headers or more_headers:
+            found["headers"] = {**self.headers, **more_headers}
         if self.example is not None:
             found["content"] = {"application/json": {"example": self.example}}
         if self.media_types:

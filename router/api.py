@@ -14,9 +14,10 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from router.answers import Answer, problems
+from router.answers import Answer, header, problems
 from router.bodies import BodyLimits
 from router.call import Call
+from router.headers import LONGEST_STALENESS
 from router.problems import from_validation
 from services import errors
 
@@ -26,6 +27,7 @@ Json = dict[str, Any]
 
 PUBLIC: Final = "<public>"
 """Stands in the place of a permission where none is needed."""
+READS: Final = frozenset({"GET", "HEAD"})
 
 
 class Rule(Protocol):
@@ -38,6 +40,10 @@ class Rule(Protocol):
     @property
     def refusals(self) -> tuple[str, ...]:
         """Codes with which it may refuse."""
+
+    @property
+    def replicated(self) -> bool:
+        """Whether what is read under it may come from a replica."""
 
     async def admit(self, call: Call) -> None:
         """Let the call pass, and attach who makes it; or raise a ServiceError."""
@@ -77,6 +83,35 @@ _DENIALS = (errors.Forbidden, errors.ClientSuspended, errors.ClientInactive)
 
 _EVERYWHERE = ("invalid_request", "too_many_requests", "internal", "overloaded")
 _WITH_JSON = ("invalid_json", "request_timeout", "content_too_large", "unsupported_media_type")
+
+
+_SERVED: Final = {
+    "Served-By": header("Which server answered: primary or replica.", "replica"),
+    "Replica-Lag-Ms": header(
+        "Everything that was acknowledged so long before is in the answer; 0 from the primary, "
+        "left out where it is not known.",
+        "70",
+    ),
+}
+_READING: Final[list[Json]] = [
+    {
+        "name": "Consistency-Token",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "Of a write to this client: the answer shows that write, and a replica may "
+        "give it.",
+    },
+    {
+        "name": "Max-Staleness",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "integer", "minimum": 0, "maximum": LONGEST_STALENESS},
+        "description": "Seconds that the answer may be old: a replica that is not farther behind "
+        "may give it. 0 asks the primary.",
+        "example": 5,
+    },
+]
 
 
 class GuardedRoute(APIRoute):
@@ -152,6 +187,8 @@ def _make_route(
     summary, _, description = cleandoc(endpoint.__doc__ or "").partition("\n")
     # Only answers without a model are made by hand; the others take the framework's fast way.
     by_hand = {"response_class": Response} if first.model is None else {}
+    reads = rule.replicated and method in READS
+    refusals = (*_EVERYWHERE, *rule.refusals, *doc.refusals, *(("write_lost",) if reads else ()))
     route = GuardedRoute(
         path,
         endpoint,
@@ -164,9 +201,9 @@ def _make_route(
         status_code=first.status,
         response_description=first.description,
         response_model=first.model,
-        responses={one.status: one.document() for one in (first, *others)}
-        | problems((*_EVERYWHERE, *rule.refusals, *doc.refusals)),
-        openapi_extra=_extra(rule, doc),
+        responses={one.status: one.document(_SERVED if reads else {}) for one in (first, *others)}
+        | problems(refusals),
+        openapi_extra=_extra(rule, doc) | ({"parameters": _READING} if reads else {}),
         **by_hand,
     )
     if route.body_field is not None:

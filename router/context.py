@@ -2,8 +2,11 @@
 
 import time
 from dataclasses import dataclass, field
+from math import ceil
 
 from starlette.types import Scope
+
+from services.served import Served, stalest
 
 SCOPE_KEY = "docshard"
 
@@ -16,12 +19,24 @@ class RequestContext:
     started: float = field(default_factory=time.perf_counter)
     timings: dict[str, float] = field(default_factory=dict)
     """Milliseconds by part, for Server-Timing."""
+    served: list[Served] = field(default_factory=list)
+    """Who answered each read of a tenant, for Served-By."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     """More headers for the answer, whatever it will be."""
 
     def answer_with(self, name: str, value: str) -> None:
         """Add a header to the answer."""
         self.headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
+
+    def served_by(self) -> list[tuple[bytes, bytes]]:
+        """Served-By and Replica-Lag-Ms, when something was read."""
+        if not self.served:
+            return []
+        told = stalest(self.served)
+        found = [(b"served-by", told.by.encode("ascii"))]
+        if told.lag_seconds is not None:
+            found.append((b"replica-lag-ms", str(ceil(told.lag_seconds * 1000)).encode("ascii")))
+        return found
 
     def server_timing(self) -> bytes:
         """The Server-Timing header: each part, and `total` up to the first byte of the answer."""

@@ -16,6 +16,8 @@ _ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _DIGEST_MEMBER: Final = re.compile(r"\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):\s*")
 _MEDIA_TYPE: Final = re.compile(MEDIA_TYPE)
+_SECONDS: Final = re.compile(r"[0-9]{1,4}")
+LONGEST_STALENESS: Final = 3600
 _RANGE: Final = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*")
 
 
@@ -65,6 +67,19 @@ def idempotency_key(value: str | None) -> str | None:
     if value is None or _IDEMPOTENCY_KEY.fullmatch(value):
         return value
     raise InvalidRequest.at("#Idempotency-Key", "Must be 1 to 255 printable ASCII characters.")
+
+
+def max_staleness(value: str | None) -> int | None:
+    """Seconds that an answer may be old; None when nothing was asked.
+
+    Raises:
+        InvalidRequest: it is not a number of seconds up to an hour.
+    """
+    if value is None:
+        return None
+    if not _SECONDS.fullmatch(value) or int(value) > LONGEST_STALENESS:
+        raise InvalidRequest.at("#Max-Staleness", "Must be whole seconds from 0 to 3600.")
+    return int(value)
 
 
 def sha256_of_digest(value: str | None) -> bytes | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from router.api import PUBLIC
+from router import headers
+from router.api import PUBLIC, READS
 from router.call import Call
 from router.limits import Limiter, refuse
 from services.access.admission import (
@@ -20,6 +21,7 @@ from services.access.admission import (
     admit_to_own_account,
 )
 from services.access.authentication import authenticate
+from services.access.reads import Asked, with_reading
 from services.errors import NotFound, ServiceError, Unauthenticated
 from services.identity.principal import Caller
 from services.tenant import documents
@@ -69,7 +71,17 @@ def _id_in_path(call: Call, name: str) -> UUID:
     return UUID(text)
 
 
+def _asked(call: Call) -> Asked:
+    return Asked(
+        call.scope["route"].operation_id,
+        headers.max_staleness(call.headers.get("max-staleness")),
+        call.headers.get("consistency-token"),
+    )
+
+
 class _NoTarget:
+    replicated = False
+
     async def confirm_target(self, call: Call) -> None:
         """Nothing in the path to be absent."""
 
@@ -177,13 +189,17 @@ class Tenant:
     """Whether the document in the path may be a deleted one."""
 
     refusals = _IN_CLIENT
+    replicated = True
 
     async def admit(self, call: Call) -> None:
         """Attach the access to the client's data."""
         caller = await _identify(call)
         client_id = _id_in_path(call, "client_id")
-        call.tenant = await admit_to_client(call.resources, caller, client_id, self.permission)
+        access = await admit_to_client(call.resources, caller, client_id, self.permission)
         _spend(call, call.edge.clients, client_id)
+        call.tenant = access
+        if call.method in READS:
+            call.tenant = await with_reading(call.resources, access, _asked(call))
 
     async def confirm_target(self, call: Call) -> None:
         """Raise NotFound when the document in the path does not exist for the caller."""

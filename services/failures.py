@@ -74,6 +74,9 @@ def _common() -> Iterator[None]:
         yield
     except KeyInProgress as error:
         raise errors.IdempotencyInProgress from error
+    except cluster_errors.WriteLost as error:
+        _log.warning("%s", error)
+        raise errors.WriteLost from error
     except cluster_errors.OutcomeUnknown as error:
         _log.warning("%s", error)
         raise errors.OutcomeUnknown from error

@@ -69,10 +69,18 @@ class Resources:
     blobs: BlobStore
     principals: ExpiringCache[bytes | UUID, Principal]
     """By an API key's digest, or a session's id."""
+    remembered: ExpiringCache[bytes | UUID, Principal]
+    """The same for longer: for the time when the global database cannot be asked."""
 
     def forget_user(self, user_id: UUID) -> None:
         """Ask anew who this user is, at whatever session; other processes do when leases end."""
-        self.principals.drop_where(lambda principal: principal.user_id == user_id)
+        for cache in (self.principals, self.remembered):
+            cache.drop_where(lambda principal: principal.user_id == user_id)
+
+    def forget_credential(self, key: bytes | UUID) -> None:
+        """Ask anew who comes with this key or session."""
+        self.principals.drop(key)
+        self.remembered.drop(key)
 
 
 @asynccontextmanager
@@ -87,7 +95,10 @@ async def open_data(settings: Settings, role: DatabaseRole) -> AsyncIterator[Dat
     async with cluster, ShardRegistry(cluster, login, limits) as registry:
         placements = PlacementCache(
             cluster,
-            CacheLimits(lease_seconds=settings.timing.placement_lease_seconds),
+            CacheLimits(
+                lease_seconds=settings.timing.placement_lease_seconds,
+                stale_seconds=settings.timing.outage_seconds,
+            ),
             locate=directory.locate if role is DatabaseRole.APP else directory.locate_any,
         )
         tenants = Tenants(
@@ -115,7 +126,14 @@ async def open_resources(
         for work in (_keep_fresh(data, secrets.keyring), _keep_listening(data)):
             task = asyncio.create_task(work)
             stack.push_async_callback(_stop, task)
-        yield Resources(settings, data, secrets, blobs, ExpiringCache(_MAX_PRINCIPALS))
+        yield Resources(
+            settings,
+            data,
+            secrets,
+            blobs,
+            ExpiringCache(_MAX_PRINCIPALS),
+            ExpiringCache(_MAX_PRINCIPALS),
+        )
 
 
 def _secrets(settings: Settings, cluster: Cluster, provider: KeyProvider) -> Secrets:

@@ -4,6 +4,7 @@ They are values: whoever starts a process makes `Settings` and passes it, or a p
 Nothing below reads the environment.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -156,8 +157,41 @@ class Timing(_FromEnvironment):
     placement_lease_seconds: float = Field(default=2.0, gt=0)
     principal_lease_seconds: float = Field(default=4.0, gt=0, le=5)
     """How long a verified principal is trusted without asking the global database again."""
+    outage_seconds: float = Field(default=300.0, ge=0, le=3600)
+    """While the global database is away, a principal that was verified and a placement that was
+    read are trusted for so long: so long a revocation, a suspension, may go unnoticed."""
+    settle_seconds: float = Field(default=5.0, ge=0, le=30)
+    """How long a change whose COMMIT got lost is looked up, where it can be."""
     fence_wait_seconds: float = Field(default=2.0, ge=0)
     access_token_seconds: int = Field(default=600, ge=30, le=3600)
+
+
+class ReadSettings(_FromEnvironment):
+    """Which server answers a tenant's reads (`DOCSHARD_READ_…`)."""
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_READ_", frozen=True, extra="forbid")
+
+    max_staleness: dict[str, float] = {}
+    """Seconds that a replica may be behind when it answers, by operation (`list_documents`) or by
+    permission (`audit:read`); 0 sends to the primary. Added to the table of `staleness_of`."""
+    token_max_staleness_seconds: float = Field(default=5.0, ge=0)
+    """With a Consistency-Token a replica that has the write answers, when it is not farther behind:
+    others' writes, and moves, are not missed for longer. 0 sends to the primary."""
+
+    def staleness_of(self, operation: str, permission: str) -> float | None:
+        """How far behind a replica may be; None: the primary answers.
+
+        The operation's own entry counts, else its permission's: what is configured before the
+        defaults, by which audit and reports come from replicas and the rest from the primary.
+        """
+        for table in (self.max_staleness, _REPLICA_READS):
+            for name in (operation, permission):
+                if name in table:
+                    return table[name] or None
+        return None
+
+
+_REPLICA_READS: Mapping[str, float] = {"audit:read": 5.0, "report:read": 5.0}
 
 
 class SessionSettings(_FromEnvironment):
@@ -206,6 +240,7 @@ class Settings(_FromEnvironment):
     timing: Timing = Field(default_factory=Timing)
     sessions: SessionSettings = Field(default_factory=SessionSettings)
     audit: AuditSettings = Field(default_factory=AuditSettings)
+    reads: ReadSettings = Field(default_factory=ReadSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:

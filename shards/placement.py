@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 from uuid import UUID
 
 from global_db import directory
@@ -62,8 +63,16 @@ class PlacementCache:
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
         self._fetching: dict[UUID, asyncio.Task[Placement]] = {}
 
+        self._asked_at = -inf
+
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def usable(self) -> bool:
+        """Whether some placement would serve while the directory cannot be asked."""
+        age = self._clock() - self._asked_at
+        return bool(self._entries) and age < self._limits.stale_seconds
 
     async def get(self, client_id: UUID) -> Placement:
         """The placement, from memory while its lease lasts.
@@ -114,6 +123,7 @@ class PlacementCache:
             self.forget(client_id)
             raise UnknownClient(str(client_id))
         self._entries[client_id] = _Entry(placement, asked_at)
+        self._asked_at = max(self._asked_at, asked_at)
         self._entries.move_to_end(client_id)
         while len(self._entries) > self._limits.entries:
             self._entries.popitem(last=False)

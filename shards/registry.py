@@ -7,9 +7,9 @@ import contextlib
 from dataclasses import dataclass
 
 from global_db import shard_catalog
+from global_db.address import Login, PoolLimits
 from global_db.cluster import Cluster
 from global_db.migration import history
-from global_db.node import Login, PoolLimits
 from global_db.shard_catalog import Shard
 from shards.ring import Ring
 

@@ -15,6 +15,7 @@ import psycopg
 import sqlalchemy as sa
 
 from global_db.connection import ReadConnection, WriteConnection
+from global_db.reads import DEMAND, Entrance
 from global_db.statement import ReadStatement, read, read_by_value, write
 from shards.tables import residency
 
@@ -46,6 +47,14 @@ entered = sa.func.docshard.enter(_CLIENT, _EPOCH, type_=sa.Uuid).column_valued("
 
 _ENTER_WRITE = write(sa.select(sa.func.docshard.enter_write(_CLIENT, _EPOCH).label("now")))
 _ADMIT = write(sa.select(sa.func.docshard.admit(_CLIENT, _EPOCH).label("admitted")))
+# Before each statement of a read on a replica: the place, and whether the tenant is open here at
+# this epoch. The statement's own `enter` asks that again, with a snapshot that may be older than
+# its answer: on a replica what a move applied and the opening behind it are replayed within
+# microseconds. Found open in an earlier statement, all that the move brought is in the snapshot.
+_ENTER = sa.func.docshard.enter(_CLIENT, _EPOCH).label("entered")
+_DEMANDING = read(sa.select(DEMAND.label("there"), _ENTER))
+_PLAIN = read(sa.select(_ENTER))
+
 _STATE = read(
     sa.select(residency.c.epoch, residency.c.state).where(residency.c.client_id == _CLIENT)
 )
@@ -69,6 +78,11 @@ def entered_read(
     entering = sa.select(rows).select_from(entered.scalar_alias).join(rows, sa.true())
     build = read if prepared else read_by_value
     return build(entering.order_by(*order_by))
+
+
+def entrance(client_id: UUID, epoch: int) -> Entrance:
+    """How a read that may be answered by a replica enters the tenant."""
+    return Entrance(_DEMANDING, _PLAIN, {"client_id": client_id, "epoch": epoch})
 
 
 async def enter_write(connection: WriteConnection, client_id: UUID, epoch: int) -> Any:

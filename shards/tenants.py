@@ -15,18 +15,23 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from global_db.connection import Position, ReadConnection, Row, WriteConnection
+from global_db.connection import ReadConnection, Row, WriteConnection
 from global_db.directory import Placement
 from global_db.errors import ConnectionLost
+from global_db.position import Position
+from global_db.reading import Reading
+from global_db.reads import read_from
 from global_db.statement import ReadStatement, WriteStatement
 from global_db.timing import measured
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
-from shards.residency import Fenced, Refused, enter_write, refusals
+from shards.residency import Fenced, Refused, StaleEpoch, enter_write, entrance, refusals
 
 T = TypeVar("T")
 
 _FENCE_POLL_SECONDS = 0.05
+# Directory and shard may be between two steps of a move when they disagree.
+_STEP_SECONDS = 0.5
 
 
 class TenantMoving(Exception):
@@ -43,6 +48,40 @@ class FenceLimits:
 
     wait_seconds: float = 2.0
     max_waiting: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that a later read must see: where the tenant lived then, and the commit's place."""
+
+    epoch: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class TenantReading:
+    """As `Reading`; `after` is a write, wherever the tenant has moved since."""
+
+    max_staleness: float | None = None
+    after: Write | None = None
+
+    def at(self, placement: Placement) -> Reading:
+        """What to ask of the shard where the tenant is placed.
+
+        A move opens the target behind everything that was written before: who finds the tenant open
+        at a later epoch has the write. So its place, on a shard that is left, need not be known.
+
+        Raises:
+            StaleEpoch: the write is of a later epoch, so the placement is an old one.
+        """
+        if self.after is None or self.after.epoch < placement.epoch:
+            return Reading(self.max_staleness)
+        if self.after.epoch > placement.epoch:
+            raise StaleEpoch("the directory was read before the tenant moved")
+        return Reading(self.max_staleness, self.after.position)
+
+
+PRIMARY_READING = TenantReading()
 
 
 class TenantRead:
@@ -103,17 +142,29 @@ class Tenants:
         self._limits = limits
         self._waiting = 0
 
-    async def read(self, client_id: UUID, work: Callable[[TenantRead], Awaitable[T]]) -> T:
-        """Run `work` on the tenant's shard.
+    async def read(
+        self,
+        client_id: UUID,
+        work: Callable[[TenantRead], Awaitable[T]],
+        reading: TenantReading = PRIMARY_READING,
+    ) -> T:
+        """Run `work` on the tenant's shard; on whose server, `reading` and what is alive decide.
 
         Raises:
             UnknownClient, UnknownShard, ShardBehind, TenantMoving, TenantMisplaced, ClusterError.
         """
 
         async def attempt(placement: Placement) -> T:
-            async with self._registry.cluster(placement.shard).read() as connection:
-                with refusals():
-                    return await work(TenantRead(connection, placement))
+            async def entered(connection: ReadConnection) -> T:
+                return await work(TenantRead(connection, placement))
+
+            with refusals():
+                return await read_from(
+                    self._registry.cluster(placement.shard),
+                    reading.at(placement),
+                    entered,
+                    entrance(client_id, placement.epoch),
+                )
 
         return await self._persist(client_id, attempt)
 
@@ -154,15 +205,21 @@ class Tenants:
     async def _once_more(
         self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]], deadline: float
     ) -> T:
+        """With the directory asked anew; again for a moment, since a move changes one after the
+        other: the directory, the target, the source."""
         placement = await self._placements.fetch(client_id)
         try:
             return await attempt(placement)
         except Fenced:
             return await self._wait_at_fence(client_id, attempt, deadline)
         except Refused as error:
-            raise TenantMisplaced(
-                f"{placement.shard} refuses {client_id} at epoch {placement.epoch}: {error}"
-            ) from error
+            step_ends = min(deadline, time.monotonic() + _STEP_SECONDS)
+            try:
+                return await self._wait_at_fence(client_id, attempt, step_ends)
+            except TenantMoving:
+                raise TenantMisplaced(
+                    f"{placement.shard} refuses {client_id} at epoch {placement.epoch}: {error}"
+                ) from error
 
     async def _wait_at_fence(
         self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]], deadline: float

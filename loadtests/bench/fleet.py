@@ -1,4 +1,4 @@
-"""A throwaway fleet with one shard and no replica, made by the product's own command."""
+"""A throwaway fleet with one shard, made by the product's own command."""
 
 import json
 import os
@@ -38,7 +38,7 @@ class Shard:
 
 
 @contextmanager
-def throwaway_shard() -> Iterator[Shard]:
+def throwaway_shard(replicas: int = 0) -> Iterator[Shard]:
     """Bring a fleet up and delete it afterwards; DOCSHARD_POSTGRES chooses its PostgreSQL.
 
     Raises NoFleet.
@@ -46,7 +46,7 @@ def throwaway_shard() -> Iterator[Shard]:
     with TemporaryDirectory(prefix="docshard-bench-") as name:
         Path(name).chmod(0o711)  # as root, servers run as nobody and pass through to their data
         home = Path(name, "home")
-        environment = _environment(home)
+        environment = _environment(home, replicas)
         try:
             _docshard(environment, "up", "--no-demo")
             status = json.loads(_docshard(environment, "status", "-o", "json"))
@@ -63,7 +63,7 @@ def _address(status: Mapping[str, list[Mapping[str, str]]]) -> tuple[str, str]:
     return host, port
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, replicas: int) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -74,7 +74,7 @@ def _environment(home: Path) -> dict[str, str]:
         # Below the ports that the kernel gives to clients; taken ones are moved away from.
         "DOCSHARD_PORT": str(random.randrange(21_100, 30_000, 200)),
         "DOCSHARD_SHARDS": "1",
-        "DOCSHARD_REPLICAS": "0",
+        "DOCSHARD_REPLICAS": str(replicas),
     }
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from router.context import SCOPE_KEY, RequestContext
 from router.problems import problem_response
 from services.errors import InternalError, Overloaded
+from services.served import collect_served
 from services.timing import collect
 
 log = logging.getLogger("docshard.router")
@@ -56,6 +57,7 @@ class EdgeMiddleware:
         context = RequestContext(_request_id(scope["headers"]))
         scope[SCOPE_KEY] = context
         collect(context.timings)
+        collect_served(context.served)
         body = _Body(scope["headers"], receive)
         answer = _Answer(context, body, send)
         self._running += 1
@@ -121,7 +123,7 @@ class _Answer:
         await self._send(message)
 
     def _completed(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-        completed = [*headers, *self._context.headers]
+        completed = [*headers, *self._context.headers, *self._context.served_by()]
         present = {name for name, _ in completed}
         completed.extend(pair for pair in _DEFAULTS if pair[0] not in present)
         completed.append((b"request-id", self._context.request_id.encode("ascii")))

@@ -17,7 +17,7 @@ from router.models.audit import (
 from router.models.people_examples import GLOBAL_AUDIT_LOG
 from router.parameters import ClientId
 from router.routes.clients import CLIENT
-from router.routes.replies import LINK, SERVED_BY, from_primary, linked
+from router.routes.replies import LINK, linked
 from router.security import Everywhere, Tenant
 from services.administration import audit_logs as global_audit_logs
 from services.administration.audit_logs import GlobalAuditFilter, MergedPage
@@ -41,7 +41,7 @@ AUDIT_LOGS: Final = f"{CLIENT}/audit-logs"
                 "Entries, newest first.",
                 AuditLogPage,
                 examples.page(examples.AUDIT_LOG),
-                headers=LINK | SERVED_BY,
+                headers=LINK,
             ),
         ),
         refusals=("invalid_cursor",),
@@ -65,7 +65,6 @@ async def list_audit_logs(
         until=query.to,
     )
     request = PageRequest(query.limit, query.cursor)
-    from_primary(call)
     return linked(call, await audit_logs.list_newest(call.resources, call.tenant, wanted, request))
 
 

@@ -17,7 +17,6 @@ from router.models.chains import (
 )
 from router.parameters import ClientId
 from router.routes.clients import CLIENT
-from router.routes.replies import SERVED_BY, from_primary
 from router.security import Tenant
 from services.pages import Page, PageRequest
 from services.tenant import audit_verification, changes
@@ -35,7 +34,7 @@ FEED: Final = f"{CLIENT}/changes"
     VERIFY,
     Tenant("audit:read"),
     Doc(
-        (Answer(200, "What was found.", AuditVerification, VERIFICATION, headers=SERVED_BY),),
+        (Answer(200, "What was found.", AuditVerification, VERIFICATION),),
         refusals=("invalid_cursor",),
     ),
 )
@@ -48,7 +47,6 @@ async def verify_audit_logs(
     seq. `from` (inclusive) and `to` (exclusive) are times as in the log itself; the check reaches a
     little further, to a signed head. It works for about two seconds: `next_cursor` leads on.
     """
-    from_primary(call)
     extent = Extent(query.from_, query.to)
     found = await audit_verification.verify(call.resources, call.tenant, extent, query.cursor)
     return _shown(found)
@@ -88,7 +86,7 @@ def _shown(found: Verified) -> dict[str, Any]:
     FEED,
     Tenant("document:read"),
     Doc(
-        (Answer(200, "Changes, oldest first.", ChangesPage, CHANGES, headers=SERVED_BY),),
+        (Answer(200, "Changes, oldest first.", ChangesPage, CHANGES),),
         refusals=("invalid_cursor", "cursor_expired"),
     ),
 )
@@ -103,6 +101,5 @@ async def list_changes(
     missing. A cursor stays good when the tenant moves; when what follows it was archived, the
     answer is 410.
     """
-    from_primary(call)
     request = PageRequest(query.limit, query.cursor)
     return await changes.follow(call.resources, call.tenant, request, call.edge.feed, query.wait)

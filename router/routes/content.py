@@ -19,10 +19,8 @@ from router.routes.replies import (
     CONSISTENCY_TOKEN,
     LINK,
     LOCATION,
-    SERVED_BY,
     UNAVAILABLE,
     committed,
-    from_primary,
     linked,
     precondition,
 )
@@ -201,7 +199,7 @@ async def put_content(
                 "Versions, newest first.",
                 VersionPage,
                 examples.page(examples.VERSION),
-                headers=LINK | SERVED_BY,
+                headers=LINK,
             ),
         ),
         refusals=("invalid_cursor",),
@@ -212,7 +210,6 @@ async def list_versions(
 ) -> Page[Version]:
     """List a document's versions, newest first."""
     request = PageRequest(query.limit, query.cursor)
-    from_primary(call)
     page = await versions.list_newest(call.resources, call.tenant, document_id, request)
     return linked(call, page)
 
@@ -221,13 +218,12 @@ async def list_versions(
     "GET",
     VERSION,
     Tenant("document:read"),
-    Doc((Answer(200, "The version.", VersionShown, examples.VERSION, headers=SERVED_BY),)),
+    Doc((Answer(200, "The version.", VersionShown, examples.VERSION),)),
 )
 async def get_version(
     call: Call, client_id: ClientId, document_id: DocumentId, number: Number
 ) -> Version:
     """Read what is known of one version."""
-    from_primary(call)
     return await versions.get(call.resources, call.tenant, document_id, number)
 
 

@@ -27,11 +27,9 @@ from router.routes.replies import (
     ETAG,
     LINK,
     LOCATION,
-    SERVED_BY,
     UNAVAILABLE,
     committed,
     etag,
-    from_primary,
     is_known,
     linked,
     precondition,
@@ -52,9 +50,7 @@ api = Api("Documents")
 DOCUMENTS: Final = "/v1/clients/{client_id}/documents"
 DOCUMENT: Final = f"{DOCUMENTS}/{{document_id}}"
 
-_ONE: Final = Answer(
-    200, "The document.", DocumentShown, examples.DOCUMENT, headers=ETAG | SERVED_BY
-)
+_ONE: Final = Answer(200, "The document.", DocumentShown, examples.DOCUMENT, headers=ETAG)
 _CHANGED: Final = Answer(
     200, "As it is now.", DocumentShown, examples.DOCUMENT, headers=ETAG | CONSISTENCY_TOKEN
 )
@@ -80,7 +76,6 @@ async def get_document(
     """
     with_deleted = deleted is not None
     document = await documents.get(call.resources, call.tenant, document_id, deleted=with_deleted)
-    from_primary(call)
     call.context.answer_with("ETag", etag(document))
     return Response(status_code=304) if is_known(if_none_match, document) else document
 
@@ -89,7 +84,7 @@ async def get_document(
     "HEAD",
     DOCUMENT,
     Tenant("document:read", of_deleted=True),
-    Doc((Answer(200, "It exists.", headers=ETAG | SERVED_BY), _KNOWN)),
+    Doc((Answer(200, "It exists.", headers=ETAG), _KNOWN)),
 )
 async def head_document(
     call: Call,
@@ -114,7 +109,7 @@ async def head_document(
                 "Documents. A page may be short, or even empty, and yet have a next one.",
                 DocumentPage,
                 examples.page(examples.DOCUMENT),
-                headers=LINK | SERVED_BY,
+                headers=LINK,
             ),
         ),
         refusals=("invalid_cursor",),
@@ -137,7 +132,6 @@ async def list_documents(
     )
     asked = DocumentList(wanted, query.sort.value if query.sort else None)
     request = PageRequest(query.limit, query.cursor)
-    from_primary(call)
     return linked(call, await list_page(call.resources, call.tenant, asked, request))
 
 

@@ -19,7 +19,6 @@ LOCATION: Final = {"Location": header("The address of the new thing.", "/v1/…"
 CONSISTENCY_TOKEN: Final = {
     "Consistency-Token": header("Sent with a later read, makes it see this write.", "AZg…")
 }
-SERVED_BY: Final = {"Served-By": header("Which node answered: primary or replica.", "primary")}
 LINK: Final = {"Link": header("The next page, when there is one.", '</v1/…?cursor=…>; rel="next"')}
 
 UNAVAILABLE: Final = ("busy", "outcome_unknown")
@@ -83,11 +82,6 @@ def shown_upload(granted: Granted) -> dict[str, Any]:
         "upload": granted.upload,
         "parts": parts,
     }
-
-
-def from_primary(call: Call) -> None:
-    """Say that the primary served this read."""
-    call.context.answer_with("Served-By", "primary")
 
 
 def linked(call: Call, page: Page[T]) -> Page[T]:

@@ -10,7 +10,6 @@ from router.models import examples
 from router.models.reports import UsageReportShown
 from router.parameters import ClientId
 from router.routes.clients import CLIENT
-from router.routes.replies import SERVED_BY, from_primary
 from router.security import Tenant
 
 api = Api("Reports")
@@ -20,7 +19,7 @@ api = Api("Reports")
     "GET",
     f"{CLIENT}/reports/usage",
     Tenant("report:read"),
-    Doc((Answer(200, "The report.", UsageReportShown, examples.USAGE_REPORT, headers=SERVED_BY),)),
+    Doc((Answer(200, "The report.", UsageReportShown, examples.USAGE_REPORT),)),
 )
 async def get_usage_report(call: Call, client_id: ClientId) -> dict[str, Any]:
     """Count what a client stores, by media type and by month.
@@ -28,7 +27,6 @@ async def get_usage_report(call: Call, client_id: ClientId) -> dict[str, Any]:
     Counting takes time in a large client, so an answer may be up to 60 seconds old; `as_of` says of
     when it is.
     """
-    from_primary(call)
     report = await call.edge.reports.usage(call.resources, call.tenant)
     return {
         "as_of": report.as_of,

@@ -14,6 +14,7 @@ from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
 from services.failures import tenant_failures
 from services.identity.principal import OPERATOR, Caller, Origin, Session
 from services.resources import Resources
+from shards.tenants import PRIMARY_READING, TenantReading
 
 READING = frozenset({"client:read", "document:read", "audit:read", "report:read"})
 """Permissions that an inactive client's callers keep."""
@@ -21,11 +22,12 @@ READING = frozenset({"client:read", "document:read", "audit:read", "report:read"
 
 @dataclass(frozen=True, slots=True)
 class TenantAccess:
-    """The caller may do `permission` inside this client."""
+    """The caller may do `permission` inside this client; `reading` says what its reads need."""
 
     caller: Caller
     client_id: UUID
     permission: str
+    reading: TenantReading = PRIMARY_READING
 
 
 @dataclass(frozen=True, slots=True)

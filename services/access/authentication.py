@@ -1,18 +1,22 @@
 """Who is it? Access tokens and API keys become a `Principal`.
 
 A verified principal is remembered for a lease of seconds: what is revoked or disabled, and a
-session that has ended, is out everywhere when the lease ends.
+session that has ended, is out everywhere when the lease ends. Only while the global database cannot
+be asked is who was verified before trusted for longer, and for a bounded time. An access token ends
+by its own date even then, and an API key by its.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
+from math import inf
 from uuid import UUID
 
 from global_db import api_keys, identities, sessions
 from global_db.connection import ReadConnection
 from global_db.identities import Grant
-from services.errors import Unauthenticated
+from services.errors import DirectoryUnavailable, Unauthenticated
 from services.failures import global_failures
 from services.identity.key_text import looks_like_one, parse
 from services.identity.principal import Principal, Session
@@ -37,10 +41,29 @@ async def _by_api_key(resources: Resources, text: str) -> Principal:
     key = parse(text)
     if key is None:
         raise Unauthenticated
-    digest = key.digest
-    known = resources.principals.get(digest)
+    return await _trusted(resources, key.digest, lambda: _holder(resources, key.digest))
+
+
+async def _trusted(
+    resources: Resources, key: bytes | UUID, ask: Callable[[], Awaitable[Principal]]
+) -> Principal:
+    """The principal of a key or session: by its lease, else asked for, else the one last known."""
+    known = resources.principals.get(key)
     if known is not None:
         return known
+    try:
+        return await ask()
+    except Unauthenticated:
+        resources.forget_credential(key)
+        raise
+    except DirectoryUnavailable:
+        remembered = resources.remembered.get(key)
+        if remembered is None:
+            raise
+        return remembered
+
+
+async def _holder(resources: Resources, digest: bytes) -> Principal:
     with global_failures():
         async with resources.data.global_db.read() as connection:
             found = await api_keys.by_hash(connection, digest)
@@ -54,15 +77,17 @@ async def _by_api_key(resources: Resources, text: str) -> Principal:
 
 
 async def _by_session(resources: Resources, token: AccessToken) -> Principal:
-    if token.session_id is None:
+    session_id = token.session_id
+    if session_id is None:
         raise Unauthenticated  # nobody could end it
-    known = resources.principals.get(token.session_id)
-    if known is not None:
-        return known
+    return await _trusted(resources, session_id, lambda: _logged_in(resources, session_id))
+
+
+async def _logged_in(resources: Resources, session_id: UUID) -> Principal:
     with global_failures():
         async with resources.data.global_db.read() as connection:
-            principal = await _person(connection, token.session_id)
-    _remember(resources, token.session_id, principal)
+            principal = await _person(connection, session_id)
+    _remember(resources, session_id, principal)
     return principal
 
 
@@ -83,7 +108,7 @@ def _remember(
     principal: Principal,
     expires_at: float | None = None,
 ) -> None:
-    lease_ends = time.time() + resources.settings.timing.principal_lease_seconds
-    resources.principals.put(
-        key, principal, lease_ends if expires_at is None else min(lease_ends, expires_at)
-    )
+    timing, now = resources.settings.timing, time.time()
+    end = inf if expires_at is None else expires_at
+    resources.principals.put(key, principal, min(now + timing.principal_lease_seconds, end))
+    resources.remembered.put(key, principal, min(now + timing.outage_seconds, end))

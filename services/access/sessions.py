@@ -69,7 +69,7 @@ async def refresh(resources: Resources, text: str, origin: Origin) -> Tokens:
         async with resources.data.global_db.write() as connection:
             following = await _rotated(resources, connection, token, origin, known.user_id)
     if following is None:
-        resources.principals.drop(known.family_id)
+        resources.forget_credential(known.family_id)
         raise _refused()
     return _tokens(resources, known.user_id, known.family_id, following)
 
@@ -82,7 +82,7 @@ async def log_out(resources: Resources, access: OwnAccess) -> None:
             if await sessions.revoke(connection, access.session.id):
                 event = Event("auth.logout", "session", access.session.id)
                 await record_global(connection, access.caller, event)
-    resources.principals.drop(access.session.id)
+    resources.forget_credential(access.session.id)
 
 
 def demand_recent_login(resources: Resources, access: OwnAccess) -> None:

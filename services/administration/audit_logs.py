@@ -22,7 +22,10 @@ from uuid import UUID
 from global_db import audit_pages as global_pages
 from global_db.audit_pages import GlobalAuditEntry, GlobalAuditFilter
 from global_db.audit_walk import AuditPosition, Walked
+from global_db.connection import ReadConnection
 from global_db.errors import ClusterError
+from global_db.reading import Reading
+from global_db.reads import read_from
 from services.access.admission import GlobalAccess
 from services.cursor import ListScope
 from services.failures import global_failures
@@ -40,6 +43,7 @@ _log = logging.getLogger(__name__)
 SHARD_SECONDS = 2.0
 """How long one shard may take for its part of a page."""
 
+_OPERATION = ("list_all_audit_logs", "audit:read")
 Part = Walked[GlobalAuditEntry]
 
 
@@ -120,8 +124,12 @@ class _Reading:
             return None
 
     async def _of_shard(self, name: str) -> Part:
-        async with self.resources.data.registry.cluster(name).read() as connection:
+        async def work(connection: ReadConnection) -> Part:
             return await audit_pages.newest_of_all(connection, self.wanted, self.before, self.limit)
+
+        staleness = self.resources.settings.reads.staleness_of(*_OPERATION)
+        cluster = self.resources.data.registry.cluster(name)
+        return await read_from(cluster, Reading(staleness), work)
 
 
 def _place(entry: GlobalAuditEntry) -> AuditPosition:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime
+from typing import Protocol, TypeVar
 from uuid import UUID
 
+from global_db import archives as global_archives
 from global_db import chain as global_chain
 from global_db.audit_heads import GLOBAL_CHAIN
 from global_db.chain import Link, Placed, Tip
+from global_db.connection import ReadConnection
 from services.failures import global_failures, tenant_failures
 from services.resources import Data
+from shards import archives as tenant_archives
 from shards import chain as tenant_chain
+from shards.tenants import PRIMARY_READING, TenantRead, TenantReading
+
+T = TypeVar("T")
 
 Place = tuple[datetime, UUID]
 """Where a row stands by time: created_at and id."""
@@ -38,6 +44,9 @@ class ChainSource(Protocol):
     async def places(self, after: Place, before: datetime, limit: int) -> Sequence[Placed]:
         """Rows behind `after` and older than `before`, by time, with their places."""
 
+    async def archived(self) -> frozenset[date]:
+        """Months, by their first days, of which rows may lie in the archive and not in the log."""
+
 
 @dataclass(frozen=True, slots=True)
 class TenantChain:
@@ -45,32 +54,31 @@ class TenantChain:
 
     data: Data
     client_id: UUID
+    reading: TenantReading = PRIMARY_READING
 
     async def tip(self) -> Tip | None:
         """The newest link."""
-        with tenant_failures():
-            return await self.data.tenants.read(self.client_id, tenant_chain.tip)
+        return await self._read(tenant_chain.tip)
 
     async def link_at(self, seq: int) -> tuple[datetime, bytes] | None:
         """The time of one link's row, and its chain hash."""
-        with tenant_failures():
-            return await self.data.tenants.read(
-                self.client_id, lambda tenant: tenant_chain.link_at(tenant, seq)
-            )
+        return await self._read(lambda tenant: tenant_chain.link_at(tenant, seq))
 
     async def links(self, seq: int, last: int, limit: int) -> Sequence[Link]:
         """The links after `seq` up to `last`, in order, each with its row."""
-        with tenant_failures():
-            return await self.data.tenants.read(
-                self.client_id, lambda tenant: tenant_chain.links(tenant, seq, last, limit)
-            )
+        return await self._read(lambda tenant: tenant_chain.links(tenant, seq, last, limit))
 
     async def places(self, after: Place, before: datetime, limit: int) -> Sequence[Placed]:
         """Rows behind `after` and older than `before`, by time, with their places."""
+        return await self._read(lambda tenant: tenant_chain.places(tenant, after, before, limit))
+
+    async def archived(self) -> frozenset[date]:
+        """Months, by their first days, of which rows may lie in the archive and not in the log."""
+        return await self._read(tenant_archives.months)
+
+    async def _read(self, work: Callable[[TenantRead], Awaitable[T]]) -> T:
         with tenant_failures():
-            return await self.data.tenants.read(
-                self.client_id, lambda tenant: tenant_chain.places(tenant, after, before, limit)
-            )
+            return await self.data.tenants.read(self.client_id, work, self.reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +90,31 @@ class GlobalChain:
 
     async def tip(self) -> Tip | None:
         """The newest link."""
-        with global_failures():
-            async with self.data.global_db.read() as connection:
-                return await global_chain.tip(connection)
+        return await self._read(global_chain.tip)
 
     async def link_at(self, seq: int) -> tuple[datetime, bytes] | None:
         """The time of one link's row, and its chain hash."""
-        with global_failures():
-            async with self.data.global_db.read() as connection:
-                return await global_chain.link_at(connection, seq)
+        return await self._read(lambda connection: global_chain.link_at(connection, seq))
 
     async def links(self, seq: int, last: int, limit: int) -> Sequence[Link]:
         """The links after `seq` up to `last`, in order, each with its row."""
-        with global_failures():
-            async with self.data.global_db.read() as connection:
-                return await global_chain.links(connection, seq, last, limit)
+        return await self._read(lambda connection: global_chain.links(connection, seq, last, limit))
 
     async def places(self, after: Place, before: datetime, limit: int) -> Sequence[Placed]:
         """Rows behind `after` and older than `before`, by time, with their places."""
+        return await self._read(
+            lambda connection: global_chain.places(connection, after, before, limit)
+        )
+
+    async def archived(self) -> frozenset[date]:
+        """Months, by their first days, of which rows may lie in the archive and not in the log."""
+        found = await self._read(global_archives.all_archives)
+        return frozenset(one.month for one in found if one.cluster == self.data.global_db.name)
+
+    async def _read(self, work: Callable[[ReadConnection], Awaitable[T]]) -> T:
         with global_failures():
             async with self.data.global_db.read() as connection:
-                return await global_chain.places(connection, after, before, limit)
+                return await work(connection)
 
 
 def chain_of(data: Data, client_id: UUID) -> ChainSource:

@@ -55,6 +55,8 @@ class Report:
 
     tip: Tip | None
     head: Head | None
+    archived: frozenset[date] = frozenset()
+    """Months, by their first days, whose rows may be in the archive: their links were checked."""
     findings: list[Finding] = field(default_factory=list)
     checked: int = 0
     position: Position | None = None
@@ -67,18 +69,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One chain, its heads, the rows in question, and the months (their first days) whose rows were
-    archived."""
+    """One chain, its heads, and the rows in question."""
 
     source: ChainSource
     heads: Heads
     extent: Extent = Extent()
-    archived: frozenset[date] = frozenset()
 
     async def run(self, position: Position | None = None, seconds: float | None = None) -> Report:
         """Verify from `position` on, for so many seconds at most and one page at least."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        report = Report(await self.source.tip(), self.heads.newest)
+        archived = await self.source.archived()
+        report = Report(await self.source.tip(), self.heads.newest, archived)
         if position is None:
             report.findings += [*self.heads.forged, *self._truncation(report.tip)]
             position = await self._begin(report.tip)
@@ -125,7 +126,7 @@ class Verification:
         walked = position.walked
         links = await self.source.links(walked.seq, position.last, _LINKS)
         for link in links:
-            walked, found = step(walked, link, self.heads.by_seq, self.archived)
+            walked, found = step(walked, link, self.heads.by_seq, report.archived)
             report.findings += found
         report.checked += len(links)
         if len(links) == _LINKS:

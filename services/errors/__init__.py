@@ -54,6 +54,7 @@ from services.errors.refusals import (
     UnsupportedMediaType,
     UploadEnded,
     UploadIncomplete,
+    WriteLost,
 )
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "UnsupportedMediaType",
     "UploadEnded",
     "UploadIncomplete",
+    "WriteLost",
     "all_errors",
 ]
 

@@ -139,6 +139,14 @@ class PreconditionFailed(ServiceError):
     title = "The ETag is stale"
 
 
+class WriteLost(ServiceError):
+    """The write that the Consistency-Token names was lost when its database failed over: read again
+    without the token, and make the change anew if it is missing."""
+
+    code = "write_lost"
+    title = "A failover has lost this write"
+
+
 class Conflict(ServiceError):
     """The state of the thing does not allow what was asked."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from global_db import audit as global_audit
-from global_db.audit import GlobalAuditEntry, GlobalAuditFilter
+from global_db import audit_pages as global_pages
+from global_db.audit_pages import GlobalAuditEntry, GlobalAuditFilter
+from global_db.audit_walk import AuditFilter, AuditPosition, Walked
 from global_db.clients import ClientFilter
 from services.audit import Event, record_global
 from services.chain import heads
@@ -24,11 +25,13 @@ from services.fleet.shards import list_clients
 from services.identity.principal import Origin
 from services.keys.keyring import Keyring
 from services.resources import Data
-from shards import audit
-from shards.audit import AuditFilter, AuditRow
+from shards import audit_pages
+from shards.audit import AuditRow
 from shards.tenants import TenantRead
 
 __all__ = ["GLOBAL_CHAIN", "AuditFilter", "Copy", "Extent", "GlobalAuditFilter", "Verified"]
+
+T = TypeVar("T")
 
 _PAGE = 200
 
@@ -61,22 +64,43 @@ class Copy:
 async def newest(data: Data, client_id: UUID, wanted: AuditFilter, limit: int) -> list[AuditRow]:
     """A tenant's newest entries."""
 
-    async def work(tenant: TenantRead) -> list[AuditRow]:
-        return await audit.newest(tenant, wanted, None, limit)
+    async def page(before: AuditPosition | None, most: int) -> Walked[AuditRow]:
+        async def work(tenant: TenantRead) -> Walked[AuditRow]:
+            return await audit_pages.newest(tenant, wanted, before, most)
+
+        with tenant_failures():
+            return await data.tenants.read(client_id, work)
 
     with global_failures():
         await data.registry.refresh()
-    with tenant_failures():
-        return await data.tenants.read(client_id, work)
+    return await _gathered(page, limit)
 
 
 async def newest_global(
     data: Data, wanted: GlobalAuditFilter, limit: int
 ) -> list[GlobalAuditEntry]:
     """The global log's newest entries."""
-    with global_failures():
-        async with data.global_db.read() as connection:
-            return await global_audit.newest(connection, wanted, None, limit)
+
+    async def page(before: AuditPosition | None, most: int) -> Walked[GlobalAuditEntry]:
+        with global_failures():
+            async with data.global_db.read() as connection:
+                return await global_pages.newest(connection, wanted, before, most)
+
+    return await _gathered(page, limit)
+
+
+async def _gathered(
+    page: Callable[[AuditPosition | None, int], Awaitable[Walked[T]]], limit: int
+) -> list[T]:
+    """So many rows, of as many pages as it takes: one that is short need not be the last."""
+    rows: list[T] = []
+    before = None
+    while True:
+        walked = await page(before, min(limit - len(rows), _PAGE))
+        rows += walked.rows
+        before = walked.end
+        if before is None or len(rows) >= limit:
+            return rows
 
 
 async def verify(

@@ -33,7 +33,7 @@ async def list_newest(
     async def work(tenant: TenantRead) -> Walked[AuditRow]:
         return await audit_pages.newest(tenant, wanted, before, request.limit)
 
-    walked = await read(resources, access.client_id, work)
+    walked = await read(resources, access.client_id, work, access.reading)
     return Page(walked.rows, next_cursor(cursors, scope, walked.end))
 
 

@@ -106,7 +106,7 @@ async def latest_token(
     secrets = resources.secrets.consistency
     texts = [one.consistency_token for one in outcomes if isinstance(one, Committed)]
     tokens = [await secrets.decode(client_id, text) for text in texts]
-    places = [(token.epoch, token.timeline, token.lsn) for token in tokens]
+    places = [token.order for token in tokens]
     return texts[places.index(max(places))] if places else None
 
 

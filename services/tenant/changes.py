@@ -56,14 +56,14 @@ class _Following:
     """A follower on the way: behind which seq, and what was already archived when it set out."""
 
     resources: Resources
-    client_id: UUID
+    access: TenantAccess
     seq: int
     floor: datetime | None
     items: list[Change] = field(default_factory=list)
 
     async def gather(self, limit: int) -> bool:
         """Take what is there, as far as one request may look; whether there may be more."""
-        source = TenantChain(self.resources.data, self.client_id)
+        source = _source(self.resources, self.access)
         for _ in range(_SCANS):
             links = await source.links(self.seq, _END, _SCAN)
             for link in links:
@@ -89,11 +89,11 @@ class _Following:
         """
         if self.floor is not None and link.audit_created_at < self.floor:
             return
-        oldest = await read(self.resources, self.client_id, chain.oldest_row)
+        oldest = await _oldest(self.resources, self.access)
         if oldest is None or link.audit_created_at < oldest:
             raise CursorExpired
         # Younger than what is kept, so nobody archived it. Verification says the same, and louder.
-        _log.error("the audit row of %s at seq %s is missing", self.client_id, link.seq)
+        _log.error("the audit row of %s at seq %s is missing", self.access.client_id, link.seq)
 
 
 async def follow(
@@ -109,7 +109,7 @@ async def follow(
     """
     deadline = time.monotonic() + seconds
     scope = ListScope("changes", access.client_id)
-    follower = await _start(resources, access.client_id, scope, request.cursor)
+    follower = await _start(resources, access, scope, request.cursor)
     while not await follower.gather(request.limit) and not follower.items:
         left = deadline - time.monotonic()
         if left <= 0 or not await feed.grown(access.client_id, follower.seq, left):
@@ -120,16 +120,23 @@ async def follow(
 
 
 async def _start(
-    resources: Resources, client_id: UUID, scope: ListScope, cursor: str | None
+    resources: Resources, access: TenantAccess, scope: ListScope, cursor: str | None
 ) -> _Following:
     if cursor is not None:
         seq, floor = await resources.secrets.cursors.decode(scope, cursor)
         known = None if floor is None else datetime.fromisoformat(floor)
-        return _Following(resources, client_id, int(seq), known)
-    oldest = await read(resources, client_id, chain.oldest_row)
-    floor = oldest or datetime.now(UTC)
-    first = await seq_reaching(TenantChain(resources.data, client_id), floor - LATE)
-    return _Following(resources, client_id, first - 1, floor)
+        return _Following(resources, access, int(seq), known)
+    floor = await _oldest(resources, access) or datetime.now(UTC)
+    first = await seq_reaching(_source(resources, access), floor - LATE)
+    return _Following(resources, access, first - 1, floor)
+
+
+def _source(resources: Resources, access: TenantAccess) -> TenantChain:
+    return TenantChain(resources.data, access.client_id, access.reading)
+
+
+async def _oldest(resources: Resources, access: TenantAccess) -> datetime | None:
+    return await read(resources, access.client_id, chain.oldest_row, access.reading)
 
 
 def _change(seq: int, content: Any) -> Change:

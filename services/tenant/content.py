@@ -17,18 +17,18 @@ from services.blobs.direct import HEAD_BYTES
 from services.blobs.kind import detect
 from services.blobs.reader import BlobReader, ByteRange
 from services.blobs.upload import Expected
-from services.committed import Committed, write
-from services.errors import NoContent, OutcomeUnknown, ServiceError, UploadEnded
+from services.committed import Committed, read, write
+from services.errors import NoContent, NotFound, OutcomeUnknown, ServiceError, UploadEnded
 from services.ids import new_id
 from services.resources import Resources
-from services.tenant import documents, versions
+from services.tenant import versions
 from services.tenant.document_state import lock_living
 from services.tenant.verification import Proof, WrongContent, refuse_disguise
 from services.tenant.versions import NewContent, Version
 from shards import uploads
 from shards import versions as version_rows
 from shards.documents import Document
-from shards.tenants import TenantWrite
+from shards.tenants import TenantRead, TenantWrite
 from shards.uploads import Upload
 
 _log = logging.getLogger(__name__)
@@ -112,13 +112,19 @@ async def outgoing(
     Raises:
         NotFound; NoContent: the document has no version yet.
     """
-    document = await documents.get(resources, access, document_id)
-    if version_number is None and document.current_version == 0:
-        raise NoContent
-    version = await versions.get(
-        resources, access, document_id, version_number or document.current_version
-    )
-    return Outgoing(version, document.original_name)
+
+    # One read, so one server: another replica might lack the version that this one calls newest.
+    async def work(tenant: TenantRead) -> Outgoing:
+        document = await versions.living(tenant, document_id)
+        number = version_number or document.current_version
+        if number == 0:
+            raise NoContent
+        version = await version_rows.get(tenant, document_id, number)
+        if version is None:
+            raise NotFound
+        return Outgoing(version, document.original_name)
+
+    return await read(resources, access.client_id, work, access.reading)
 
 
 def presigned_url(resources: Resources, content: Outgoing) -> str:
@@ -173,7 +179,7 @@ async def finish(
         )
         return await versions.append(tenant, access, document, content), spare
 
-    committed = await write(resources, access.client_id, work)
+    committed = await write(resources, access.client_id, work, repeatable=True)
     version, spare = committed.value
     if spare:
         await give_up(resources, upload)

@@ -47,7 +47,7 @@ async def list_documents(
     async def work(tenant: TenantRead) -> Found:
         return await Search(tenant, asked.wanted, sort, request.limit).page(place)
 
-    found = await read(resources, access.client_id, work)
+    found = await read(resources, access.client_id, work, access.reading)
     following = None if found.next is None else cursors.encode(scope, _position(found.next))
     return Page(found.documents, following)
 

@@ -89,7 +89,7 @@ async def create(
 
         return await once_in_tenant(tenant, once, _DOCUMENT, effect)
 
-    return await write(resources, access.client_id, work)
+    return await write(resources, access.client_id, work, repeatable=once is not None)
 
 
 async def get(
@@ -104,7 +104,7 @@ async def get(
     async def work(tenant: TenantRead) -> Document | None:
         return await documents.get(tenant, document_id)
 
-    document = await read(resources, access.client_id, work)
+    document = await read(resources, access.client_id, work, access.reading)
     if document is None or (document.deleted_at is not None and not deleted):
         raise NotFound
     return document

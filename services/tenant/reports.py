@@ -35,20 +35,22 @@ class Reports:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def usage(self, resources: Resources, access: TenantAccess) -> UsageReport:
-        """What the client stores, at most `FRESH_SECONDS` ago."""
+        """What the client stores, at most `FRESH_SECONDS` ago; with a token, that write counted."""
         client_id = access.client_id
+        if access.reading.after is not None:
+            return await self._count(resources, access)
         known = self._known.get(client_id)
         if known is not None:
             return known
         task = self._counting.get(client_id)
         if task is None:
-            task = asyncio.create_task(self._count(resources, client_id))
+            task = asyncio.create_task(self._count(resources, access))
             self._counting[client_id] = task
             task.add_done_callback(lambda _: self._counting.pop(client_id, None))
         return await asyncio.shield(task)
 
-    async def _count(self, resources: Resources, client_id: UUID) -> UsageReport:
+    async def _count(self, resources: Resources, access: TenantAccess) -> UsageReport:
         async with self._turns:
-            report = await read(resources, client_id, usage.report)
-        self._known.put(client_id, report, time.time() + FRESH_SECONDS)
+            report = await read(resources, access.client_id, usage.report, access.reading)
+        self._known.put(access.client_id, report, time.time() + FRESH_SECONDS)
         return report

@@ -76,7 +76,7 @@ async def create(
 
         return await once_in_tenant(tenant, once, _TICKET, effect)
 
-    recorded = await write(resources, access.client_id, work)
+    recorded = await write(resources, access.client_id, work, repeatable=once is not None)
     granted = await grant(resources, access, recorded.value)
     return Committed(granted, recorded.consistency_token)
 
@@ -109,7 +109,7 @@ async def create_document(
 
         return await once_in_tenant(tenant, once, _NEW, effect)
 
-    recorded = await write(resources, access.client_id, work)
+    recorded = await write(resources, access.client_id, work, repeatable=once is not None)
     granted = await grant(resources, access, recorded.value.ticket)
     return Committed((recorded.value.document, granted), recorded.consistency_token)
 

@@ -28,7 +28,7 @@ from shards.documents import Document
 from shards.tenants import TenantRead, TenantWrite
 from shards.versions import Version
 
-__all__ = ["NewContent", "Version", "append", "get", "list_newest", "promote"]
+__all__ = ["NewContent", "Version", "append", "get", "list_newest", "living", "promote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ async def promote(
             raise NotFound
         return version
 
-    return await write(resources, access.client_id, work)
+    return await write(resources, access.client_id, work, repeatable=once is not None)
 
 
 async def get(
@@ -138,10 +138,10 @@ async def get(
     """
 
     async def work(tenant: TenantRead) -> Version | None:
-        await _living(tenant, document_id)
+        await living(tenant, document_id)
         return await versions.get(tenant, document_id, version_number)
 
-    version = await read(resources, access.client_id, work)
+    version = await read(resources, access.client_id, work, access.reading)
     if version is None:
         raise NotFound
     return version
@@ -161,14 +161,19 @@ async def list_newest(
     before = None if position is None else int(position[0])
 
     async def work(tenant: TenantRead) -> list[Version]:
-        await _living(tenant, document_id)
+        await living(tenant, document_id)
         return await versions.newest(tenant, document_id, before, request.limit + 1)
 
-    rows = await read(resources, access.client_id, work)
+    rows = await read(resources, access.client_id, work, access.reading)
     return page_of(rows, request, lambda last: cursors.encode(scope, (last.version_number,)))
 
 
-async def _living(tenant: TenantRead, document_id: UUID) -> Document:
+async def living(tenant: TenantRead, document_id: UUID) -> Document:
+    """A document that is not deleted.
+
+    Raises:
+        NotFound.
+    """
     document = await documents.get(tenant, document_id)
     if document is None or document.deleted_at is not None:
         raise NotFound

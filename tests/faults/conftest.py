@@ -5,9 +5,18 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.desk import desk, desk_resources, workplace
+from tests.integration.pair import pair_template
 from tests.integration.s3 import blobs, s3_server, s3_settings
 
-__all__ = ["blobs", "desk", "desk_resources", "s3_server", "s3_settings", "workplace"]
+__all__ = [
+    "blobs",
+    "desk",
+    "desk_resources",
+    "pair_template",
+    "s3_server",
+    "s3_settings",
+    "workplace",
+]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from tests.integration.chains import chains
 from tests.integration.crowd import make_crowd
 from tests.integration.desk import desk, desk_resources, workplace
 from tests.integration.kms import kms
+from tests.integration.pair import pair_template
 from tests.integration.pooled_pair import dress, make_pooler, make_two
 from tests.integration.s3 import blobs, s3_server, s3_settings
 from tests.integration.scene import make_scene
@@ -21,6 +22,7 @@ __all__ = [
     "make_pooler",
     "make_scene",
     "make_two",
+    "pair_template",
     "s3_server",
     "s3_settings",
     "service",

@@ -3,10 +3,11 @@
 import contextlib
 import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import psycopg
@@ -25,6 +26,7 @@ from tests.integration.waiting import until
 
 # Everybody gets the same server connection: what one leaves behind, the next one finds.
 _ONE_CONNECTION = "default_pool_size = 1\n"
+_BORN: tuple[Literal["primary", "replica"], ...] = ("primary", "replica")
 
 
 class PoolerMissing(Exception):
@@ -61,29 +63,33 @@ def pooled(site: Site, server: Postgres) -> Iterator[Pooled]:
     # The configuration that the product renders names its database so.
     with server.database("template_shard", DATABASE) as database:
         shard, port = ShardDatabase(database.server, database.name), free_port()
-        process = processes.spawn(_command(site, server, port), {})
+        process = processes.spawn(pooler_command(site, [server.port], port), {})
         try:
             yield Pooled(shard, port)
         finally:
-            _end(process)
+            end_pooler(process)
 
 
-def _command(site: Site, server: Postgres, port: int) -> processes.Command:
+def pooler_command(site: Site, servers: Sequence[int], port: int) -> processes.Command:
+    """The pooler before servers on these ports, the first of them born the primary."""
     program, version = site.engines.pooler, site.engines.pooler_version
     if program is None or version is None:
         raise PoolerMissing("PgBouncer is not installed")
-    folder = site.folder / "pgbouncer"
+    folder = site.folder / f"pgbouncer-{port}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     cluster = Cluster(
         name="shard-1",
-        nodes=(Node(name="shard-1-primary", address=_at(server.port), born="primary"),),
+        nodes=tuple(
+            Node(name=f"shard-1-{born}", address=_at(one), born=born)
+            for one, born in zip(servers, _BORN, strict=False)
+        ),
         pooler=Pooler(name="shard-1-pgbouncer", address=_at(port)),
     )
     users, configuration = folder / "userlist.txt", folder / "pgbouncer.ini"
-    write_private(users, render_users(dict.fromkeys(POOLED_ROLES, server.password)))
+    write_private(users, render_users(dict.fromkeys(POOLED_ROLES, site.password)))
     text = render_pooler(cluster, PoolerFiles(version, users))
-    write_private(configuration, text + _ONE_CONNECTION)
+    write_private(configuration, text + (_ONE_CONNECTION if len(servers) == 1 else ""))
     for path in (folder, users, configuration):
         give(path, site.engines.user)
     return processes.Command(
@@ -99,7 +105,8 @@ def _at(port: int) -> Address:
     return Address(host="127.0.0.1", port=port)
 
 
-def _end(process: psutil.Process) -> None:
+def end_pooler(process: psutil.Process) -> None:
+    """End it at once."""
     process.kill()
     processes.await_end([process], 10)
 
@@ -108,8 +115,13 @@ async def until_it_answers(made: Pooled) -> None:
     """Wait until the pooler lets clients in."""
 
     async def answers() -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", made.port), 1):
-            return True
-        return False
+        return accepts(made.port)
 
     await until(answers)
+
+
+def accepts(port: int) -> bool:
+    """Whether something on this machine accepts connections there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

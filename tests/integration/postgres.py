@@ -26,11 +26,11 @@ from deploy.local import processes
 from deploy.local.engines import Engines, find_engines
 from deploy.local.ports import is_free
 from deploy.local.postgres import give
+from global_db.address import Login
 from global_db.bootstrap import LOGINS, bootstrap
 from global_db.cluster import Cluster, NodeAddress, PoolLimits
 from global_db.connection import RawConnection
 from global_db.migration import GLOBAL_HISTORY, History
-from global_db.node import Login
 from shards.registry import HISTORY as SHARD_HISTORY
 
 APP, WORKER, ADMIN, SUPERUSER = "docshard_app", "docshard_worker", "docshard_admin", "postgres"
@@ -40,8 +40,8 @@ TEMPLATES: Mapping[str, History] = {
 }
 
 _START_SECONDS = 30.0
-_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
-_SETTINGS = {
+ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "wal_level": "logical",
@@ -170,8 +170,8 @@ class Site:
     def server(self, name: str) -> Iterator[Postgres]:
         """A running server without databases."""
         data, port = self.folder / name, free_port()
-        self._run(["/bin/cp", "-a", str(self.template), str(data)])
-        settings = [f"-c{key}={value}" for key, value in _SETTINGS.items()]
+        self.copy(self.template, data)
+        settings = [f"-c{key}={value}" for key, value in SETTINGS.items()]
         command = processes.Command(
             arguments=[
                 *(self.engines.postgres_program("postgres"), "-D", str(data), f"-p{port}"),
@@ -180,18 +180,22 @@ class Site:
             folder=Path("/"),
             log=self.folder / f"{name}.log",
             user=self.engines.user,
-            environment=_ENVIRONMENT,
+            environment=ENVIRONMENT,
         )
         process = processes.spawn(command, {})
         try:
             server = Postgres(port, self.password)
-            _await_start(server, process, command.log)
+            await_start(server, process, command.log)
             yield server
         finally:
             # Nothing here is worth an orderly shutdown.
             family = processes.family(process)
             processes.send([process], signal.SIGQUIT)
             processes.send(processes.await_end(family, 10), signal.SIGKILL)
+
+    def copy(self, data: Path, to: Path) -> None:
+        """Copy the data of a server that does not run."""
+        self._run(["/bin/cp", "-a", str(data), str(to)])
 
     def make_template(self) -> None:
         """Run initdb, once for all servers."""
@@ -207,7 +211,7 @@ class Site:
         )
 
     def _run(self, arguments: list[str]) -> None:
-        processes.run_tool(arguments, self.engines.user, _ENVIRONMENT)
+        processes.run_tool(arguments, self.engines.user, ENVIRONMENT)
 
 
 @contextmanager
@@ -223,7 +227,8 @@ def site() -> Iterator[Site]:
         yield made
 
 
-def _await_start(server: Postgres, process: psutil.Process, log: Path) -> None:
+def await_start(server: Postgres, process: psutil.Process, log: Path) -> None:
+    """Wait until the server lets clients in; fails with the end of its log."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from pydantic import HttpUrl, SecretStr
 
+from global_db.address import NodeAddress
 from global_db.identities import Grant
 from services.identity.principal import Caller, Origin, Principal
 from services.ids import new_id
 from services.keys.local_file import create_key_file
 from services.resources import Resources, open_resources
-from services.settings import DatabaseRole, S3Settings, Settings
+from services.settings import DatabaseRole, S3Settings, Settings, Timing
 from tests.integration.postgres import Database
 
 ALL_PERMISSIONS = frozenset(
@@ -31,8 +32,13 @@ ALL_PERMISSIONS = frozenset(
 
 
 @asynccontextmanager
-async def resources_of(global_db: Database, folder: Path) -> AsyncIterator[Resources]:
-    """What a router holds; its keys are in `folder`."""
+async def resources_of(
+    global_db: Database,
+    folder: Path,
+    timing: Timing | None = None,
+    directory: NodeAddress | None = None,
+) -> AsyncIterator[Resources]:
+    """What a router holds; its keys are in `folder`. `directory` is another way to the database."""
     key_file = folder / "key"
     if not key_file.exists():
         create_key_file(key_file)
@@ -44,7 +50,8 @@ async def resources_of(global_db: Database, folder: Path) -> AsyncIterator[Resou
         secret_key=SecretStr("none"),
     )
     settings = Settings(
-        global_nodes=(global_db.address,),
+        global_nodes=(directory or global_db.address,),
+        timing=timing or Timing(),
         database=global_db.name,
         app_password=password,
         key_file=key_file,

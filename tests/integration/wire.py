@@ -32,6 +32,9 @@ class Wire:
         self._refusing = False
         self._open = asyncio.Event()
         self._open.set()
+        self._heard = asyncio.Event()
+        self._heard.set()
+        self._delay_seconds = 0.0
         self._hold_from: bytes | None = None
         self.held = asyncio.Event()
         self._cut_before: bytes | None = None
@@ -42,6 +45,11 @@ class Wire:
     def address(self) -> NodeAddress:
         """What a `Cluster` takes for the server's own address."""
         return NodeAddress(name="wire", host="127.0.0.1", port=self._port)
+
+    @property
+    def upstream_port(self) -> int:
+        """Where the server itself listens."""
+        return self._upstream.port
 
     def count(self, words: bytes) -> int:
         """How many requests had these words in them."""
@@ -66,9 +74,30 @@ class Wire:
         self._hold_from = words
         self.held.clear()
 
+    def mute(self) -> None:
+        """Keep every further answer back until `release`: requests still get through."""
+        self._heard.clear()
+
+    def swallow(self) -> None:
+        """Let nothing pass in either direction until `release`."""
+        self.hold()
+        self.mute()
+
+    def half_open(self) -> None:
+        """The server's ends are gone and clients never hear of it; new connections hang, too."""
+        self.swallow()
+        for line in self._lines:
+            line.server.transport.abort()
+
+    def slow(self, seconds: float) -> None:
+        """Delay whatever passes, in each direction."""
+        self._delay_seconds = seconds
+
     def release(self) -> None:
-        """Let what was held back go on."""
+        """Let what was held back go on, at full speed."""
+        self._delay_seconds = 0.0
         self._open.set()
+        self._heard.set()
 
     def cut_before(self, words: bytes) -> None:
         """Break the next connection that sends these words: the server never gets them."""
@@ -94,7 +123,13 @@ class Wire:
         if self._refusing:
             client.transport.abort()
             return
-        answers, server = await asyncio.open_connection(self._upstream.host, self._upstream.port)
+        try:
+            answers, server = await asyncio.open_connection(
+                self._upstream.host, self._upstream.port
+            )
+        except OSError:
+            client.transport.abort()
+            return
         line = _Line(client, server)
         self._lines.add(line)
         pumps = [
@@ -114,6 +149,7 @@ class Wire:
                     self._hold_from = None
                     self.hold()
                     self.held.set()
+                await asyncio.sleep(self._delay_seconds)
                 await self._open.wait()
                 if self._cut_before is not None and self._cut_before in data:
                     self._cut_before = None
@@ -123,10 +159,20 @@ class Wire:
                 line.server.write(data)
                 await line.server.drain()
 
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        """The next answer; that the server is gone is kept back, too, while answers are."""
+        try:
+            data = await reader.read(65536)
+        except OSError:
+            data = b""
+        await self._heard.wait()
+        return data
+
     async def _forward_answers(self, reader: asyncio.StreamReader, line: _Line) -> None:
         with suppress(OSError):
-            while data := await reader.read(65536):
+            while data := await self._answer(reader):
                 if line.ending:
                     return
+                await asyncio.sleep(self._delay_seconds)
                 line.client.write(data)
                 await line.client.drain()

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from global_db.position import Position
 from services.consistency import ConsistencyToken, ConsistencyTokens
 from services.cursor import Cursors, ListScope
 from services.errors import InvalidCursor, InvalidRequest
@@ -13,7 +14,8 @@ from tests.unit.keys import HeldKeys, new_key
 
 SIGNER = Signer(HeldKeys(new_key(Purpose.TOKEN_SIGNING)))
 TOKENS = ConsistencyTokens(SIGNER)
-TOKEN = ConsistencyToken(uuid4(), "shard-1", epoch=3, timeline=2, lsn=2**63 - 1)
+POSITION = Position(timeline=2, lsn=2**63 - 1, written=2**62, xid=2**40)
+TOKEN = ConsistencyToken(uuid4(), "shard-1", 3, POSITION)
 
 
 async def test_a_token_reads_back() -> None:

@@ -5,7 +5,13 @@ import hashlib
 
 import pytest
 
-from router.headers import byte_range, entity_tags, idempotency_key, sha256_of_digest
+from router.headers import (
+    byte_range,
+    entity_tags,
+    idempotency_key,
+    max_staleness,
+    sha256_of_digest,
+)
 from services.blobs.reader import ByteRange
 from services.errors import InvalidRequest, RangeNotSatisfiable
 
@@ -85,3 +91,11 @@ def test_range_of_ten_bytes(value: str | None, expected: ByteRange | None) -> No
 def test_range_behind_the_end(value: str, size: int) -> None:
     with pytest.raises(RangeNotSatisfiable):
         byte_range(value, size)
+
+
+def test_staleness_is_whole_seconds_up_to_an_hour() -> None:
+    assert max_staleness(None) is None
+    assert [max_staleness(text) for text in ("0", "5", "3600")] == [0, 5, 3600]
+    for text in ("", "-1", "1.5", "3601", "99999999999", "٣", "soon"):
+        with pytest.raises(InvalidRequest):
+            max_staleness(text)

@@ -7,6 +7,7 @@ from services.settings import (
     DatabaseRole,
     Environment,
     KeyProviderName,
+    ReadSettings,
     SettingMissing,
     Settings,
 )
@@ -110,3 +111,18 @@ def test_nonsense_is_refused(environment: pytest.MonkeyPatch, variable: str, val
     environment.setenv(variable, value)
     with pytest.raises(ValueError):  # pydantic's and pydantic-settings' errors are both one
         Settings()
+
+
+def test_who_may_answer_is_said_by_operation_then_by_permission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = '{"list_documents": 2, "audit:read": 0, "get_usage": 30}'
+    monkeypatch.setenv("DOCSHARD_READ_MAX_STALENESS", told)
+    reads = ReadSettings()
+    assert reads.staleness_of("list_documents", "document:read") == 2
+    assert reads.staleness_of("get_document", "document:read") is None
+    assert reads.staleness_of("list_audit_logs", "audit:read") is None
+    assert reads.staleness_of("get_usage", "report:read") == 30
+    assert reads.staleness_of("another_report", "report:read") == 5
+    monkeypatch.delenv("DOCSHARD_READ_MAX_STALENESS")
+    assert ReadSettings().staleness_of("list_audit_logs", "audit:read") == 5
