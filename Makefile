@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := router services shards global_db deploy loadtests docshard_client tests
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
+# Test processes side by side; tests of one file, and all tests of the common fleet, stay together.
+TEST_PROCESSES ?= 2
+PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadgroup
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -29,12 +32,12 @@ clean-data: $(INSTALLED)  ## Stop the local fleet and delete its data.
 test: test-all test-versions  ## Run all tests, and those of shards and recovery on PostgreSQL 15 too.
 
 test-all: $(INSTALLED)
-	$(BIN)/pytest -m "not torture"
+	$(PYTEST) -m "not torture"
 
 test-versions: $(INSTALLED)
 	@if [ -x $(DEBIAN_POSTGRES)/initdb ]; then \
-		echo "$(BIN)/pytest -m versions, on PostgreSQL 15"; \
-		DOCSHARD_POSTGRES=$(DEBIAN_POSTGRES) $(BIN)/pytest -m "versions and not torture"; \
+		echo "$(PYTEST) -m versions, on PostgreSQL 15"; \
+		DOCSHARD_POSTGRES=$(DEBIAN_POSTGRES) $(PYTEST) -m "versions and not torture"; \
 	elif [ -n "$$DOCSHARD_REQUIRE_ALL" ]; then \
 		echo "$(DEBIAN_POSTGRES) is missing, and DOCSHARD_REQUIRE_ALL asks for it" >&2; exit 1; \
 	else \

@@ -24,11 +24,9 @@ class Placement:
 
 
 _PLACEMENT = (clients.c.id.label("client_id"), clients.c.shard, clients.c.epoch, clients.c.status)
-_LOCATE = read(
-    sa.select(*_PLACEMENT).where(
-        clients.c.id == sa.bindparam("client_id", type_=sa.Uuid), living(clients)
-    )
-)
+_THIS_CLIENT = clients.c.id == sa.bindparam("client_id", type_=sa.Uuid)
+_LOCATE = read(sa.select(*_PLACEMENT).where(_THIS_CLIENT, living(clients)))
+_LOCATE_ANY = read(sa.select(*_PLACEMENT).where(_THIS_CLIENT))
 _SET_PIN = write(
     sa.update(clients)
     .where(clients.c.id == sa.bindparam("id_", type_=sa.Uuid), living(clients))
@@ -45,6 +43,12 @@ _COUNTS = read(
 async def locate(connection: ReadConnection, client_id: UUID) -> Placement | None:
     """The placement of a living client, or None."""
     row = await connection.one(_LOCATE, client_id=client_id)
+    return None if row is None else Placement(**row)
+
+
+async def locate_any(connection: ReadConnection, client_id: UUID) -> Placement | None:
+    """The placement of a client, living or deleted, or None; for looking after what it left."""
+    row = await connection.one(_LOCATE_ANY, client_id=client_id)
     return None if row is None else Placement(**row)
 
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from global_db import directory
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.listener import listen
@@ -76,12 +77,18 @@ class Resources:
 
 @asynccontextmanager
 async def open_data(settings: Settings, role: DatabaseRole) -> AsyncIterator[Data]:
-    """The databases alone, as `role`; for operators' commands."""
+    """The databases alone, as `role`; for operators' commands.
+
+    Tenants' requests reach living clients alone; what a deleted one left behind is still swept and
+    examined.
+    """
     login, limits = settings.login(role), settings.pool.limits()
     cluster = Cluster("global", settings.global_nodes, login, limits)
     async with cluster, ShardRegistry(cluster, login, limits) as registry:
         placements = PlacementCache(
-            cluster, CacheLimits(lease_seconds=settings.timing.placement_lease_seconds)
+            cluster,
+            CacheLimits(lease_seconds=settings.timing.placement_lease_seconds),
+            locate=directory.locate if role is DatabaseRole.APP else directory.locate_any,
         )
         tenants = Tenants(
             placements, registry, FenceLimits(wait_seconds=settings.timing.fence_wait_seconds)

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from global_db import directory
 from global_db.cluster import Cluster
+from global_db.connection import ReadConnection
 from global_db.directory import Placement
 from global_db.errors import ClusterError
 
+Locate = Callable[[ReadConnection, UUID], Awaitable[Placement | None]]
+
 
 class UnknownClient(Exception):
-    """The directory, asked on the global primary, knows no living client of this id."""
+    """The directory, asked on the global primary, knows no such client of this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,22 @@ class _Entry:
 
 
 class PlacementCache:
-    """Where clients live, as far as this process knows."""
+    """Where clients live, as far as this process knows.
+
+    `locate` asks the directory: for living clients alone, unless it is told otherwise.
+    """
 
     def __init__(
         self,
         global_db: Cluster,
         limits: CacheLimits,
         clock: Callable[[], float] = time.monotonic,
+        locate: Locate = directory.locate,
     ) -> None:
         self._global_db = global_db
         self._limits = limits
         self._clock = clock
+        self._locate = locate
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
         self._fetching: dict[UUID, asyncio.Task[Placement]] = {}
 
@@ -61,7 +69,7 @@ class PlacementCache:
         """The placement, from memory while its lease lasts.
 
         Raises:
-            UnknownClient: no living client has this id.
+            UnknownClient: no client that may be located has this id.
             ClusterError: the directory cannot be asked and nothing usable is in memory.
         """
         entry = self._entries.get(client_id)
@@ -101,7 +109,7 @@ class PlacementCache:
     async def _fetch(self, client_id: UUID) -> Placement:
         asked_at = self._clock()
         async with self._global_db.read() as connection:
-            placement = await directory.locate(connection, client_id)
+            placement = await self._locate(connection, client_id)
         if placement is None:
             self.forget(client_id)
             raise UnknownClient(str(client_id))

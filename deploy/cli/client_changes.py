@@ -72,34 +72,25 @@ def create(
     show_one("client", asdict(made), output)
 
 
-@click.command()
-@_NAME
-@dry_run_option
-@reason_option
-@output_option
-def activate(name: str, dry_run: bool, reason: str | None, output: Format) -> None:
-    """Let a client's people and keys read and write again."""
-    _set_status(name, "active", dry_run=dry_run, reason=reason, output=output)
+def _status_command(verb: str, status: str, what: str) -> click.Command:
+    @click.command(verb, help=what)
+    @_NAME
+    @dry_run_option
+    @reason_option
+    @output_option
+    def change(name: str, dry_run: bool, reason: str | None, output: Format) -> None:
+        _set_status(name, status, dry_run=dry_run, reason=reason, output=output)
+
+    return change
 
 
-@click.command()
-@_NAME
-@dry_run_option
-@reason_option
-@output_option
-def deactivate(name: str, dry_run: bool, reason: str | None, output: Format) -> None:
-    """Make a client read-only."""
-    _set_status(name, "inactive", dry_run=dry_run, reason=reason, output=output)
-
-
-@click.command()
-@_NAME
-@dry_run_option
-@reason_option
-@output_option
-def suspend(name: str, dry_run: bool, reason: str | None, output: Format) -> None:
-    """Refuse every call of a client's people and keys; its data stays."""
-    _set_status(name, "suspended", dry_run=dry_run, reason=reason, output=output)
+activate = _status_command(
+    "activate", "active", "Let a client's people and keys read and write again."
+)
+deactivate = _status_command("deactivate", "inactive", "Make a client read-only.")
+suspend = _status_command(
+    "suspend", "suspended", "Refuse every call of a client's people and keys; its data stays."
+)
 
 
 @click.command()

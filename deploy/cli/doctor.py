@@ -61,9 +61,11 @@ def _blob_findings(extent: blob_check.Extent) -> list[Finding]:
     report = with_data(look)
     lost = "restore the blob from the bucket's older versions or from a backup"
     stray = "no row names it: remove it when it is older than the newest restore you may need"
+    again = "see that shards and object store answer, and look again"
     return [
         *(Finding("blobs", one, lost) for one in report.missing),
         *(Finding("blobs", f"{key} is nobody's", stray) for key in report.orphans),
+        *(Finding("blobs", f"not looked at: {one}", again) for one in report.unseen),
     ]
 
 

@@ -64,6 +64,8 @@ class RouterServer(Application):
 
     def ready(self) -> bool:
         """Whether it can serve requests, not merely listen."""
+        if not self.listens():
+            return False
         # The URL is our own loopback address, never a file.
         url = f"{self.site.state.fleet.api}/readyz"
         try:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from deploy.errors import OperatorError
 from deploy.fleet.model import Cluster, Pooler
 from deploy.fleet.pgbouncer import PoolerFiles, render_pooler, render_users
-from deploy.local import ports, processes
+from deploy.local import processes
 from deploy.local.home import write_private
 from deploy.local.postgres import give
 from deploy.local.servers import Server, Site
@@ -62,7 +62,7 @@ class PoolerServer(Server):
 
     def ready(self) -> bool:
         """Whether it listens."""
-        return ports.answers(self.port)
+        return self.listens()
 
     @property
     def _configuration(self) -> Path:

@@ -149,6 +149,16 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def listens(process: psutil.Process, port: int | None) -> bool:
+    """Whether a process or one that descends from it accepts connections on this port."""
+    for one in family(process):
+        with contextlib.suppress(psutil.Error):
+            for connection in one.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                    return True
+    return False
+
+
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     """Send a signal to those that still live."""
     for process in processes:

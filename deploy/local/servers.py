@@ -93,6 +93,16 @@ class Server(ABC):
         recorded = processes.read_record(self.pidfile)
         return recorded is not None and recorded.fingerprint != self.fingerprint()
 
+    def serves(self) -> bool:
+        """Whether it lives, is not frozen, and is ready."""
+        process = self.process()
+        return process is not None and not processes.paused(process) and self.ready()
+
+    def listens(self) -> bool:
+        """Whether this very process, or a child of it, listens on its port: another fleet's may."""
+        process = self.process()
+        return process is not None and processes.listens(process, self.port)
+
     def start(self) -> None:
         """Start it and wait until it serves. A living one is left alone, a paused one resumed.
 

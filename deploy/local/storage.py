@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from deploy.errors import OperatorError
 from deploy.fleet.model import Storage
-from deploy.local import ports, processes
+from deploy.local import processes
 from deploy.local.home import write_private
 from deploy.local.postgres import give
 from deploy.local.servers import Server, Site
@@ -97,7 +97,7 @@ class StorageServer(Server):
 
     def ready(self) -> bool:
         """Whether S3 listens; it does so once the parts behind it have met."""
-        return ports.answers(self.port)
+        return self.listens()
 
     @property
     def _identities(self) -> Path:

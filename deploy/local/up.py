@@ -18,7 +18,6 @@ from deploy.local.home import Home
 from deploy.local.parts import Parts, parts_of
 from deploy.local.planning import settle_state
 from deploy.local.postgres import ensure_template
-from deploy.local.processes import paused
 from deploy.local.secrets import load_demo
 from deploy.local.servers import Server
 from global_db.bootstrap import bootstrap
@@ -74,11 +73,7 @@ def _mark(parts: Parts) -> str:
 
 
 def _all_well(parts: Parts) -> bool:
-    for part in parts.all:
-        process = part.process()
-        if process is None or paused(process) or part.outdated():
-            return False
-    return True
+    return all(part.serves() and not part.outdated() for part in parts.all)
 
 
 class _Raising:
@@ -140,8 +135,7 @@ class _Raising:
                 group.create_task(self._renew(node))
 
     async def _start(self, server: Server) -> None:
-        process = server.process()
-        if process is not None and not paused(process):
+        if await to_thread(server.serves):
             return
         with self._checklist.part(server.name):
             await to_thread(server.start)

@@ -13,8 +13,10 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from global_db.errors import ClusterError
 from services.blobs.store import BlobStore
-from services.failures import tenant_failures
+from services.errors import NotFound, ServiceError
+from services.failures import global_failures, tenant_failures
 from services.resources import Data
 from shards import inventory, versions
 from shards.tenants import TenantRead
@@ -52,23 +54,39 @@ class BlobReport:
     """Versions whose blob is absent or has another length or digest."""
     orphans: list[str] = field(default_factory=list)
     """Keys of blobs that no row names; only the whole finds them."""
+    unseen: list[str] = field(default_factory=list)
+    """What could not be looked at, and why."""
 
 
 async def check(data: Data, blobs: BlobStore, extent: Extent = SAMPLE) -> BlobReport:
-    """Compare rows with blobs on every shard.
+    """Compare rows with blobs on every shard; what does not answer is told in the report.
 
     Raises:
-        ClusterError, StorageUnavailable: something does not answer; try again.
+        DirectoryUnavailable.
     """
     report = BlobReport()
-    await data.registry.refresh()
+    with global_failures():
+        await data.registry.refresh()
     for shard in data.registry.shards():
-        for client_id in await _tenants(data, shard.name, extent.tenants_of_shard):
-            report.tenants += 1
+        try:
+            await _check_shard(data, blobs, shard.name, extent, report)
+        except (ClusterError, ServiceError) as error:
+            report.unseen.append(f"{shard.name}, or a part of it: {error}")
+    return report
+
+
+async def _check_shard(
+    data: Data, blobs: BlobStore, shard: str, extent: Extent, report: BlobReport
+) -> None:
+    for client_id in await _tenants(data, shard, extent.tenants_of_shard):
+        try:
             await _check_versions(data, blobs, client_id, extent, report)
             if extent.whole:
                 await _check_orphans(data, blobs, client_id, report)
-    return report
+        except NotFound:
+            # Being made at this moment: the shard knows a client first, the directory last.
+            continue
+        report.tenants += 1
 
 
 async def _tenants(data: Data, shard: str, most: int | None) -> list[UUID]:

@@ -11,12 +11,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 from global_db import idempotency as global_keys
 from global_db import login_failures, partitions, password_links, sessions
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError, LockNotAvailable
 from services.errors import ServiceError
+from services.failures import tenant_failures
 from services.resources import Resources
 from services.tenant.content import remove_abandoned
 from services.tenant.purge import remove_blob
@@ -80,11 +82,7 @@ async def remove_expired_idempotency_keys(resources: Resources) -> Swept:
     async def sweep(cluster: Cluster) -> int:
         async with cluster.read() as connection:
             tenants = await tenant_keys.tenants_with_expired(connection, _BATCH)
-        removed = 0
-        for client_id in tenants:
-            written = await resources.data.tenants.write(client_id, tenant_keys.remove_expired)
-            removed += written.value
-        return removed
+        return sum([await _forget_outcomes(resources, client_id) for client_id in tenants])
 
     async def sweep_global(cluster: Cluster) -> int:
         async with cluster.write() as connection:
@@ -138,6 +136,16 @@ async def _remove_blob(resources: Resources, blob: PurgedBlob) -> bool:
         _log.warning("the purged blob %s stays for the next sweep: %s", blob.s3_key, error)
         return False
     return True
+
+
+async def _forget_outcomes(resources: Resources, client_id: UUID) -> int:
+    try:
+        with tenant_failures():
+            written = await resources.data.tenants.write(client_id, tenant_keys.remove_expired)
+    except ServiceError as error:
+        _log.warning("the outcomes of %s stay for the next sweep: %s", client_id, error)
+        return 0
+    return written.value
 
 
 def _shards(resources: Resources) -> list[Cluster]:

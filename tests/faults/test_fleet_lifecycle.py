@@ -32,7 +32,7 @@ def whole(small: LocalFleet) -> None:
     """Every test begins with a fleet that is up."""
     if not all_up(small):
         small.run("up", "--no-demo")
-    until(lambda: all_up(small))
+    assert all_up(small)
 
 
 def all_up(fleet: LocalFleet) -> bool:

@@ -127,8 +127,11 @@ async def test_a_cut_while_a_large_upload_is_verified_is_mended_by_completing_ag
         hurt(proxy, "503")
         with pytest.raises((StorageUnavailable, Overloaded)):
             await desk.complete(granted)
-        hurt(proxy, "none")
-        assert (await desk.complete(granted)).version_number == 1
         async with open_data(workplace.settings(), DatabaseRole.ADMIN) as data:
             report = await blob_check.check(data, desk.resources.blobs, blob_check.WHOLE)
+            assert [one.split(",")[0] for one in report.unseen] == ["shard-1"]
+            hurt(proxy, "none")
+            assert (await desk.complete(granted)).version_number == 1
+            report = await blob_check.check(data, desk.resources.blobs, blob_check.WHOLE)
         assert (report.versions, report.missing, report.orphans) == (1, [], [])
+        assert report.unseen == []

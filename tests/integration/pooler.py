@@ -1,6 +1,8 @@
 """A real PgBouncer in transaction mode before one test database, with one server connection."""
 
+import contextlib
 import shutil
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from psycopg.rows import dict_row
 
 from deploy.fleet.model import DATABASE, Address, Cluster, Node, Pooler
 from deploy.fleet.pgbouncer import POOLED_ROLES, PoolerFiles, render_pooler, render_users
-from deploy.local import ports, processes
+from deploy.local import processes
 from deploy.local.home import write_private
 from deploy.local.postgres import give
 from global_db.connection import RawConnection
@@ -106,6 +108,8 @@ async def until_it_answers(made: Pooled) -> None:
     """Wait until the pooler lets clients in."""
 
     async def answers() -> bool:
-        return ports.answers(made.port)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", made.port), 1):
+            return True
+        return False
 
     await until(answers)
