@@ -15,7 +15,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture check check-lock load bench \
-	bench-quick bench-search help fmt lock install
+	bench-quick bench-search bench-audit help api fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,13 @@ bench-quick: $(INSTALLED)  ## Print the ratios in under a minute; fail when a go
 
 bench-search: $(INSTALLED)  ## Measure every kind of list and search page at a million documents.
 	$(BIN)/python -m loadtests.bench.search
+
+api: $(INSTALLED)  ## Make openapi.json anew from the routes, and the SDK's models from it.
+	$(BIN)/python -m router.openapi > openapi.json.new && mv openapi.json.new openapi.json
+	$(BIN)/python -P docshard_client/generate.py
+
+bench-audit: $(INSTALLED)  ## Measure what audit rows cost, and how fast they are linked.
+	$(BIN)/python -m loadtests.bench.audit
 
 fmt: $(INSTALLED)  ## Format the code and mend what the linter can mend.
 	$(BIN)/ruff format $(SOURCES)

@@ -14,7 +14,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.fleet import sweeps
+from services.fleet import audit_heads, sweeps
+from services.fleet.audit_links import Linker
 from services.resources import Resources
 
 _log = logging.getLogger(__name__)
@@ -42,8 +43,13 @@ Leases = Callable[[str], AbstractAsyncContextManager[Lease | None]]
 
 def jobs(resources: Resources) -> list[Job]:
     """Every timed job of the service."""
+    data, keyring = resources.data, resources.secrets.keyring
+    linker = Linker(data)
     return [
+        Job("audit-links", 0.5, linker.run),
+        Job("audit-heads", 60, lambda: audit_heads.sign_heads(data, keyring)),
         Job("partitions", 3600, lambda: sweeps.make_partitions(resources)),
+        Job("audit-archive", 3600, lambda: sweeps.archive_months(resources)),
         Job("uploads", 60, lambda: sweeps.remove_expired_uploads(resources)),
         Job("purged-blobs", 3600, lambda: sweeps.remove_purged_blobs(resources)),
         Job("idempotency", 300, lambda: sweeps.remove_expired_idempotency_keys(resources)),

@@ -6,65 +6,50 @@
 ...         print(document.original_name, document.current_version)
 """
 
+from docshard_client import models
 from docshard_client.api import AsyncDocshard, Docshard
 from docshard_client.errors import (
     ApiError,
     Conflict,
     ConnectionFailed,
     DocshardError,
+    FileChanged,
     Forbidden,
     InvalidRequest,
     NotFound,
     PreconditionFailed,
     Problem,
+    StorageRefused,
     TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
-from docshard_client.models import (
-    ApiKey,
-    AuditLog,
-    BatchResult,
-    BatchResults,
-    Client,
-    Document,
-    Login,
-    Page,
-    Placement,
-    PresignedRequest,
-    Upload,
-    UploadPart,
-    Version,
-)
+from docshard_client.model import Page
+from docshard_client.models import *  # noqa: F403 - the generated file says itself what it offers
+from docshard_client.parameters import KEEP
 from docshard_client.retry import Retry
+from docshard_client.transfers import Progress
 
 __all__ = [
+    "KEEP",
     "ApiError",
-    "ApiKey",
     "AsyncDocshard",
-    "AuditLog",
-    "BatchResult",
-    "BatchResults",
-    "Client",
     "Conflict",
     "ConnectionFailed",
     "Docshard",
     "DocshardError",
-    "Document",
+    "FileChanged",
     "Forbidden",
     "InvalidRequest",
-    "Login",
     "NotFound",
     "Page",
-    "Placement",
     "PreconditionFailed",
-    "PresignedRequest",
     "Problem",
+    "Progress",
     "Retry",
+    "StorageRefused",
     "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
-    "Upload",
-    "UploadPart",
-    "Version",
 ]
+__all__ += models.__all__

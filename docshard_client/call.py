@@ -8,15 +8,20 @@ from uuid import UUID
 import httpx
 from pydantic import JsonValue
 
-from docshard_client.models import Document, Model, Page
+from docshard_client.model import Model, Page
+from docshard_client.models import Document
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
+D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request that has not been sent; sending it many times sends the same bytes."""
+    """One request that has not been sent; sending it many times sends the same bytes.
+
+    What may hold secrets does not show in its repr.
+    """
 
     method: str
     path: str
@@ -24,11 +29,19 @@ class Call(Generic[T]):
     client_id: UUID | None = None
     """The tenant whose Consistency-Token goes along and is kept."""
     params: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, JsonValue] | None = None
-    content: bytes | None = None
+    body: Mapping[str, JsonValue] | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     """Whether sending it again is right when nobody knows if the first one took effect."""
+    anonymous: bool = False
+    """It proves by itself who is calling, or nobody has to."""
+    ends_session: bool = False
+    """Whether nobody is logged in after it."""
+    follows: bool = True
+    """Whether a GET that is sent elsewhere goes there."""
+    timeout: float | None = None
+    """Seconds without a byte before it counts as broken; None: the usual."""
 
 
 def following(call: Call[Page[T]], page: Page[T]) -> Call[Page[T]] | None:
@@ -43,6 +56,11 @@ def json_as(kind: type[M]) -> Callable[[httpx.Response], M]:
     return lambda response: kind.model_validate_json(response.content)
 
 
+def items_of(kind: type[M]) -> Callable[[httpx.Response], tuple[M, ...]]:
+    """Read a list that comes whole."""
+    return lambda response: Page[kind].model_validate_json(response.content).items  # type: ignore[valid-type]  # made while running
+
+
 def nothing(_: httpx.Response) -> None:
     """Read an answer that says nothing but that it succeeded."""
 
@@ -52,7 +70,24 @@ def raw(response: httpx.Response) -> bytes:
     return response.content
 
 
-def document(response: httpx.Response) -> Document:
+def etag(response: httpx.Response) -> str:
+    """Read the ETag alone."""
+    return str(response.headers["ETag"])
+
+
+def address(response: httpx.Response) -> str:
+    """Read where an answer sends us."""
+    return str(response.headers["Location"])
+
+
+def with_etag(kind: type[D]) -> Callable[[httpx.Response], D]:
     """Read a document together with its ETag, which travels as a header."""
-    found = Document.model_validate_json(response.content)
-    return found.model_copy(update={"etag": response.headers.get("ETag", found.etag)})
+
+    def parse(response: httpx.Response) -> D:
+        found = kind.model_validate_json(response.content)
+        return found.model_copy(update={"etag": response.headers.get("ETag", found.etag)})
+
+    return parse
+
+
+document = with_etag(Document)

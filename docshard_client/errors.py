@@ -17,6 +17,14 @@ class ConnectionFailed(DocshardError):
     """
 
 
+class StorageRefused(DocshardError):
+    """The object store did not take or give the bytes, after patient retries."""
+
+
+class FileChanged(DocshardError):
+    """The file became shorter while it was sent, or what arrived is not what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """The body of an error answer (RFC 9457) with what its headers add."""

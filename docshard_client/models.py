@@ -1,66 +1,64 @@
-"""What the service answers, as values. Fields that this release does not know are ignored."""
+"""What the service answers, as values.
 
-from datetime import datetime
-from typing import Generic, TypeVar
+Generated from openapi.json by `make api`; do not edit.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import AwareDatetime
 
-T = TypeVar("T")
-
-
-class Model(BaseModel):
-    """An immutable value read from the service."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+from docshard_client.model import Model
 
 
-class Login(Model):
-    """An operator's or user's session."""
+class ApiKey(Model):
+    """A key, without its secret."""
 
-    access_token: str
-    token_type: str
-    expires_in: int
-    """Seconds."""
-    refresh_token: str | None = None
+    id: UUID
+    client_id: UUID
+    name: str
+    scopes: Sequence[str]
+    expires_at: AwareDatetime | None = None
+    created_by: UUID | None = None
+    created_at: AwareDatetime
+    last_used_at: AwareDatetime | None = None
+    revoked_at: AwareDatetime | None = None
+
+
+class AuditLog(Model):
+    """Who did what. `seq` is null until the chain has taken the row."""
+
+    id: UUID
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    action: str
+    entity_type: str
+    entity_id: UUID
+    changes: Mapping[str, Any]
+    ip_address: str | None = None
+    request_id: str | None = None
+    created_at: AwareDatetime
+    seq: int | None = None
 
 
 class Client(Model):
-    """A tenant."""
+    """A client."""
 
     id: UUID
     code: str
     name: str
-    metadata: dict[str, JsonValue] = {}
+    metadata: Mapping[str, Any]
     status: str
+    """`suspended` refuses every call of the tenant; `inactive` is read-only."""
     managed_by: UUID | None = None
-    created_at: datetime
-    updated_at: datetime
-    deleted_at: datetime | None = None
-
-
-class Placement(Model):
-    """Where a client lives."""
-
-    client_id: UUID
-    shard: str
-    epoch: int
-    state: str
-
-
-class ApiKey(Model):
-    """A key for machines; `key` is the secret and is shown this once."""
-
-    id: UUID
-    client_id: UUID
-    name: str
-    key: str
-    scopes: tuple[str, ...]
-    expires_at: datetime | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    deleted_at: AwareDatetime | None = None
 
 
 class Document(Model):
-    """A document's description. `current_version` 0 means that it has no content yet."""
+    """A document. `current_version` 0: it has no content yet."""
 
     id: UUID
     client_id: UUID
@@ -68,46 +66,227 @@ class Document(Model):
     mime_type: str
     current_version: int
     size: int | None = None
-    """Bytes of the current version."""
     checksum_sha256: str | None = None
-    """Of the current version, hexadecimal."""
-    metadata: dict[str, JsonValue] = {}
-    created_at: datetime
-    created_by: UUID | None = None
-    updated_at: datetime
-    deleted_at: datetime | None = None
-    legal_hold: bool = False
-    retain_until: datetime | None = None
+    metadata: Mapping[str, Any]
+    created_at: AwareDatetime
+    created_by: UUID
+    updated_at: AwareDatetime
+    deleted_at: AwareDatetime | None = None
+    legal_hold: bool
+    retain_until: AwareDatetime | None = None
     etag: str | None = None
-    """What update_document and delete_document want; None in a list, which does not tell it."""
+    """What changes of the document want; None in a list, which has no ETags."""
+
+
+class MfaEnrolment(Model):
+    """A secret for an authenticator app; in force once it was confirmed."""
+
+    secret: str
+    """To type in, base32."""
+    otpauth_uri: str
+    """To scan."""
+
+
+class GlobalAuditLog(Model):
+    """
+    Who did what to whom. Without user and key it was an operator's command, and `reason` are
+    the operator's words.
+    """
+
+    id: UUID
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    client_id: UUID | None = None
+    action: str
+    entity_type: str
+    entity_id: UUID
+    changes: Mapping[str, Any]
+    ip_address: str | None = None
+    request_id: str | None = None
+    reason: str | None = None
+    created_at: AwareDatetime
+
+
+class Grant(Model):
+    """Permissions inside one client, or everywhere when `client_id` is null."""
+
+    role: str
+    client_id: UUID | None = None
+    permissions: Sequence[str]
+
+
+class HeldRole(Model):
+    """A role that a user holds, on one client or (null) on all."""
+
+    id: UUID
+    user_id: UUID
+    role: str
+    client_id: UUID | None = None
+    granted_by: UUID | None = None
+    created_at: AwareDatetime
+
+
+class Jwk(Model):
+    """A public key (RFC 7517, RFC 8037)."""
+
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    use: str
+    alg: str
+
+
+class Jwks(Model):
+    """The public keys that verify access tokens."""
+
+    keys: Sequence[Jwk]
+
+
+class PasswordLink(Model):
+    """A one-time token that sets a user's password."""
+
+    token: str
+    expires_at: AwareDatetime
+
+
+class Login(Model):
+    """A session's tokens."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    """Seconds that the access token is good."""
+    refresh_token: str
+    """Good once: each answer brings the next."""
+
+
+class NewApiKey(ApiKey):
+    """A key with its secret, which is shown only this once."""
+
+    key: str
+
+
+class Permission(Model):
+    """A permission."""
+
+    name: str
+    description: str
+
+
+class Placement(Model):
+    """The shard that holds a client, and the epoch of that."""
+
+    client_id: UUID
+    shard: str
+    epoch: int
+    state: str
+
+
+class Principal(Model):
+    """Who is calling: limits are counted and audit rows written by this id."""
+
+    kind: str
+    id: UUID
+
+
+class RecoveryCodes(Model):
+    """Codes for the loss of the device: shown this once, each works once."""
+
+    recovery_codes: Sequence[str]
+
+
+class PresignedRequest(Model):
+    """A request to make against the object store, with these headers and no others of its kind."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+
+
+class BatchResult(Model):
+    """What one operation did: `document` with its `etag`, or `error`, a problem."""
+
+    status: int
+    etag: str | None = None
+    document: Document | None = None
+    error: Mapping[str, Any] | None = None
+
+
+class Role(Model):
+    """A role. Of built-in ones only `mfa_required` can change."""
+
+    id: UUID
+    name: str
+    description: str
+    built_in: bool
+    created_at: AwareDatetime
+    mfa_required: bool
+    """Its holders may do nothing before they have a second factor."""
+    permissions: Sequence[str]
+
+
+class UserSession(Model):
+    """How a person came in."""
+
+    id: UUID
+    logged_in_at: AwareDatetime
+    must_enrol_mfa: bool
+    """A role demands a second factor: nothing is granted before it is set."""
+
+
+class User(Model):
+    """A user."""
+
+    id: UUID
+    email: str
+    mobile: str | None = None
+    is_active: bool
+    mfa: bool
+    """Whether a second factor is set up."""
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    deleted_at: AwareDatetime | None = None
 
 
 class Version(Model):
-    """One immutable content of a document."""
+    """
+    One immutable version of a document's content.
+
+    `detected_type` is what the bytes look like; null: like nothing that is known.
+    """
 
     id: UUID
     document_id: UUID
     version_number: int
     mime_type: str
     size: int
-    """Bytes."""
     checksum_sha256: str
-    created_at: datetime
-    created_by: UUID | None = None
+    created_at: AwareDatetime
+    created_by: UUID
     detected_type: str | None = None
-    """What the bytes look like, whatever type was declared."""
 
 
-class PresignedRequest(Model):
-    """A request to make against the object store, with exactly these headers."""
+class BatchResults(Model):
+    """A result for each operation, in their order."""
 
-    method: str
-    url: str
-    headers: dict[str, str] = {}
+    results: Sequence[BatchResult]
+
+
+class Me(Model):
+    """The caller."""
+
+    principal: Principal
+    user_id: UUID
+    """The user, or the one who made the key."""
+    api_key_id: UUID | None = None
+    session: UserSession | None = None
+    """Null for an API key."""
+    grants: Sequence[Grant]
 
 
 class UploadPart(PresignedRequest):
-    """The request that sends bytes `first` and following, `size` of them."""
+    """The request that uploads bytes `first` and following, `size` of them."""
 
     part_number: int
     first: int
@@ -115,47 +294,47 @@ class UploadPart(PresignedRequest):
 
 
 class Upload(Model):
-    """Where to send bytes: `upload` takes the whole, or each of `parts` its piece."""
+    """Either `upload`, for the whole, or `parts`, each to be sent by its own request."""
 
     upload_id: UUID
-    expires_at: datetime
+    expires_at: AwareDatetime
     upload: PresignedRequest | None = None
-    parts: tuple[UploadPart, ...] = ()
+    parts: Sequence[UploadPart]
 
 
-class BatchResult(Model):
-    """What one operation of a batch did: `document` with its `etag`, or the problem `error`."""
+class NewDocument(Document):
+    """A new document; with `upload` when size and checksum were given."""
 
-    status: int
-    etag: str | None = None
-    document: Document | None = None
-    error: dict[str, JsonValue] | None = None
+    upload: Upload | None = None
 
 
-class BatchResults(Model):
-    """A result for each operation, in their order."""
-
-    results: tuple[BatchResult, ...]
-
-
-class AuditLog(Model):
-    """Who did what to which entity. `seq` is None until the chain has taken the row."""
-
-    id: UUID
-    user_id: UUID | None = None
-    api_key_id: UUID | None = None
-    action: str
-    entity_type: str
-    entity_id: UUID | None = None
-    changes: dict[str, JsonValue] | None = None
-    ip_address: str | None = None
-    request_id: str | None = None
-    created_at: datetime
-    seq: int | None = None
-
-
-class Page(Model, Generic[T]):
-    """One page of a list."""
-
-    items: tuple[T, ...]
-    next_cursor: str | None = None
+__all__ = [
+    "ApiKey",
+    "AuditLog",
+    "BatchResult",
+    "BatchResults",
+    "Client",
+    "Document",
+    "GlobalAuditLog",
+    "Grant",
+    "HeldRole",
+    "Jwk",
+    "Jwks",
+    "Login",
+    "Me",
+    "MfaEnrolment",
+    "NewApiKey",
+    "NewDocument",
+    "PasswordLink",
+    "Permission",
+    "Placement",
+    "PresignedRequest",
+    "Principal",
+    "RecoveryCodes",
+    "Role",
+    "Upload",
+    "UploadPart",
+    "User",
+    "UserSession",
+    "Version",
+]

@@ -8,11 +8,11 @@ import httpx
 
 from docshard_client.call import Call
 from docshard_client.errors import Problem, read_problem
-
-Outcome = httpx.Response | httpx.TransportError
+from docshard_client.steps import Outcome
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _HOPELESS = (httpx.UnsupportedProtocol, httpx.ProxyError)
+_STORAGE_IS_TIRED = frozenset({408, 429, 500, 502, 503, 504})
 _random = SystemRandom()
 
 
@@ -32,9 +32,20 @@ class Retry:
         asked = _asked(outcome)
         if asked > self.longest_pause:
             return None
+        return max(asked, self._backoff(attempt))
+
+    def storage_pause(self, outcome: Outcome, attempt: int) -> float | None:
+        """The same for the object store: a presigned request may be made again and again."""
+        if isinstance(outcome, httpx.TransportError):
+            again = not isinstance(outcome, _HOPELESS)
+        else:
+            again = outcome.status_code in _STORAGE_IS_TIRED
+        return self._backoff(attempt) if again and attempt < self.attempts else None
+
+    def _backoff(self, attempt: int) -> float:
         backoff = min(self.longest_pause, self.first_pause * 2.0 ** (attempt - 1))
         # Jitter: clients that fell together must not come back together.
-        return max(asked, backoff * _random.uniform(0.5, 1))
+        return backoff * _random.uniform(0.5, 1)
 
 
 def worth_repeating(call: Call[Any], outcome: Outcome) -> bool:

@@ -16,8 +16,9 @@ from global_db.columns import SCHEMA
 DATABASE = "docshard"
 OLDEST_SERVER = 150000  # server_version_num: UNIQUE NULLS NOT DISTINCT, and what moves need
 
-# Attributes of each role. Only the mover passes row-level security and replicates; the search role
-# passes it too, but nobody can log in as it: it owns the search function and may only SELECT.
+# Attributes of each role. Only the mover passes row-level security and replicates; the search and
+# the auditor role pass it too, but nobody can log in as them: they own the functions that search
+# documents and that read the audit log of all tenants, and may only SELECT.
 ROLES: Mapping[str, str] = {
     "docshard_owner": "NOLOGIN",
     "docshard_admin": "LOGIN",
@@ -25,6 +26,7 @@ ROLES: Mapping[str, str] = {
     "docshard_worker": "LOGIN",
     "docshard_mover": "LOGIN BYPASSRLS REPLICATION",
     "docshard_search": "NOLOGIN BYPASSRLS",
+    "docshard_auditor": "NOLOGIN BYPASSRLS",
     "docshard_probe": "LOGIN",
 }
 LOGINS = tuple(name for name, attributes in ROLES.items() if attributes.startswith("LOGIN"))
@@ -106,9 +108,9 @@ _ATTRIBUTES = {
 
 
 def _make_database(connection: psycopg.Connection, database: str) -> None:
-    # The admin becomes the owner to migrate; the owner may hand functions to the search role.
+    # The admin becomes the owner to migrate; the owner may hand functions to the reading roles.
     connection.execute("GRANT docshard_owner TO docshard_admin")
-    connection.execute("GRANT docshard_search TO docshard_owner")
+    connection.execute("GRANT docshard_search, docshard_auditor TO docshard_owner")
     # Operators see how far replicas are behind.
     connection.execute("GRANT pg_monitor TO docshard_admin")
     found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
@@ -127,7 +129,7 @@ def _make_schema(connection: psycopg.Connection) -> None:
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA} AUTHORIZATION docshard_owner",
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO docshard_app, docshard_worker, docshard_admin,"
-        " docshard_mover, docshard_search",
+        " docshard_mover, docshard_search, docshard_auditor",
     ):
         connection.execute(statement)
     connection.execute(

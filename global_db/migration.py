@@ -63,7 +63,10 @@ class _Runner:
 
 @dataclass(frozen=True)
 class _Preparer:
-    """Runs a file's statements one by one: what is CONCURRENT takes no company."""
+    """Runs a file's statements one by one: what is CONCURRENT takes no company.
+
+    A statement that answers rows has made statements, one a row, which are run in its place.
+    """
 
     connection: sa.Connection
     folder: Path
@@ -72,7 +75,9 @@ class _Preparer:
         lines = _text(self.folder / name, names).splitlines()
         bare = "\n".join(line for line in lines if not line.startswith("--"))
         for statement in filter(str.strip, bare.split(";")):
-            _driver(self.connection).execute(statement.encode())
+            cursor = _driver(self.connection).execute(statement.encode())
+            for (made,) in cursor.fetchall() if cursor.description else ():
+                _driver(self.connection).execute(made.encode())
 
 
 def _text(path: Path, names: Mapping[str, str]) -> str:

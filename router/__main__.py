@@ -21,29 +21,32 @@ LOGGING: Final[dict[str, Any]] = {
 }
 
 
+def server_options(settings: RouterSettings) -> dict[str, Any]:
+    """How uvicorn listens and whom it believes: proxies that are not named are callers like others,
+    and the audit log keeps their own address."""
+    return {
+        "host": settings.listen_host,
+        "port": settings.listen_port,
+        "workers": settings.router_workers,
+        "loop": "uvloop",
+        "http": DeadlineProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "log_config": LOGGING,
+        "limit_concurrency": settings.max_connections,
+        "backlog": 2048,
+        "timeout_keep_alive": settings.keep_alive_seconds,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
+    }
+
+
 def main() -> None:
     """Serve until a signal says to stop; requests under way may finish."""
-    settings = RouterSettings()
-    uvicorn.run(
-        "router.app:from_environment",
-        factory=True,
-        host=settings.listen_host,
-        port=settings.listen_port,
-        workers=settings.router_workers,
-        loop="uvloop",
-        http=DeadlineProtocol,
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        log_config=LOGGING,
-        limit_concurrency=settings.max_connections,
-        backlog=2048,
-        timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
+    uvicorn.run("router.app:from_environment", factory=True, **server_options(RouterSettings()))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from router.routes import (
     api_keys,
     audit_logs,
     batch,
+    chains,
     clients,
     content,
     documents,
     health,
     identity,
+    reports,
     roles,
     uploads,
     users,
@@ -26,12 +28,13 @@ from router.settings import RouterSettings
 from services.access.denials import recording
 from services.resources import open_resources
 from services.settings import Settings
+from services.tenant.feed import FeedLimits, open_feed
 from services.tenant.reads import read_log
 
 # In the order of how often they are called: matching goes from the first to the last.
 _PARTS = (
-    *(documents, content, uploads, batch, audit_logs),
-    *(identity, clients, api_keys, users, roles, account),
+    *(documents, content, uploads, batch, audit_logs, chains),
+    *(identity, clients, api_keys, users, roles, account, reports),
 )
 
 
@@ -45,8 +48,13 @@ def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings) as resources, read_log(resources) as reads:
-            edge = app.state.edge = make_edge(resources, edge_settings, reads)
+        waiting = FeedLimits(edge_settings.feed_waiting)
+        async with (
+            open_resources(settings) as resources,
+            read_log(resources) as reads,
+            open_feed(resources.data, waiting) as feed,
+        ):
+            edge = app.state.edge = make_edge(resources, edge_settings, reads, feed)
             async with recording(resources.data, edge.denials, edge_settings.denial_seconds):
                 yield
 

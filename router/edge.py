@@ -7,7 +7,9 @@ from router.limits import Limiter
 from router.settings import RouterSettings
 from services.access.denials import Denials
 from services.resources import Resources
+from services.tenant.feed import Feed
 from services.tenant.reads import ReadLog
+from services.tenant.reports import Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,11 @@ class Edge:
     denials: Denials
     send_patience_seconds: float
     reads: ReadLog
+    feed: Feed
+    reports: Reports
 
 
-def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog) -> Edge:
+def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog, feed: Feed) -> Edge:
     """Give one worker its part of the limits."""
     limits = resources.settings.limits
 
@@ -40,4 +44,6 @@ def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog) ->
         denials=Denials(settings.denial_kinds),
         send_patience_seconds=settings.send_patience_seconds,
         reads=reads,
+        feed=feed,
+        reports=Reports(),
     )

@@ -44,6 +44,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "upload_ended": 409,
         "idempotency_in_progress": 409,
         "secret_already_shown": 409,
+        "cursor_expired": 410,
         "precondition_failed": 412,
         "content_too_large": 413,
         "unsupported_media_type": 415,

@@ -29,6 +29,8 @@ class RouterSettings(BaseSettings):
     """A body earns one more second of patience for each so many bytes that have arrived."""
     send_patience_seconds: float = Field(default=60, gt=0)
     """A download whose reader takes nothing for this long is dropped."""
+    feed_waiting: int = Field(default=200, ge=1)
+    """Requests of one worker that may wait for changes at a time; they count as running, too."""
     buckets: int = Field(default=20_000, ge=1)
     """Principals whose share of requests is remembered; the longest unseen is forgotten first."""
     denial_kinds: int = Field(default=1000, ge=1)

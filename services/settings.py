@@ -175,6 +175,16 @@ class SessionSettings(_FromEnvironment):
     longest_login_delay_seconds: int = Field(default=900, ge=1)
 
 
+class AuditSettings(_FromEnvironment):
+    """What becomes of old audit rows (`DOCSHARD_AUDIT_…`)."""
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_AUDIT_", frozen=True, extra="forbid")
+
+    keep_months: int = Field(default=24, ge=0)
+    """Whole months that stay in the databases, besides the present one; older ones are archived to
+    the object store. 0: all stay."""
+
+
 class Settings(_FromEnvironment):
     """Everything a router, a worker or a command needs to know of its surroundings."""
 
@@ -195,6 +205,7 @@ class Settings(_FromEnvironment):
     pool: PoolSettings = Field(default_factory=PoolSettings)
     timing: Timing = Field(default_factory=Timing)
     sessions: SessionSettings = Field(default_factory=SessionSettings)
+    audit: AuditSettings = Field(default_factory=AuditSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:

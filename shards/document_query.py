@@ -60,6 +60,33 @@ class DocumentFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many rows each way may look at; what one takes is in docs/search.md."""
+
+    probe: int = 1_000
+    """Of a first walk, before others are asked, and of a slice whose names must hold all words."""
+    walk: int = 1_500
+    """Of a walk when nothing else helps."""
+    first: int = 150
+    """Of the newest documents that a search looks at first."""
+    named: int = 400
+    """Of a walk or slice that compares names by similarity, which is dear."""
+    matches: int = 1_000
+    """Of those that the other indexes may give."""
+    ranked: int = 300
+    """Of those that the GIN index may give to be ranked together."""
+    sliced: int = 80
+    """Matches at which a slice ends."""
+    common: int = 5
+    """Matches of a first walk or slice from which the GIN indexes are not asked: they know more."""
+    dense: int = 4
+    """The same, among the newest that a search looks at first."""
+
+
+BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a page begins: behind `key` (the sort's value and the id), found in this `way`.
 

@@ -25,7 +25,7 @@ MAX_PAGE = 200
 """Rows in the largest page."""
 
 SIMILARITY = 0.4
-"""The least word_similarity of a match; the search function's setting says the same."""
+"""The least word_similarity of a match; the search function says the same."""
 
 _Columns = sa.FromClause
 _MOST = sa.bindparam("most", type_=sa.Integer)
@@ -220,7 +220,7 @@ def _condition(rows: _Columns, name: str) -> sa.ColumnElement[bool]:
 
 
 def _matches(rows: _Columns, match: Match) -> sa.ColumnElement[bool]:
-    strict, alike = _strict(rows), _likeness(rows) >= sa.literal_column(str(SIMILARITY))
+    strict, alike = _strict(rows), _alike(rows)
     if match == "text":
         return sa.func.strpos(rows.c.original_name, _Q) > 0
     return {"words": strict, "similar": ~strict & alike, "any": strict | alike}[match]
@@ -228,6 +228,16 @@ def _matches(rows: _Columns, match: Match) -> sa.ColumnElement[bool]:
 
 def _strict(rows: _Columns) -> sa.ColumnElement[bool]:
     return rows.c.original_name.bool_op("ILIKE")(sa.func.all(_PATTERNS))
+
+
+def _alike(rows: _Columns) -> sa.ColumnElement[bool]:
+    """In this order: beginnings are dear, and few names come that far."""
+    near = _likeness(rows) >= sa.literal_column(str(SIMILARITY))
+    return near & _beginnings(rows.c.original_name).bool_op("&&")(_beginnings(_Q))
+
+
+def _beginnings(text: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
+    return sa.func.docshard.beginnings(text)
 
 
 def _likeness(rows: _Columns) -> sa.ColumnElement[float]:

@@ -3,14 +3,14 @@
 What decides is what was found, never the planner's statistics:
 
 - *Sorted lists* walk along the index of their sort. Rows that match are common, and the page is
-  soon full; or they are not, and after a short walk others are asked: the indexes by mime type and
-  time, when they leave little, and the GIN indexes, when they know few matches. If all of them know
-  many, the matches lie elsewhere in the order: a longer walk ends the page short, even empty, and
-  the next one goes on from there.
+  soon full, or ends short; or they are not, and after a short walk others are asked: the indexes
+  by mime type and time, when they leave little, and the GIN indexes, when they know few matches.
+  If all of them know many, the matches lie elsewhere in the order: the page ends short, even
+  empty, and the next ones walk on from there.
 - *Ranked lists* begin with the newest documents that the filters leave. Are there no others, all
   are ranked. Else the GIN index gives the names that hold all words, and after them those that
   resemble the text, when they are few. When they are many, ranking all of them would mean little:
-  they are ranked in slices, newest first.
+  they are ranked in slices, newest first. Among the newest it shows which way is right.
 
 Either way every document comes exactly once. A `Place` remembers which way was taken, so that the
 next page takes it at once. Nothing that is inserted meanwhile shifts a page.
@@ -27,35 +27,20 @@ from uuid import UUID
 from global_db.connection import Row
 from global_db.statement import ReadStatement
 from shards import document_statements as statements
-from shards.document_query import DocumentFilter, Match, Place, Shape, Sort, Way, after
+from shards.document_query import (
+    BOUNDS,
+    Bounds,
+    DocumentFilter,
+    Match,
+    Place,
+    Shape,
+    Sort,
+    Way,
+    after,
+)
 from shards.documents import Document
 from shards.tables import documents
 from shards.tenants import TenantRead
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many rows each way may look at; what one takes is in docs/search.md."""
-
-    probe: int = 1_000
-    """Of a first walk, before others are asked."""
-    walk: int = 2_500
-    """Of a walk when nothing else helps, and of a slice whose names must hold all words."""
-    first: int = 200
-    """Of the newest documents that a search looks at first."""
-    named: int = 800
-    """Of a walk or slice that compares names by similarity, which is dear."""
-    matches: int = 1_000
-    """Of those that the other indexes may give."""
-    ranked: int = 300
-    """Of matches that are ranked together."""
-    common: int = 5
-    """Matches of a first walk from which the GIN indexes are not asked: they know too many."""
-    dense: int = 2
-    """The same, among the newest that a search looks at first."""
-
-
-BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +73,30 @@ class Search:
         way, key = ("walk", None) if place is None else (place.way, place.key)
         if not self._shape(self._match, key).loose:
             return await self._straight(key)
-        patient = place is not None and place.dense
-        if not patient:
-            if way == "walk":
-                short = await self._walk(key, self._bound(self.bounds.probe))
-                if short.next is None or len(short.documents) == self.limit:
-                    return short
-                if len(short.documents) >= self.bounds.common:
-                    patient = True
-            attempts = (self._slice,) if patient else (self._slice, self._index)
-            for attempt in attempts:
-                found = await attempt(key)
-                if found is not None:
-                    return found
+        if place is None or not place.dense:
+            found = await self._quick(way, key)
+            if found is not None:
+                return found
         return await self._walk(key, self._bound(self.bounds.walk), dense=True)
+
+    async def _quick(self, way: Way, key: _Key) -> Found | None:
+        """The page from a short walk or, when few match there, from what others know.
+
+        When they know too many, it stays short, and the next ones are walked for.
+        """
+        short = None
+        if way == "walk":
+            short = await self._walk(key, self._bound(self.bounds.probe))
+            few = len(short.documents) < min(self.limit, self.bounds.common)
+            if short.next is None or not few:
+                return short
+        for attempt in (self._slice, self._index):
+            found = await attempt(key)
+            if found is not None:
+                return found
+        if short is None or short.next is None:
+            return None
+        return replace(short, next=replace(short.next, dense=True))
 
     async def _straight(self, key: _Key) -> Found:
         statement = statements.straight(self._shape(None, key))
@@ -152,12 +147,10 @@ class Search:
             place = found
         if place.way == "words":
             found = await self._phase("words", place)
-            if found.next is not None:
-                return found
-            place = Place("similar", dense=place.dense)
-            if found.documents:
+            if found.next is not None or found.documents:
                 # Who found what was asked for does not wait for what only resembles it.
-                return replace(found, next=place)
+                return _then_similar(found, dense=place.dense)
+            place = Place("similar", dense=place.dense)
         return await self._phase("similar", place)
 
     async def _first(self, place: Place | None) -> Found | Place:
@@ -168,8 +161,14 @@ class Search:
         if newest is None or _last(rows) is None:
             return _from(self._found(self._best(rows), "whole"), start, newest)
         many = newest["strict"] >= self.bounds.dense or not self.wanted.has_trigram
-        alike = newest["alike"] >= self.bounds.dense * 2
-        return Place("words", start=_before(newest) if many else None, dense=alike)
+        alike = newest["alike"] >= self.bounds.dense
+        slices = Place("words", start=_before(newest), dense=alike)
+        if not many and len(self.wanted.words) > 1:
+            # Each word may be common, and looked up together they cost as much as each.
+            found = await self._phase("words", slices)
+            if len(found.documents) >= min(self.limit, self.bounds.common):
+                return _then_similar(found, dense=alike)
+        return slices if many else Place("words", dense=alike)
 
     async def _phase(self, match: Match, place: Place) -> Found:
         """A page of names that hold all words, or of those that only resemble the text."""
@@ -179,7 +178,7 @@ class Search:
             known = await self._known(match, place.key, most)
             if known is not None:
                 return self._found(known, place.way, dense=place.dense)
-        most = self.bounds.walk if match == "words" else self.bounds.named
+        most = self.bounds.probe if match == "words" else self.bounds.named
         rows = await self._slice_rows(match, place.key, place.start, most)
         found = self._found(self._best(rows), place.way, dense=place.dense)
         end = _last(rows)
@@ -194,7 +193,9 @@ class Search:
         self, match: Match, key: _Key, start: tuple[datetime, UUID] | None, most: int
     ) -> Sequence[Row]:
         shape = replace(self._shape(match, key), started=start is not None)
-        statement = statements.ranked(shape, most, self.bounds.ranked)
+        # The first look tells whether there are more documents: no match ends it.
+        passing = most if match == "any" else self.bounds.sliced
+        statement = statements.ranked(shape, most, passing)
         return await self._rows(statement, key, most, start)
 
     async def _known(self, match: Match | None, key: _Key, most: int) -> list[Row] | None:
@@ -280,6 +281,10 @@ def _from(found: Found, start: tuple[datetime, UUID] | None, newest: Row | None)
     if found.next is None or newest is None:
         return found
     return replace(found, next=replace(found.next, start=start or _before(newest)))
+
+
+def _then_similar(found: Found, *, dense: bool) -> Found:
+    return found if found.next is not None else replace(found, next=Place("similar", dense=dense))
 
 
 def _bound_key(name: str, key: _Key) -> dict[str, Any]:

@@ -83,12 +83,12 @@ for _alive, _which in ((living(documents), "living"), (~living(documents), "dele
             documents.c.id,
             postgresql_where=_alive,
         )
+# The tenant is in every key: see migrations/sql/0004_name_keys.sql.
 sa.Index(
-    "idx_documents_name",
-    documents.c.client_id,
-    documents.c.original_name,
+    "idx_documents_name_keys",
+    sa.func.docshard.name_keys(documents.c.client_id, documents.c.original_name),
     postgresql_using="gin",
-    postgresql_ops={"original_name": "gin_trgm_ops"},
+    postgresql_with={"fastupdate": "off"},
 )
 sa.Index(
     "idx_documents_metadata",
@@ -118,6 +118,13 @@ document_versions = sa.Table(
     sa.CheckConstraint("version_number > 0", name="version_number"),
     sa.CheckConstraint("octet_length(checksum_sha256) = 32", name="checksum_sha256"),
     sa.CheckConstraint("size >= 0", name="size"),
+)
+sa.Index(
+    "idx_document_versions_usage",
+    document_versions.c.client_id,
+    document_versions.c.mime_type,
+    document_versions.c.created_at,
+    document_versions.c.size,
 )
 
 uploads = sa.Table(
@@ -212,11 +219,49 @@ audit_chain = sa.Table(
     moment("audit_created_at"),
     sa.Column("chain_hash", sa.LargeBinary, nullable=False),
     moment("linked_at", default_now=True),
+    sa.Column("content_hash", sa.LargeBinary, nullable=False),
     sa.PrimaryKeyConstraint("client_id", "seq"),
     sa.UniqueConstraint("client_id", "audit_id"),
     sa.CheckConstraint("seq > 0", name="seq"),
     sa.CheckConstraint("octet_length(chain_hash) = 32", name="chain_hash"),
+    sa.CheckConstraint("octet_length(content_hash) = 32", name="content_hash"),
 )
+
+audit_pending = sa.Table(
+    "audit_pending",
+    METADATA,
+    _client(),
+    moment("audit_created_at"),
+    sa.Column("audit_id", sa.Uuid, nullable=False),
+    sa.Column("content_hash", sa.LargeBinary, nullable=False),
+    sa.PrimaryKeyConstraint("client_id", "audit_created_at", "audit_id"),
+)
+
+# The one index that does not lead with client_id: it serves the merged list of all tenants.
+sa.Index("idx_audit_logs_time", audit_logs.c.created_at, audit_logs.c.id)
+
+audit_archives = sa.Table(
+    "audit_archives",
+    METADATA,
+    _client(),
+    sa.Column("archive_id", sa.Uuid, nullable=False),
+    sa.Column("month", sa.Date, nullable=False),
+    sa.Column("s3_key", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("sha256", sa.LargeBinary),
+    sa.Column("first_seq", sa.BigInteger),
+    sa.Column("last_seq", sa.BigInteger),
+    moment("created_at", default_now=True),
+    moment("stored_at", nullable=True),
+    sa.PrimaryKeyConstraint("client_id", "archive_id"),
+    sa.CheckConstraint(
+        "stored_at IS NULL OR num_nulls(rows, size, sha256, first_seq, last_seq) = 0",
+        name="stored",
+    ),
+    sa.CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+)
+sa.Index("idx_audit_archives_month", audit_archives.c.client_id, audit_archives.c.month)
 
 TENANT_TABLES = (
     documents,
@@ -225,5 +270,7 @@ TENANT_TABLES = (
     idempotency_keys,
     audit_logs,
     audit_chain,
+    audit_pending,
     purged_blobs,
+    audit_archives,
 )

@@ -13,7 +13,7 @@ from deploy.cli.output import Format, output_option, show_json, show_rows
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit
 from services.blobs.store import BlobStore
-from services.fleet import blob_check
+from services.fleet import audit_doctor, blob_check
 from services.fleet.doctor import Examination, Finding, examine
 from services.resources import Data
 
@@ -35,7 +35,9 @@ def doctor(ctx: click.Context, blobs: bool, all_blobs: bool, output: Format) -> 
     Exit status 6 with findings.
     """
     examination = with_data(examine)
-    findings = [*examination.findings, *_router_findings()]
+    keep_months = service_settings().audit.keep_months
+    archives = with_data(lambda data: audit_doctor.examine(data, keep_months))
+    findings = [*examination.findings, *archives, *_router_findings()]
     if blobs or all_blobs:
         findings += _blob_findings(blob_check.WHOLE if all_blobs else blob_check.SAMPLE)
     if output is Format.JSON:

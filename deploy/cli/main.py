@@ -30,7 +30,9 @@ _COMMANDS = {
     "client": "deploy.cli.client:client",
     "ring": "deploy.cli.ring:ring",
     "migrate": "deploy.cli.migrate:migrate",
+    "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
+    "docs": "deploy.cli.docs:docs",
 }
 
 

@@ -61,10 +61,11 @@ class GlobalAuditLogShown(Shown):
 
 
 class GlobalAuditLogPage(Shown):
-    """A page of the global audit log, newest first."""
+    """A page of all audit logs, newest first. `unavailable`: shards whose entries it misses."""
 
     items: list[GlobalAuditLogShown]
     next_cursor: str | None
+    unavailable: list[str]
 
 
 class GlobalAuditLogQuery(AuditLogQuery):

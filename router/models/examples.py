@@ -68,6 +68,13 @@ AUDIT_LOG: Final[Json] = {
     "created_at": NOON,
     "seq": 7,
 }
+_USAGE: Final[Json] = {"documents": 1, "versions": 2, "bytes": 6}
+USAGE_REPORT: Final[Json] = {
+    "as_of": NOON,
+    "total": _USAGE,
+    "by_mime_type": [{"mime_type": "application/pdf", **_USAGE}],
+    "by_month": [{"month": "2026-01", **_USAGE}],
+}
 CLIENT_GIVEN: Final[Json] = {
     "code": "harbour",
     "name": "Harbour Works",

@@ -106,6 +106,7 @@ ClientCode = Annotated[
 ]
 Cursor = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9_=-]+$")]
 Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_LIMIT)]
+Seconds = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=30)]
 Flag = Annotated[bool, BeforeValidator(_truth)]
 VersionNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=2**31 - 1)]
 Size = Annotated[int, Field(ge=0, le=2**53, description="In bytes.", strict=True)]

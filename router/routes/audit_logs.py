@@ -20,7 +20,7 @@ from router.routes.clients import CLIENT
 from router.routes.replies import LINK, SERVED_BY, from_primary, linked
 from router.security import Everywhere, Tenant
 from services.administration import audit_logs as global_audit_logs
-from services.administration.audit_logs import GlobalAuditEntry, GlobalAuditFilter
+from services.administration.audit_logs import GlobalAuditFilter, MergedPage
 from services.pages import Page, PageRequest
 from services.tenant import audit_logs
 from services.tenant.audit_logs import AuditFilter, AuditRow
@@ -52,7 +52,9 @@ async def list_audit_logs(
 ) -> Page[AuditRow]:
     """List what was done to a tenant's documents, newest first.
 
-    `from` is inclusive, `to` exclusive.
+    `from` is inclusive, `to` exclusive. A page may hold fewer than `limit`, or none, and yet have a
+    `next_cursor`: with several filters each page looks at a bounded part of the log. What is older
+    than the log's policy keeps lies in archives and is not listed.
     """
     wanted = AuditFilter(
         user_id=query.user_id,
@@ -77,7 +79,7 @@ async def list_audit_logs(
                 200,
                 "Entries, newest first.",
                 GlobalAuditLogPage,
-                examples.page(GLOBAL_AUDIT_LOG),
+                examples.page(GLOBAL_AUDIT_LOG) | {"unavailable": []},
                 headers=LINK,
             ),
         ),
@@ -86,11 +88,15 @@ async def list_audit_logs(
 )
 async def list_all_audit_logs(
     call: Call, query: Annotated[GlobalAuditLogQuery, Query()]
-) -> Page[GlobalAuditEntry]:
-    """List what was done to users, roles, clients and keys, who logged in and who was denied.
+) -> MergedPage:
+    """List what was done anywhere: in the global log and in the logs of all clients, merged.
 
-    Newest first; `from` is inclusive, `to` exclusive. It reads the global log alone: what was done
-    to a tenant's documents stands in the tenant's own log.
+    Newest first; `from` is inclusive, `to` exclusive. A page may hold fewer than `limit`, or none,
+    and yet have a `next_cursor`: with rare filters each page looks at a bounded part of the logs.
+
+    `unavailable` names shards that did not answer in time. Their entries are missing from this page
+    and from no other: `next_cursor` goes on behind it, and the same request again gives it whole
+    once they answer. With `client_id` only that client's shard and the global log are asked.
     """
     wanted = GlobalAuditFilter(
         user_id=query.user_id,
@@ -102,7 +108,6 @@ async def list_all_audit_logs(
         until=query.to,
     )
     request = PageRequest(query.limit, query.cursor)
-    return linked(
-        call,
-        await global_audit_logs.list_newest(call.resources, call.everywhere, wanted, request),
-    )
+    page = await global_audit_logs.list_newest(call.resources, call.everywhere, wanted, request)
+    linked(call, page)
+    return page

@@ -98,7 +98,11 @@ async def create(
                 return {"id": stored.id}
 
             made, _ = await once_in_global(connection, once, TypeAdapter(dict[str, UUID]), effect)
-    return await get(resources, access, made["id"])
+            # Read before the commit: what has committed must not be told of as a failure.
+            added = await users.get(connection, made["id"])
+    if added is None:
+        raise NotFound
+    return await shown(resources.secrets.fields, added)
 
 
 async def get(resources: Resources, access: GlobalAccess, user_id: UUID) -> User:

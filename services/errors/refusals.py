@@ -89,6 +89,13 @@ class InvalidCursor(ServiceError):
     title = "The cursor is not valid"
 
 
+class CursorExpired(ServiceError):
+    """What comes after the cursor is archived: start without a cursor, from the oldest kept."""
+
+    code = "cursor_expired"
+    title = "The cursor is older than what is kept"
+
+
 class InvalidJson(ServiceError):
     """The body cannot be read as JSON."""
 

@@ -16,9 +16,11 @@ from uuid import UUID
 from global_db import idempotency as global_keys
 from global_db import login_failures, partitions, password_links, sessions
 from global_db.cluster import Cluster
-from global_db.errors import ClusterError, LockNotAvailable
+from global_db.errors import ClusterError
 from services.errors import ServiceError
 from services.failures import tenant_failures
+from services.fleet import audit_months
+from services.fleet.audit_archive import Archiving
 from services.resources import Resources
 from services.tenant.content import remove_abandoned
 from services.tenant.purge import remove_blob
@@ -31,7 +33,6 @@ from shards.uploads import Upload
 _log = logging.getLogger(__name__)
 
 MONTHS_AHEAD = 3
-_ATTEMPTS = 5
 _BATCH = 200
 _FAILURES_KEPT = timedelta(days=1)
 
@@ -45,13 +46,38 @@ class Swept:
 
 
 async def make_partitions(resources: Resources, today: date | None = None) -> Swept:
-    """Make the audit partitions of this month and the next three, everywhere."""
+    """Make the audit partitions of this month and the next three, everywhere.
+
+    Rows that came before their month stand in DEFAULT and would be in its way: they are given
+    theirs first. Where that cannot be now, the month waits.
+    """
     months = months_ahead(today or datetime.now(UTC).date(), MONTHS_AHEAD)
 
     async def make(cluster: Cluster) -> int:
-        return sum([await _make_partition(cluster, month) for month in months])
+        blocked = await audit_months.settle(resources.data, cluster)
+        return sum(
+            [await _make_partition(cluster, month) for month in months if month not in blocked]
+        )
 
     return await _everywhere([resources.data.global_db, *_shards(resources)], make)
+
+
+async def archive_months(
+    resources: Resources,
+    today: date | None = None,
+    told: Callable[[str], None] = _log.debug,
+    reason: str | None = None,
+) -> Swept:
+    """Archive the months of audit logs that the policy no longer keeps, everywhere."""
+    keep_months = resources.settings.audit.keep_months
+
+    async def archive(cluster: Cluster) -> int:
+        archiving = Archiving(
+            resources, cluster, lambda step: told(f"{cluster.name}: {step}"), reason
+        )
+        return await archiving.run(today or datetime.now(UTC).date(), keep_months)
+
+    return await _everywhere([resources.data.global_db, *_shards(resources)], archive)
 
 
 async def remove_expired_uploads(resources: Resources) -> Swept:
@@ -112,13 +138,11 @@ def months_ahead(today: date, ahead: int) -> list[date]:
 
 
 async def _make_partition(cluster: Cluster, month: date) -> bool:
-    for _ in range(_ATTEMPTS):
-        try:
-            async with cluster.write() as connection:
-                return await partitions.make(connection, month)
-        except LockNotAvailable:
-            await asyncio.sleep(0.2)
-    raise LockNotAvailable(cluster.name, "the audit log's root is locked by others")
+    async def make() -> bool:
+        async with cluster.write() as connection:
+            return await partitions.make(connection, month)
+
+    return await audit_months.patiently(make)
 
 
 async def _remove(resources: Resources, upload: Upload) -> bool:

@@ -13,6 +13,7 @@ class Purpose(StrEnum):
     BLIND_INDEX_EMAIL = "blind_index_email"
     BLIND_INDEX_MOBILE = "blind_index_mobile"
     JWT_SIGNING = "jwt_signing"
+    AUDIT_HEADS = "audit_heads"
     REFRESH_TOKENS = "refresh_tokens"
     TOKEN_SIGNING = "token_signing"  # noqa: S105  the name of a purpose, not a secret
 

@@ -15,7 +15,13 @@ from pydantic import TypeAdapter
 from services.access.admission import TenantAccess
 from services.audit import record
 from services.committed import Committed, write
-from services.errors import Conflict, NotFound, UploadEnded
+from services.errors import (
+    Conflict,
+    NotFound,
+    StorageUnavailable,
+    UploadEnded,
+    UploadIncomplete,
+)
 from services.idempotency import key_for, once_in_tenant
 from services.resources import Resources
 from services.tenant import content, verification
@@ -113,7 +119,7 @@ async def complete(
 ) -> Committed[Version]:
     """Check what S3 really holds and make it the document's next version.
 
-    Done once, it answers the same version again.
+    Done once, or at once in several processes, it answers the same version to all.
 
     Raises:
         NotFound, UploadEnded, UploadIncomplete, ChecksumMismatch, ContentRefused,
@@ -125,6 +131,13 @@ async def complete(
     upload = state.value
     try:
         proof = await verification.verify(resources, upload)
+    except (UploadIncomplete, StorageUnavailable):
+        # Another process may have been faster. Where the content equals the newest, the blob goes
+        # right after the commit that makes the version: so what is gone from S3 is in the shard.
+        state = await _state(resources, access, document_id, upload_id)
+        if isinstance(state.value, Version):
+            return Committed(state.value, state.consistency_token)
+        raise
     except verification.WrongContent as error:
         await content.give_up(resources, upload)
         raise error.refusal from error

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from deploy.cli.main import docshard
 from tests.acceptance.api import Tenant, connect, log_in, make_key, make_tenant
 from tests.acceptance.fleet import LocalFleet
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SDK = (ROOT / "docs" / "sdk.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,8 @@ def _script(marker: str) -> str:
             lines.append(line[2:])
         elif lines and lines[-1].endswith("\\"):
             lines.append(line)
-    return "\n".join(line for line in lines if not line.startswith(". .docshard/env"))
+    script = "\n".join(line for line in lines if not line.startswith(". .docshard/env"))
+    return script.replace(".venv/bin/docshard", f"{sys.executable} -P -m deploy.cli.main")
 
 
 def _run(marker: str, environment: dict[str, str]) -> str:
@@ -53,9 +57,21 @@ def _run(marker: str, environment: dict[str, str]) -> str:
         if "DOCSHARD_REQUIRE_ALL" in os.environ:
             pytest.fail("curl is not installed")
         pytest.skip("the quick start is written with curl, which is not installed here")
+    words = ["bash", "-euo", "pipefail", "-c", _script(marker)]
+    return _printed(words, environment, ROOT)
+
+
+def _run_python(text: str, environment: dict[str, str], folder: Path) -> str:
+    """Run all Python of a text as one program."""
+    program = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    return _printed([sys.executable, "-P", "-c", program], environment, folder)
+
+
+def _printed(words: list[str], environment: dict[str, str], folder: Path) -> str:
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", _script(marker)],
+        words,
         env=environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -75,6 +91,24 @@ def test_a_document_is_made_filled_and_read_back(environment: dict[str, str]) ->
     assert answers.endswith("hello")
 
 
+def test_a_file_goes_there_from_the_shell(environment: dict[str, str]) -> None:
+    answers = _run("docs put README.md", environment)
+    assert len(re.findall(r"README\.md +text/markdown", answers)) == 3  # put, found, listed
+
+
+def test_a_file_goes_there_and_back_from_python(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "README.md", tmp_path)
+    shown = _run_python(README, environment, tmp_path)
+    assert f"README.md {len(README.encode())}\n" in shown
+    assert (tmp_path / "copy.md").read_text() == README
+
+
+def test_the_examples_of_the_sdk_run(environment: dict[str, str], tmp_path: Path) -> None:
+    assert "15 of 15 bytes" in _run_python(SDK, environment, tmp_path)
+
+
 def test_every_command_that_is_named_exists() -> None:
     table = README[README.index("## The command") : README.index("## Figures")]
     named = {word for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
@@ -85,7 +119,6 @@ def test_every_command_that_is_named_exists() -> None:
 
 
 def test_every_document_that_is_linked_exists() -> None:
-    root = Path(__file__).parents[2]
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
     assert links
-    assert [link for link in links if not (root / link).exists()] == []
+    assert [link for link in links if not (ROOT / link).exists()] == []

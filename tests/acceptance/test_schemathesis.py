@@ -22,7 +22,8 @@ described = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi.
 schema = described.exclude(operation_id=["logout", "batch_documents"])
 # Not by the library's own decorator: its tests all have one name, and run once then when test
 # processes share the work.
-OPERATIONS = [found.ok() for found in schema.get_all_operations()]
+_found: Any = schema.get_all_operations()
+OPERATIONS = [operation.ok() for operation in _found]
 
 
 def label(operation: Any) -> str:

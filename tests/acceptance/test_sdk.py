@@ -3,9 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
 from uuid import UUID, uuid4
 
 import httpx
+import pyotp
 import pytest
 
 from docshard_client import (
@@ -162,3 +166,106 @@ async def test_the_asynchronous_face_does_the_same(
         assert await asyncio.gather(*map(store, range(6))) == [b"%d" % n for n in range(6)]
         listed = [d async for d in api.list_documents(client_id, mime_type="text/x-parallel")]
         assert {d.current_version for d in listed} == {1}
+
+
+@pytest.fixture
+def person(fleet: LocalFleet, admin_api: Docshard) -> Iterator[tuple[str, str]]:
+    """A user's address and password, set by a one-time link."""
+    email, password = f"{uuid4().hex}@example.org", "a long and quiet afternoon"
+    user = admin_api.create_user(email)
+    link = admin_api.create_password_link(user.id)
+    with Docshard(fleet.api) as nobody:
+        nobody.redeem_password_link(link.token, password)
+    yield email, password
+    admin_api.delete_user(user.id)
+
+
+def spoil(api: Docshard) -> None:
+    """Let the access token be one that the service does not know, as after its end."""
+    session = api._session
+    session.bearer = replace(session.bearer, token="ended")
+
+
+def test_a_session_goes_on_when_its_token_has_ended(
+    fleet: LocalFleet, person: tuple[str, str]
+) -> None:
+    with Docshard(fleet.api) as api:
+        begun = api.login(*person)
+        for _ in "ab":
+            spoil(api)
+            with ThreadPoolExecutor(6) as pool:
+                ids = {me.user_id for me in pool.map(lambda _: api.get_me(), range(12))}
+            assert len(ids) == 1
+        api.logout()
+        with pytest.raises(Unauthenticated):
+            api.refresh(begun.refresh_token)
+
+
+async def test_a_session_goes_on_in_another_process(
+    fleet: LocalFleet, person: tuple[str, str]
+) -> None:
+    with Docshard(fleet.api) as api:
+        kept = api.login(*person).refresh_token
+    async with AsyncDocshard(fleet.api) as other:
+        await other.refresh(kept)
+        assert (await other.get_me()).session is not None
+
+
+def test_a_second_factor(fleet: LocalFleet, person: tuple[str, str]) -> None:
+    with Docshard(fleet.api) as api:
+        api.login(*person)
+        enrolled = api.enrol_mfa()
+        codes = api.confirm_mfa(pyotp.TOTP(enrolled.secret).now()).recovery_codes
+        with pytest.raises(Unauthenticated) as caught:
+            api.login(*person)
+        assert caught.value.code == "mfa_required"
+        api.login(*person, recovery_code=codes[0])
+        api.remove_mfa()
+        api.login(*person)
+        api.change_password(person[1], "another long and quiet afternoon")
+
+
+def test_people_roles_and_keys(
+    admin_api: Docshard, client_id: UUID, person: tuple[str, str]
+) -> None:
+    [user] = admin_api.list_users(email=person[0])
+    assert admin_api.update_user(user.id, mobile="+41791234567").mobile == "+41791234567"
+    assert admin_api.update_user(user.id, mobile=None).mobile is None
+    name = f"role_{uuid4().hex[:12]}"
+    role = admin_api.create_role(name, ["document:read"])
+    assert admin_api.update_role(role.id, permissions=["client:read"]).permissions == [
+        "client:read"
+    ]
+    granted = admin_api.grant_role(user.id, name, client_id)
+    assert [held.id for held in admin_api.list_user_roles(user.id)] == [granted.id]
+    admin_api.revoke_role(user.id, granted.id)
+    admin_api.delete_role(role.id)
+    assert name not in {one.name for one in admin_api.list_roles()}
+    assert "document:read" in {one.name for one in admin_api.list_permissions()}
+
+    key = admin_api.create_api_key(client_id, "short-lived", ["document:read"])
+    assert key.id in {one.id for one in admin_api.list_api_keys(client_id)}
+    admin_api.revoke_api_key(client_id, key.id)
+    rows = islice(admin_api.list_all_audit_logs(client_id=client_id), 2)
+    assert {row.action for row in rows} == {"key.revoke", "key.create"}
+
+
+def test_a_clients_life(admin_api: Docshard) -> None:
+    made = admin_api.create_client(f"sdk-{uuid4().hex[:12]}", "For a moment")
+    assert admin_api.update_client(made.id, metadata={"plan": "large"}).metadata == {
+        "plan": "large"
+    }
+    admin_api.delete_client(made.id)
+    assert admin_api.restore_client(made.id).deleted_at is None
+    assert admin_api.get_jwks().keys
+
+
+def test_versions_one_by_one_and_an_etag_alone(api: Docshard, client_id: UUID) -> None:
+    made = api.create_document(client_id, "each.txt", "text/plain")
+    api.put_content(client_id, made.id, b"one", "text/plain")
+    api.put_content(client_id, made.id, b"two", "text/plain")
+    assert api.get_version(client_id, made.id, 1).size == 3
+    assert api.get_version_content(client_id, made.id, 1) == b"one"
+    etag = api.head_document(client_id, made.id)
+    held = api.update_document(client_id, made.id, etag, legal_hold=True)
+    assert (held.legal_hold, held.etag) == (True, api.head_document(client_id, made.id))

@@ -1,5 +1,6 @@
 """Real servers for integration tests."""
 
+from tests.integration.chains import chains
 from tests.integration.crowd import make_crowd
 from tests.integration.desk import desk, desk_resources, workplace
 from tests.integration.kms import kms
@@ -10,6 +11,7 @@ from tests.integration.service import key_file, service, user
 
 __all__ = [
     "blobs",
+    "chains",
     "desk",
     "desk_resources",
     "dress",

@@ -65,9 +65,10 @@ _FILL: tuple[LiteralString, ...] = (
       FROM place
     """,
     """
-    INSERT INTO docshard.audit_chain (client_id, seq, audit_id, audit_created_at, chain_hash)
+    INSERT INTO docshard.audit_chain
+           (client_id, seq, audit_id, audit_created_at, content_hash, chain_hash)
     SELECT client_id, row_number() OVER (PARTITION BY client_id ORDER BY created_at, id), id,
-           created_at, sha256('')
+           created_at, content_hash, sha256('')
       FROM docshard.audit_logs
     """,
     "DROP TABLE place",

@@ -19,7 +19,8 @@ from tests.integration.postgres import ADMIN, APP, SUPERUSER, Postgres
 
 _COUNTS = """
     SELECT pg_stat_force_next_flush(), seq_scan,
-           (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'idx_documents_name'),
+           (SELECT idx_scan FROM pg_stat_user_indexes
+             WHERE indexrelname = 'idx_documents_name_keys'),
            (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'idx_documents_metadata')
       FROM pg_stat_user_tables WHERE schemaname = 'docshard' AND relname = 'documents'
 """

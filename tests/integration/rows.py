@@ -15,6 +15,7 @@ _BY_TYPE: dict[type[sa.types.TypeEngine[Any]], Any] = {
     sa.LargeBinary: b"\x00" * 32,
     sa.Integer: 1,
     sa.BigInteger: 1,
+    sa.Date: "2026-01-01",
     sa.DateTime: "2026-01-01T00:00:00Z",
 }
 

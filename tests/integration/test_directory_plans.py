@@ -12,8 +12,9 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper
 
-from global_db import audit, clients, users
-from global_db.audit import GlobalAuditFilter, GlobalAuditPosition
+from global_db import audit_pages, clients, users
+from global_db.audit_pages import GlobalAuditFilter
+from global_db.audit_walk import AuditPosition
 from global_db.clients import ClientFilter
 from global_db.connection import ReadConnection
 from global_db.users import UserFilter
@@ -149,12 +150,12 @@ async def test_users_by_address_and_activity(session: Explaining) -> None:
 
 async def test_the_audit_log_by_each_filter(session: Explaining) -> None:
     reads = ReadConnection(session)
-    newest = await audit.newest(reads, GlobalAuditFilter(), None, PAGE)
+    newest = (await audit_pages.newest(reads, GlobalAuditFilter(), None, PAGE)).rows
     assert [row.created_at for row in newest] == sorted(
         (row.created_at for row in newest), reverse=True
     )
-    middle = (await audit.newest(reads, GlobalAuditFilter(), None, 200))[-1]
-    position = GlobalAuditPosition(middle.created_at, middle.id)
+    middle = (await audit_pages.newest(reads, GlobalAuditFilter(), None, 200)).rows[-1]
+    position = AuditPosition(middle.created_at, middle.id)
     for wanted in (
         GlobalAuditFilter(user_id=client(7)),
         GlobalAuditFilter(client_id=client(7)),
@@ -167,7 +168,7 @@ async def test_the_audit_log_by_each_filter(session: Explaining) -> None:
         ),
     ):
         for before in (None, position):
-            page = await audit.newest(reads, wanted, before, PAGE)
+            page = (await audit_pages.newest(reads, wanted, before, PAGE)).rows
             assert page
             for name in ("user_id", "client_id", "entity_id", "action"):
                 assert {getattr(row, name) for row in page} & {

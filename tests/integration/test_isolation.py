@@ -20,7 +20,7 @@ pytestmark = pytest.mark.versions
 
 each_table = pytest.mark.parametrize("table", TENANT_TABLES, ids=lambda table: table.name)
 # What the worker sees across tenants, to find what has expired.
-OPEN_TO_WORKERS = {"uploads", "idempotency_keys", "purged_blobs"}
+OPEN_TO_WORKERS = {"uploads", "idempotency_keys", "purged_blobs", "audit_chain", "audit_pending"}
 REMOVABLE = {"uploads", "idempotency_keys"}  # by the application; the rest is not at all
 
 

@@ -1,8 +1,9 @@
 """Walking all pages gives exactly what a naive model gives: each once, in order."""
 
 import random
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID, uuid4
@@ -10,9 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from shards.document_query import Deleted, DocumentFilter, Place, Sort, chosen
+from shards.document_query import Bounds, Deleted, DocumentFilter, Place, Sort, chosen
 from shards.documents import Document
-from shards.search import Bounds, Search
+from shards.search import Search
 from shards.tenants import TenantRead
 from tests.integration.databases import ShardDatabase
 from tests.integration.library import reader, reading
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.versions
 WORDS = ("report", "raport", "Quarterly", "quartely", "a", "été", "契約", "😀", "100%", "_", "o'x")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # So small that every way is taken, and every slice comes to its end within a few documents.
-TIGHT = Bounds(probe=3, walk=5, first=4, named=4, matches=6, ranked=5, common=2, dense=1)
+TIGHT = Bounds(probe=3, walk=5, first=4, named=4, matches=6, ranked=5, sliced=5, common=2, dense=1)
 ROOMY = Bounds()
 INSERT = """
     INSERT INTO docshard.documents (client_id, id, original_name, mime_type, metadata, created_at,
@@ -109,8 +110,15 @@ def any_filter(dice: random.Random) -> DocumentFilter:
     )
 
 
+def beginnings(text: str) -> set[str]:
+    """The first six letters of each word, and what is left of them without one."""
+    words = [word for word in re.findall(r"[^\W_]{4,}", text.lower()) if not word.isdigit()]
+    return {w[:6][:place] + w[:6][place + 1 :] for w in words for place in range(len(w[:6]) + 1)}
+
+
 async def model(tenant: Tenant, wanted: DocumentFilter, sort: Sort) -> list[UUID]:
     likeness = await tenant.likeness(wanted) if wanted.q is not None else {}
+    begun = beginnings(wanted.q or "")
 
     def belongs(document: Document) -> bool:
         deleted = document.deleted_at is not None
@@ -132,7 +140,8 @@ async def model(tenant: Tenant, wanted: DocumentFilter, sort: Sort) -> list[UUID
         row = likeness[document.id]
         if not wanted.words:
             return str(wanted.q) in document.original_name
-        return bool(row["strict"]) or row["part"] >= 0.4
+        alike = row["part"] >= 0.4 and not begun.isdisjoint(beginnings(document.original_name))
+        return bool(row["strict"]) or alike
 
     def key(document: Document) -> Any:
         if sort != "relevance":
@@ -200,7 +209,7 @@ async def test_inserts_shift_no_page(tenant: Tenant) -> None:
 
 async def test_the_search_function_serves_the_tenant_that_was_entered(tenant: Tenant) -> None:
     await tenant.file(5)
-    match = "SELECT docshard.match_documents(%s, '{%%a%%}', NULL, NULL, 100) AS found"
+    match = "SELECT docshard.match_documents(%s, '{%%report%%}', NULL, NULL, 100) AS found"
     stranger = await tenant.shard.admit()
     async with tenant.shard.session("docshard_app") as app:
         for attempt in (tenant.client, None):
@@ -227,3 +236,46 @@ async def test_the_first_search_of_a_session_forgives_typing_errors(tenant: Tena
     names = {document.id: document.original_name for document in await tenant.everything()}
     assert row is not None
     assert {names[found] for found in row["found"]} >= {n for n in names.values() if n == "report"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("raport", True),
+        ("reprt", True),
+        ("rrreport", False),
+        ("reeport", True),
+        ("erport", True),
+        ("xeport", True),
+        ("report2026", True),
+        ("raprot", False),
+        ("repo", False),
+    ],
+)
+async def test_words_that_begin_alike_share_a_beginning(
+    module_shard: ShardDatabase, typed: str, found: bool
+) -> None:
+    async with module_shard.session("docshard_app") as app:
+        cursor = await app.execute(
+            "SELECT docshard.beginnings('Annual Report') && docshard.beginnings(%s) AS found",
+            [typed],
+        )
+        assert await cursor.fetchone() == {"found": found}
+
+
+async def test_tenants_whose_keys_coincide_do_not_find_each_other(tenant: Tenant) -> None:
+    """I4: keys hold but the end of a tenant's id."""
+    tenant.dice.seed(2)
+    await tenant.file(40)
+    first = (tenant.client.int >> 40) ^ (1 << 60)
+    twin = replace(tenant, client=UUID(int=first << 40 | tenant.client.int & (1 << 40) - 1))
+    async with tenant.shard.session("docshard_app") as app:
+        await app.execute("SELECT docshard.admit(%s, 1)", [twin.client])
+        twin = replace(twin, reads=reader(app, twin.client))
+        await twin.file(40)
+        for each in (tenant, twin):
+            for wanted in (DocumentFilter(q="report"), DocumentFilter(q="quartely a")):
+                expected = await model(each, wanted, "relevance")
+                tight = await walked(each, wanted, "relevance", TIGHT)
+                assert sorted(tight) == sorted(expected)
+                assert await walked(each, wanted, "relevance", ROOMY) == expected

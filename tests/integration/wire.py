@@ -22,7 +22,8 @@ class _Line:
 
 
 class Wire:
-    """Forwards bytes both ways. `requests` are those that came from clients."""
+    """Forwards bytes both ways. `requests` are those that came from clients; `held` is set once
+    `hold_from` has kept one back."""
 
     def __init__(self, address: NodeAddress) -> None:
         self._upstream = address
@@ -32,6 +33,7 @@ class Wire:
         self._open = asyncio.Event()
         self._open.set()
         self._hold_from: bytes | None = None
+        self.held = asyncio.Event()
         self._cut_before: bytes | None = None
         self._cut_after: bytes | None = None
         self.requests: list[bytes] = []
@@ -62,6 +64,7 @@ class Wire:
     def hold_from(self, words: bytes) -> None:
         """Keep the next request with these words back, and every further one, until `release`."""
         self._hold_from = words
+        self.held.clear()
 
     def release(self) -> None:
         """Let what was held back go on."""
@@ -110,6 +113,7 @@ class Wire:
                 if self._hold_from is not None and self._hold_from in data:
                     self._hold_from = None
                     self.hold()
+                    self.held.set()
                 await self._open.wait()
                 if self._cut_before is not None and self._cut_before in data:
                     self._cut_before = None

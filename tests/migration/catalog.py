@@ -62,7 +62,11 @@ WHOLE: Mapping[str, LiteralString] = {
          ORDER BY 1, 2
     """,
     "functions": """
-        SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid), pg_get_userbyid(p.proowner),
+        SELECT p.oid::regprocedure::text,
+               CASE p.prokind WHEN 'a' THEN (SELECT row(a.aggtransfn, a.aggtranstype)::text
+                                               FROM pg_aggregate a WHERE a.aggfnoid = p.oid)
+                              ELSE pg_get_functiondef(p.oid) END,
+               pg_get_userbyid(p.proowner),
                (SELECT array_agg(x ORDER BY x::text) FROM unnest(p.proacl) AS x)::text
           FROM pg_proc p WHERE p.pronamespace = 'docshard'::regnamespace
          ORDER BY 1

@@ -1,16 +1,22 @@
 """Tables and migrations say the same, in both schemas."""
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
+import global_db.archive_tables
+import global_db.audit_tables
 import global_db.move_tables
 import global_db.session_tables
 import global_db.tables
 import shards.tables
+from shards.registry import HISTORY
 from tests.integration.postgres import SUPERUSER, Postgres
 from tests.migration import catalog
 
 pytestmark = pytest.mark.versions
+
+NAME_KEYS = HISTORY.folder / "sql" / "0004_name_keys.sql"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +42,9 @@ def test_replayed_migrations_make_the_tables_that_statements_are_built_from(
             ),
             poolclass=sa.NullPool,
         )
+        with psycopg.connect(empty.conninfo(SUPERUSER)) as superuser:
+            # What an index of the shard is made of.
+            superuser.execute(NAME_KEYS.read_bytes())
         metadata.create_all(engine)
         made = catalog.read(empty, catalog.TABLES)
         replayed = catalog.read(migrated, catalog.TABLES)

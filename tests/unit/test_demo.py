@@ -26,6 +26,8 @@ def document(planned: PlannedDocument, **changes: object) -> Document:
         "mime_type": planned.file.mime_type,
         "current_version": planned.versions,
         "metadata": {"path": planned.key, "reviewed": True},
+        "created_by": UUID(int=3),
+        "legal_hold": False,
         "created_at": datetime(2026, 1, 1, tzinfo=UTC),
         "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
     }

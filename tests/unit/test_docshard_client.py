@@ -1,7 +1,6 @@
 """The SDK: the conversation as plain data, then both faces over a real socket."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +20,9 @@ from docshard_client import (
     PreconditionFailed,
     Retry,
     Unavailable,
-    content_operations,
 )
-from docshard_client import operations as ops
-from docshard_client.call import Call
-from docshard_client.exchange import ConsistencyTokens, Pause, Session, exchange
-from docshard_client.retry import Outcome
+from docshard_client.session import Bearer, ConsistencyTokens, Job, Session
+from docshard_client.steps import Outcome, Pause
 
 CLIENT = UUID(int=1)
 DOCUMENT = UUID(int=2)
@@ -36,6 +32,9 @@ DOCUMENT_BODY = {
     "original_name": "a.txt",
     "mime_type": "text/plain",
     "current_version": 0,
+    "metadata": {},
+    "legal_hold": False,
+    "created_by": str(UUID(int=7)),
     "created_at": "2026-01-01T00:00:00Z",
     "updated_at": "2026-01-01T00:00:00Z",
     "a_field_of_tomorrow": True,
@@ -59,9 +58,9 @@ class Told:
     result: Any = None
 
 
-def tell(call: Call[Any], outcomes: Sequence[Outcome], session: Session | None = None) -> Told:
+def tell(job: Job[Any], outcomes: Sequence[Outcome], session: Session | None = None) -> Told:
     told, answers = Told(), iter(outcomes)
-    steps = exchange(session or Session("http://service", "dsk_1"), call)
+    steps = job(session or Session("http://service", Bearer("dsk_1")))
     outcome: Outcome | None = None
     try:
         while True:
@@ -70,6 +69,7 @@ def tell(call: Call[Any], outcomes: Sequence[Outcome], session: Session | None =
                 told.pauses.append(step.seconds)
                 outcome = None
             else:
+                assert isinstance(step, httpx.Request)
                 told.requests.append(step)
                 outcome = next(answers)
     except StopIteration as done:
@@ -77,8 +77,8 @@ def tell(call: Call[Any], outcomes: Sequence[Outcome], session: Session | None =
     return told
 
 
-def create() -> Call[Any]:
-    return ops.create_document(CLIENT, "a.txt", "text/plain")
+def create() -> Job[Any]:
+    return Docshard.create_document.job(CLIENT, "a.txt", "text/plain")
 
 
 def test_a_document_is_read_with_its_etag() -> None:
@@ -119,12 +119,12 @@ def test_a_long_retry_after_is_left_to_the_caller() -> None:
 )
 def test_content_of_unknown_outcome_is_not_put_twice(outcome: Outcome) -> None:
     with pytest.raises((ApiError, ConnectionFailed)):
-        tell(content_operations.put_content(CLIENT, DOCUMENT, b"x", "text/plain"), [outcome])
+        tell(Docshard.put_content.job(CLIENT, DOCUMENT, b"x", "text/plain"), [outcome])
 
 
 @pytest.mark.parametrize("outcome", [refusal(503, "busy"), httpx.ConnectError("refused")])
 def test_content_that_certainly_was_not_stored_is_put_again(outcome: Outcome) -> None:
-    put = content_operations.put_content(CLIENT, DOCUMENT, b"x", "text/plain")
+    put = Docshard.put_content.job(CLIENT, DOCUMENT, b"x", "text/plain")
     version = {
         "id": str(UUID(int=3)),
         "document_id": str(DOCUMENT),
@@ -133,6 +133,7 @@ def test_content_that_certainly_was_not_stored_is_put_again(outcome: Outcome) ->
         "size": 1,
         "checksum_sha256": "00",
         "created_at": "2026-01-01T00:00:00Z",
+        "created_by": str(UUID(int=7)),
     }
     assert tell(put, [outcome, answer(201, version)]).result.version_number == 1
 
@@ -145,7 +146,10 @@ def test_attempts_end() -> None:
 
 def test_a_refusal_is_typed_and_not_repeated() -> None:
     with pytest.raises(PreconditionFailed) as caught:
-        tell(ops.delete_document(CLIENT, DOCUMENT, '"1"'), [refusal(412, "precondition_failed")])
+        tell(
+            Docshard.delete_document.job(CLIENT, DOCUMENT, '"1"'),
+            [refusal(412, "precondition_failed")],
+        )
     assert (caught.value.code, caught.value.detail) == ("precondition_failed", "because")
     assert caught.value.request_id == "r-1"
 
@@ -159,7 +163,9 @@ def test_reads_carry_the_newest_token_of_their_tenant_only() -> None:
     session = Session("http://service")
     tell(create(), [answer(201, DOCUMENT_BODY, **{"Consistency-Token": "t1"})], session)
     for client, token in ((CLIENT, "t1"), (UUID(int=9), None)):
-        told = tell(ops.get_document(client, DOCUMENT), [answer(200, DOCUMENT_BODY)], session)
+        told = tell(
+            Docshard.get_document.job(client, DOCUMENT), [answer(200, DOCUMENT_BODY)], session
+        )
         assert told.requests[0].headers.get("Consistency-Token") == token
 
 
@@ -173,19 +179,12 @@ def test_tokens_are_bounded() -> None:
 def test_the_key_does_not_travel_to_the_storage() -> None:
     moved = httpx.Response(307, headers={"Location": "http://s3/blob?signature=1"})
     told = tell(
-        content_operations.get_content(CLIENT, DOCUMENT),
+        Docshard.get_content.job(CLIENT, DOCUMENT),
         [moved, httpx.Response(200, content=b"bytes")],
     )
     assert told.result == b"bytes"
     assert str(told.requests[1].url) == "http://s3/blob?signature=1"
     assert "Authorization" not in told.requests[1].headers
-
-
-def test_login_is_used_from_then_on() -> None:
-    session = Session("http://service")
-    login = answer(200, {"access_token": "jwt", "token_type": "Bearer", "expires_in": 900})
-    tell(ops.login("a@example.org", "secret"), [login], session)
-    assert session.request(ops.get_client(CLIENT)).headers["Authorization"] == "Bearer jwt"
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -229,9 +228,3 @@ async def test_the_asynchronous_face_pages_through_a_list() -> None:
     with served() as url:
         async with AsyncDocshard(url, "dsk_1") as api:
             assert [d.id async for d in api.list_documents(CLIENT)] == [DOCUMENT] * 2
-
-
-def test_both_faces_offer_every_operation() -> None:
-    functions = {n for n, f in vars(ops).items() if getattr(f, "__module__", "") == ops.__name__}
-    operations = {name for name in functions if re.fullmatch("[a-z][a-z_]*", name)}
-    assert operations <= set(vars(Docshard)) and operations <= set(vars(AsyncDocshard))

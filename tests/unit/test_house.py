@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOT_PACKAGES = {"tests", "docs"}
 LONGEST_FILE = 300
+GENERATED = {"docshard_client/models.py"}
+"""Nobody writes or changes it by hand, and it is held to its source by a test."""
 
 
 def _project() -> dict[str, Any]:
@@ -55,7 +57,9 @@ def test_no_file_outgrows_its_name(ending: str) -> None:
     long = {
         str(path.relative_to(ROOT)): count
         for path in _files()
-        if path.suffix == ending and (count := len(path.read_text().splitlines())) > LONGEST_FILE
+        if path.suffix == ending
+        and str(path.relative_to(ROOT)) not in GENERATED
+        and (count := len(path.read_text().splitlines())) > LONGEST_FILE
     }
     assert not long
 

@@ -24,7 +24,7 @@ USED_NEXT = replace(PUBLISHED, activated_at=NOW)
 OTHER_PURPOSE = replace(IN_USE, id=ELSE, purpose="jwt_signing")
 
 # Columns of bytes that are no sealed values: digests, and keys wrapped by a provider.
-NOT_SEALED = ("_index", "_hash", "wrapped")
+NOT_SEALED = ("_index", "_hash", "wrapped", "signature")
 
 
 def counted(**values: int) -> list[SealedCount]:

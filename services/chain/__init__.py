@@ -1,0 +1,1 @@
+"""Audit chains: what was linked, whether it still says the same, and who vouched for it."""

@@ -1,0 +1,106 @@
+"""The lines of an archive, and whether they fit the chain. Pure.
+
+An object is gzip over lines of JSON. The first names the archive; each other one is a row:
+`content` is the text that `content_hash` is the SHA-256 of, a JSON array in the order of `fields`
+in the first line; `chain_hash` is the SHA-256 of a tag, `previous_hash`, `seq` and `content_hash`.
+So each line proves itself, and lines of following numbers each other, without any database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from global_db.archives import ArchivedRow
+from services.chain.hashing import extend
+
+FORMAT = "docshard-audit-archive-1"
+_SHARD_FIELDS = (
+    *("client_id", "id", "user_id", "api_key_id", "action", "entity_type", "entity_id"),
+    *("changes", "ip_address", "request_id", "created_at"),
+)
+_GLOBAL_FIELDS = (
+    *("id", "user_id", "api_key_id", "client_id", "action", "entity_type", "entity_id"),
+    *("changes", "ip_address", "request_id", "reason", "created_at"),
+)
+
+
+class BrokenRow(Exception):
+    """A row that is not what was written, or has no place in the chain; the message says which."""
+
+
+def first_line(archive_id: UUID, client_id: UUID | None, month: date) -> bytes:
+    """What the object is; without client it is of the global log."""
+    return _json(
+        {
+            "format": FORMAT,
+            "archive_id": archive_id,
+            "client_id": client_id,
+            "month": f"{month:%Y-%m}",
+            "fields": _GLOBAL_FIELDS if client_id is None else _SHARD_FIELDS,
+        }
+    )
+
+
+def line(row: ArchivedRow) -> bytes:
+    """A row that fits.
+
+    Raises:
+        BrokenRow.
+    """
+    check(row)
+    hashes = {
+        name: value.hex()
+        for name in ("content_hash", "previous_hash", "chain_hash")
+        if (value := getattr(row, name)) is not None
+    }
+    return _json({"seq": row.seq, **hashes, "content": row.content})
+
+
+def check(row: ArchivedRow) -> None:
+    """Compute again what the row's hashes say.
+
+    Raises:
+        BrokenRow.
+    """
+    if hashlib.sha256(row.content.encode()).digest() != row.content_hash:
+        raise BrokenRow(f"row {row.id} of {row.created_at} is not what was written")
+    if row.seq is None:
+        raise BrokenRow(f"row {row.id} of {row.created_at} is not linked to the chain yet")
+    before = row.previous_hash
+    if before is None or row.chain_hash != extend(before, row.seq, row.content_hash):
+        raise BrokenRow(f"row {row.id} does not fit link {row.seq} of the chain")
+
+
+def read_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The rows of an object that was unpacked, each proven, with `fields` in place of `content`.
+
+    Raises:
+        BrokenRow.
+    """
+    pending = iter(lines)
+    head = orjson.loads(next(pending))
+    for text in pending:
+        told = orjson.loads(text)
+        content = orjson.loads(told["content"])
+        row = ArchivedRow(
+            id=UUID(dict(zip(head["fields"], content, strict=True))["id"]),
+            created_at=content[-1],
+            content=told["content"],
+            seq=told["seq"],
+            **{
+                name: bytes.fromhex(told[name])
+                for name in ("content_hash", "previous_hash", "chain_hash")
+            },
+        )
+        check(row)
+        yield {"seq": row.seq, **dict(zip(head["fields"], content, strict=True))}
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

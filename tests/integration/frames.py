@@ -1,0 +1,166 @@
+"""A line to PostgreSQL that knows its messages, and breaks at the statement it is told to.
+
+Statements are counted over all connections together; the watchers' questions for a server's role
+pass uncounted and unharmed, as if the server were healthy and one connection were not.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from global_db.cluster import NodeAddress
+
+_ENCRYPTION = {80877103, 80877104}  # SSLRequest, GSSENCRequest: answered by one byte, asked again
+_PROBE = b"pg_is_in_recovery"
+COMMIT = b"COMMIT;"  # as the service sends it; BEGIN has READ COMMITTED in it
+
+
+class How(StrEnum):
+    """How a statement fails."""
+
+    BEFORE = "cut before it arrived"
+    AFTER = "cut after the server had done it"
+    SLOW = "slow"
+
+
+@dataclass
+class Fault:
+    """Break at the `at`-th statement, from 1, that has `words` in it.
+
+    `lasting`: and at each one that follows, so that trying again helps nobody.
+    """
+
+    how: How
+    at: int = 1
+    words: bytes = b""
+    lasting: bool = False
+    met: int = 0
+    """How many statements have met it so far; more than 0: it has struck."""
+
+    def strikes(self, text: bytes) -> bool:
+        """Whether this statement is the one, or comes after it."""
+        if self.words not in text:
+            return False
+        self.at -= 1
+        hit = self.at == 0 or (self.lasting and self.at < 0)
+        self.met += hit
+        return hit
+
+
+@dataclass(eq=False)
+class _Line:
+    """One connection. `texts` are its prepared statements by name, `bound` is what it runs next."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    texts: dict[bytes, bytes] = field(default_factory=dict)
+    bound: bytes = b""
+    ending: bool = False
+    """The next answer is kept back, and the line breaks."""
+
+    def abort(self) -> None:
+        for end in (self.client, self.server):
+            end.transport.abort()
+
+    def statement(self, message: bytes) -> bytes | None:
+        """The text that this message runs; None when it runs nothing."""
+        kind, body = message[:1], message[5:]
+        if kind == b"Q":
+            return body
+        if kind == b"P":
+            name, text, _ = body.split(b"\0", 2)
+            self.texts[name] = text
+        elif kind == b"B":
+            _, name, _ = body.split(b"\0", 2)
+            self.bound = self.texts.get(name, b"")
+        return self.bound if kind == b"E" else None
+
+
+class FrameWire:
+    """Forwards messages both ways until a fault strikes."""
+
+    def __init__(self, address: NodeAddress, slow_seconds: float = 0.05) -> None:
+        self._upstream = address
+        self._slow_seconds = slow_seconds
+        self._port = 0
+        self._lines: set[_Line] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self.fault: Fault | None = None
+
+    @property
+    def address(self) -> NodeAddress:
+        """What a `Cluster` takes for the server's own address."""
+        return NodeAddress(name="frames", host="127.0.0.1", port=self._port)
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator["FrameWire"]:
+        """Listen while the block lasts."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for line in self._lines:
+                line.abort()
+            if self._serving:
+                await asyncio.wait(self._serving)
+
+    def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, client))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        answers, server = await asyncio.open_connection(self._upstream.host, self._upstream.port)
+        line = _Line(client, server)
+        self._lines.add(line)
+        pumps = [
+            asyncio.create_task(self._forward_requests(reader, line)),
+            asyncio.create_task(_forward_answers(answers, line)),
+        ]
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        line.abort()
+        await asyncio.wait(pumps)
+        self._lines.discard(line)
+
+    async def _forward_requests(self, reader: asyncio.StreamReader, line: _Line) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            async for message in _messages(reader):
+                text = line.statement(message)
+                if text is not None and _PROBE not in text and self._struck(text):
+                    how = self.fault.how if self.fault else How.SLOW
+                    if how is How.BEFORE:
+                        return
+                    line.ending = how is How.AFTER
+                    if how is How.SLOW:
+                        await asyncio.sleep(self._slow_seconds)
+                line.server.write(message)
+                await line.server.drain()
+
+    def _struck(self, text: bytes) -> bool:
+        return self.fault is not None and self.fault.strikes(text)
+
+
+async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """What a client sends: first untyped messages up to the start-up packet, then typed ones."""
+    while True:
+        length = await reader.readexactly(4)
+        body = await reader.readexactly(int.from_bytes(length) - 4)
+        yield length + body
+        if int.from_bytes(body[:4]) not in _ENCRYPTION:
+            break
+    while True:
+        head = await reader.readexactly(5)
+        yield head + await reader.readexactly(int.from_bytes(head[1:]) - 4)
+
+
+async def _forward_answers(reader: asyncio.StreamReader, line: _Line) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            if line.ending:
+                return
+            line.client.write(data)
+            await line.client.drain()
