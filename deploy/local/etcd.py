@@ -63,6 +63,8 @@ class EtcdServer(Server):
 
     def ready(self) -> bool:
         """Whether it takes writes."""
+        if not self.listens():
+            return False
         with contextlib.suppress(rest.Unreachable):
             answer = rest.get(self.member.address, "/health")
             return answer.status == 200 and json.loads(answer.text).get("health") == "true"

@@ -75,9 +75,15 @@ class PatroniServer(PostgresServer):
         )
 
     def ready(self) -> bool:
-        """Whether the server runs and Patroni knows it."""
+        """Whether the server runs and its very own Patroni knows it."""
         # The file first: Patroni tries a connection for each question.
-        return super().ready() and self._told("/patroni").get("state") == "running"
+        process = self.process()
+        return (
+            super().ready()
+            and process is not None
+            and processes.listens(process, self.api.port)
+            and self._told("/patroni").get("state") == "running"
+        )
 
     def role(self) -> str:
         """primary or replica, as the server told Patroni just now; its kind when it is down."""

@@ -38,7 +38,7 @@ class LocalFleet:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=400,
         )
         if check and done.returncode != 0:
             raise AssertionError(

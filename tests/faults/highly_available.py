@@ -15,7 +15,7 @@ from deploy.local.parts import Parts, existing_parts
 from deploy.local.patroni import PatroniServer
 from tests.acceptance.fleet import LocalFleet, until
 
-RETURN_SECONDS = 60.0  # for a busy machine: a return takes Patroni's start and a rewind
+RETURN_SECONDS = 180.0  # of a busy machine; with time to spare a node is back within 15
 _PAUSE_SECONDS = 0.3  # Patroni tries a connection to its server for each question
 
 
