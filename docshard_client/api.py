@@ -11,7 +11,8 @@ class Docshard(Blocking, Operations, Transfers):
     `bearer` is an API key or an access token; without it call `login` first. An `http` client
     that was handed in stays the caller's to close. Every method raises ApiError when the service
     refuses and ConnectionFailed when it cannot be reached, both after patient retries. Several
-    threads may share one.
+    threads may share one. With `max_staleness` seconds a replica not farther behind may answer what
+    is read; writes made through this object are seen all the same.
     """
 
 

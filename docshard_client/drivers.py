@@ -37,8 +37,12 @@ _CHUNK_BYTES = 256 * 1024
 class _Face:
     """What both have: the session."""
 
-    def __init__(self, base_url: str, bearer: str | None, retry: Retry | None) -> None:
-        self._session = Session(base_url, Bearer(bearer), retry or Retry())
+    def __init__(
+        self, base_url: str, bearer: str | None, retry: Retry | None, max_staleness: int | None
+    ) -> None:
+        self._session = Session(
+            base_url, Bearer(bearer), retry or Retry(), max_staleness=max_staleness
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session.base_url!r})"
@@ -53,9 +57,10 @@ class Blocking(_Face):
         bearer: str | None = None,
         *,
         retry: Retry | None = None,
+        max_staleness: int | None = None,
         http: httpx.Client | None = None,
     ) -> None:
-        super().__init__(base_url, bearer, retry)
+        super().__init__(base_url, bearer, retry, max_staleness)
         self._owns_http = http is None
         self._http = http or httpx.Client(timeout=TIMEOUT)
         self._alone = Lock()
@@ -167,9 +172,10 @@ class Awaiting(_Face):
         bearer: str | None = None,
         *,
         retry: Retry | None = None,
+        max_staleness: int | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        super().__init__(base_url, bearer, retry)
+        super().__init__(base_url, bearer, retry, max_staleness)
         self._owns_http = http is None
         self._http = http or httpx.AsyncClient(timeout=TIMEOUT)
         self._alone = asyncio.Lock()

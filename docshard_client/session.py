@@ -21,6 +21,9 @@ _RENEWED_BEFORE = 30.0
 """Seconds before an access token ends in which it is replaced."""
 
 
+_READS = frozenset({"GET", "HEAD"})
+
+
 class ConsistencyTokens:
     """The newest token of each tenant: with it a read sees every write made through this object.
 
@@ -68,6 +71,8 @@ class Session:
     retry: Retry = field(default_factory=Retry)
     tokens: ConsistencyTokens = field(default_factory=ConsistencyTokens)
     clock: Callable[[], float] = time.monotonic
+    max_staleness: int | None = None
+    """Seconds that what is read of a client may be old; None: as the service has it."""
 
     @property
     def is_due(self) -> bool:
@@ -82,6 +87,8 @@ class Session:
             headers["Authorization"] = f"Bearer {token}"
         if seen := self.tokens.get(call.client_id):
             headers["Consistency-Token"] = seen
+        if self.max_staleness is not None and call.client_id and call.method in _READS:
+            headers["Max-Staleness"] = str(self.max_staleness)
         return httpx.Request(
             call.method,
             self.base_url.rstrip("/") + call.path,

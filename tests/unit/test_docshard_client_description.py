@@ -38,6 +38,8 @@ HEADERS = {
     "Range": None,  # download_file asks for ranges; get_content is for what fits in memory
     "If-Range": None,
     "Repr-Digest": None,  # computed
+    "Consistency-Token": None,  # carried
+    "Max-Staleness": None,  # said once, of all that an object reads
 }
 IN_PYTHON = {"from": "from_"}
 BINARY = {"content", "mime_type"}
