@@ -38,7 +38,7 @@ def exchange(session: Session, call: Call[T], retry: Retry | None = None) -> Exc
     if isinstance(outcome, httpx.TransportError):
         raise ConnectionFailed(f"{call.method} {call.path}: {outcome!r}") from outcome
     if outcome.is_error:
-        raise error_for(outcome)
+        raise session.refused(call, error_for(outcome))
     return session.accept(call, outcome)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 
 from docshard_client.call import Call
+from docshard_client.errors import ApiError
 from docshard_client.models import Login
 from docshard_client.retry import Retry
 from docshard_client.steps import Exchange
@@ -50,6 +51,11 @@ class ConsistencyTokens:
             self._tokens.move_to_end(client_id)
             while len(self._tokens) > self._most:
                 self._tokens.popitem(last=False)
+
+    def forget(self, client_id: UUID) -> None:
+        """Ask no longer for what this tenant's newest token names."""
+        with self._lock:
+            self._tokens.pop(client_id, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,13 @@ class Session:
         if call.ends_session:
             self.forget()
         return result
+
+    def refused(self, call: Call[Any], error: ApiError) -> ApiError:
+        """Note what a refusal means for later calls."""
+        if error.code == "write_lost" and call.client_id is not None:
+            # Told once: reading on without that write is the caller's to decide.
+            self.tokens.forget(call.client_id)
+        return error
 
     def adopt(self, login: Login) -> None:
         """Call as this person from now on."""

@@ -25,7 +25,7 @@ from global_db.connection import Row
 T = TypeVar("T")
 Filter = TypeVar("Filter", bound="AuditFilter")
 
-MOST = 2_000
+MOST = 1_000
 """Rows that one window of a page may look at."""
 
 _TIME = sa.DateTime(timezone=True)

@@ -27,7 +27,7 @@ from tests.integration.postgres import APP, Postgres
 
 _log = logging.getLogger(__name__)
 
-MONTHS, PAGE, BLOCKS = 12, 50, 10_000
+MONTHS, PAGE, BLOCKS = 12, 50, 6_000
 ACTIONS = ("content.read", "document.update", "version.create", "document.create")
 # The first tenant has half of everything. Rows are filed before the table has indexes, and as
 # replication files them: without triggers.

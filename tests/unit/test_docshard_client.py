@@ -15,6 +15,7 @@ import pytest
 from docshard_client import (
     ApiError,
     AsyncDocshard,
+    Conflict,
     ConnectionFailed,
     Docshard,
     PreconditionFailed,
@@ -167,6 +168,23 @@ def test_reads_carry_the_newest_token_of_their_tenant_only() -> None:
             Docshard.get_document.job(client, DOCUMENT), [answer(200, DOCUMENT_BODY)], session
         )
         assert told.requests[0].headers.get("Consistency-Token") == token
+
+
+def test_a_lost_write_is_told_once() -> None:
+    session = Session("http://service")
+    tell(create(), [answer(201, DOCUMENT_BODY, **{"Consistency-Token": "t1"})], session)
+    read = Docshard.get_document.job(CLIENT, DOCUMENT)
+    with pytest.raises(Conflict):
+        tell(read, [refusal(409, "write_lost")], session)
+    told = tell(read, [answer(200, DOCUMENT_BODY)], session)
+    assert "Consistency-Token" not in told.requests[0].headers
+
+
+def test_reads_may_be_as_stale_as_was_said() -> None:
+    session = Session("http://service", max_staleness=5)
+    for job, said in ((Docshard.get_document.job(CLIENT, DOCUMENT), "5"), (create(), None)):
+        told = tell(job, [answer(200, DOCUMENT_BODY)], session)
+        assert told.requests[0].headers.get("Max-Staleness") == said
 
 
 def test_tokens_are_bounded() -> None:
