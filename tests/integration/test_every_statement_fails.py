@@ -143,6 +143,7 @@ async def run_against(scene: Scene, fault: Fault, whole: Counter[tuple[str, str]
     scene.strike(fault)
     answer = await scene.call(change)
     scene.strike(None)
+    await scene.wired.healed()
     for cluster in scene.clusters:
         await scene.wired.at_rest(cluster)
     done = scene.shape(before, await scene.rows())

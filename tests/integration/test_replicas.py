@@ -49,9 +49,11 @@ class Twins:
         found = await (data or self.data).tenants.read(self.client_id, look(document_id), reading)
         return found is not None, served[-1]
 
-    async def until_served_by(self, who: str, reading: TenantReading = STALE) -> None:
+    async def until_served_by(
+        self, who: str, reading: TenantReading = STALE, data: Data | None = None
+    ) -> None:
         async def served() -> bool:
-            return (await self.read(uuid4(), reading))[1].by == who
+            return (await self.read(uuid4(), reading, data))[1].by == who
 
         await until(served)
 
@@ -99,6 +101,7 @@ async def test_without_a_word_the_primary_answers(twins: Twins) -> None:
 async def test_a_read_sees_the_write_of_its_token_wherever_it_is_answered(twins: Twins) -> None:
     answered = []
     async with twins.fleet.data() as other_worker:
+        await twins.until_served_by("replica", data=other_worker)
         for _ in range(30):
             document_id, written = await twins.write()
             for data in (twins.data, other_worker):

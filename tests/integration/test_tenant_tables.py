@@ -126,6 +126,7 @@ async def test_nobody_may_run_what_passes_the_wall(module_shard: ShardDatabase) 
     )
     assert {name for name, _, _ in found} == {
         "admit",
+        "ancestors",
         "audit_month_page",
         "audit_months",
         "detach_audit_month",
@@ -139,6 +140,7 @@ async def test_nobody_may_run_what_passes_the_wall(module_shard: ShardDatabase) 
         "queue_audit_row",
         "settle_audit_month",
         "stray_audit_months",
+        "timeline",
     }
     assert {(fixed, public) for _, fixed, public in found} == {(True, False)}
 

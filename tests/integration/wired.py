@@ -14,6 +14,7 @@ import httpx
 from global_db import shard_catalog
 from global_db.connection import RawConnection
 from services.access.first_admin import init_admin
+from services.fleet.readiness import readiness
 from services.settings import Limits, S3Settings, Timing
 from tests.integration.databases import Fleet
 from tests.integration.frames import FrameWire
@@ -87,6 +88,15 @@ class Wired:
             None if client_id is None else {"client": client_id},
         )
         return Counter((cluster, row["name"], row["row"]) for row in await cursor.fetchall())
+
+    async def healed(self) -> None:
+        """Wait until the router has found every cluster again, as it does by itself (I10)."""
+
+        async def ready() -> bool:
+            known = readiness(self.service.resources)
+            return {known.directory, *known.shards.values()} == {"ready"}
+
+        await until(ready)
 
     async def at_rest(self, cluster: str) -> None:
         """Wait until a database has no open transaction and no lock of ours; fails if one stays."""

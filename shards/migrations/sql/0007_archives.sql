@@ -1,7 +1,7 @@
 -- The one index that does not lead with client_id: the newest rows of all tenants of the shard, for
 -- the merged list of the service's own people (decision 0018). Rows arrive in its order, so it
 -- grows at its end.
-CREATE INDEX idx_audit_logs_time ON docshard.audit_logs (created_at, id);
+CREATE INDEX idx_audit_logs_time ON docshard.audit_logs ((created_at AT TIME ZONE 'UTC'), id);
 
 -- What of a tenant's audit log lies in the object store. A row comes before its object, and
 -- `stored_at` after the object was read again and found right. The rows move with their tenant;

@@ -33,6 +33,10 @@ DECLARE
         WHEN wanted_action IS NOT NULL THEN 'a.client_id = $1 AND a.action = $3'
         ELSE 'a.client_id = $1'
     END;
+    -- The index of the time across tenants knows it as UTC, so that no other query walks it.
+    moment text := CASE WHEN wanted_client IS NULL THEN '(a.created_at AT TIME ZONE ''UTC'')'
+                        ELSE 'a.created_at' END;
+    bound text := CASE WHEN wanted_client IS NULL THEN '($8 AT TIME ZONE ''UTC'')' ELSE '$8' END;
 BEGIN
     -- Planned for its values: the months that the times exclude are never opened.
     RETURN QUERY EXECUTE format($statement$
@@ -45,14 +49,14 @@ BEGIN
                    AND coalesce((SELECT r.state IN ('open', 'fenced') FROM docshard.residency r
                                   WHERE r.client_id = w.client_id), false) AS matched
               FROM (
-                SELECT s.*, row_number() OVER (ORDER BY s.created_at DESC, s.id DESC) AS place
+                SELECT s.*, row_number() OVER (ORDER BY s.moment DESC, s.id DESC) AS place
                   FROM (
-                    SELECT * FROM docshard.audit_logs a
-                     WHERE %s AND a.created_at >= $6 AND a.created_at < $7 AND a.created_at <= $8
-                       AND (a.created_at, a.id) < ($8, $9)
-                     ORDER BY a.created_at DESC, a.id DESC LIMIT $10) s) w) m
+                    SELECT a.*, %2$s AS moment FROM docshard.audit_logs a
+                     WHERE %1$s AND a.created_at >= $6 AND a.created_at < $7
+                       AND a.created_at <= $8 AND (%2$s, a.id) < (%3$s, $9)
+                     ORDER BY %2$s DESC, a.id DESC LIMIT $10) s) w) m
          WHERE m.matched OR m.place = $10
-         ORDER BY m.created_at DESC, m.id DESC LIMIT $11 $statement$, condition)
+         ORDER BY m.moment DESC, m.id DESC LIMIT $11 $statement$, condition, moment, bound)
     USING wanted_client, wanted_user, wanted_action, wanted_type, wanted_entity,
           coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'),
           coalesce(before_at, 'infinity'),
