@@ -7,7 +7,7 @@ SOURCES := router services shards global_db deploy loadtests docshard_client tes
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
 # Test processes side by side; tests of one file, and all tests of the common fleet, stay together.
 TEST_PROCESSES ?= 2
-PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadgroup
+PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

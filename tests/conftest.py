@@ -3,6 +3,8 @@
 from collections import Counter
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.acceptance.fleet import fleet
 from tests.integration.databases import (
@@ -33,16 +35,39 @@ __all__ = [
 ]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares servers: all tests of the common fleet, else those of one file.
+OF_THE_FLEET = (
+    "tests/acceptance/",
+    "tests/faults/test_dead_primary.py",
+    "tests/faults/test_paused_replica.py",
+    "tests/faults/test_router_killed.py",
+)
+"""Where tests of the common fleet are."""
 
-    Test processes that share the work run equal names once, which would hide the others.
-    """
+
+class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Keeps together what shares servers: all tests of the common fleet, else those of one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "fleet" if file.startswith(OF_THE_FLEET) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServers:
+    """How test processes share the work."""
+    return ByServers(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Test processes that share the work run equal names once, which would hide the others."""
     names = Counter(item.nodeid for item in items)
     if repeated := [name for name, times in names.items() if times > 1]:
         raise pytest.UsageError(f"several tests have one name: {', '.join(repeated)}")
-    for item in items:
-        shares_fleet = "fleet" in getattr(item, "fixturenames", ())
-        group = "fleet" if shares_fleet else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    if astray := {file for item in items if (file := _astray(item)) is not None}:
+        raise pytest.UsageError(f"these files use the common fleet too: {', '.join(astray)}")
+
+
+def _astray(item: pytest.Item) -> str | None:
+    file = item.nodeid.partition("::")[0]
+    uses_it = "fleet" in getattr(item, "fixturenames", ())
+    return file if uses_it and not file.startswith(OF_THE_FLEET) else None

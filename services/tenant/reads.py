@@ -67,6 +67,7 @@ class ReadLog:
         self._resources = resources
         self._limits = limits or ReadLimits()
         self._waiting: deque[Noted] = deque()
+        self._ending = asyncio.Event()
         self.lost = 0
 
     def __len__(self) -> int:
@@ -130,20 +131,28 @@ class ReadLog:
         _log.error("%s reads of content were not audited, %s so far: %s", number, self.lost, why)
 
     async def keep_filing(self) -> None:
-        """File what waits, again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(self._limits.every_seconds)
+        """File what waits, again and again, and the rest when the log ends."""
+        ending = False
+        while not ending:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.every_seconds):
+                    await self._ending.wait()
+            ending = self._ending.is_set()
             try:
                 await self.flush()
             except Exception:
                 # Whatever it is, reads go on being noted, and filing is tried again.
                 _log.exception("reads could not be filed")
 
-    async def close(self) -> None:
-        """File the rest, for a bounded time."""
+    async def close(self, filing: asyncio.Task[None]) -> None:
+        """Wait until the rest is filed, for a bounded time.
+
+        A transaction under way is let come to its end: cut, it would be filed again by the next.
+        """
+        self._ending.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.closing_seconds):
-                await self.flush()
+                await filing
         if self._waiting:
             self._lose(len(self._waiting), "the process ends")
 
@@ -154,11 +163,8 @@ async def read_log(
 ) -> AsyncIterator[ReadLog]:
     """A log that is filed in the background until the block ends."""
     log = ReadLog(resources, limits)
-    task = asyncio.create_task(log.keep_filing(), name="filing of reads")
+    filing = asyncio.create_task(log.keep_filing(), name="filing of reads")
     try:
         yield log
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await log.close()
+        await log.close(filing)

@@ -5,6 +5,7 @@ failing history shrinks and can be told again.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import httpx
@@ -225,6 +226,9 @@ class DocumentMachine(RuleBasedStateMachine):
         shrinks = body.get("retain_until", "9") < (document.retain_until or "")
         if refusal is None and shrinks:
             refusal = (409, "retained")
+
+        if not deepcopy(document).patch(body):
+            planned = None  # nothing changes: nobody could see whether its COMMIT was done
 
         def applied(_: dict[str, Any]) -> str:
             return "document.update" if document.patch(body) else ""

@@ -98,12 +98,11 @@ async def test_reads_wait_at_a_fence_and_are_filed_behind_it(desk: Desk) -> None
 
 async def test_what_does_not_fit_is_counted(desk: Desk) -> None:
     given = await outgoing(desk)
-    log = ReadLog(desk.resources, ReadLimits(queue=3))
-    for _ in range(5):
-        log.note(desk.access, given, "stream")
-    assert (len(log), log.lost) == (3, 2)
-    await log.close()
-    assert await reads(desk) == 3
+    async with read_log(desk.resources, ReadLimits(queue=3, every_seconds=60)) as log:
+        for _ in range(5):
+            log.note(desk.access, given, "stream")
+        assert (len(log), log.lost) == (3, 2)
+    assert (await reads(desk), log.lost) == (3, 2)
 
 
 def tag(number: int) -> documents.Precondition:
