@@ -117,7 +117,14 @@ def test_without_the_global_primary_answers_stay_clear_and_it_heals_by_itself(
             assert answer.json()["code"] == "directory_unavailable"
     finally:
         fleet.run("start", "global-primary")
+    # Callers and places that are remembered are served before the directory is found again.
     until(lambda: tenant.create_document().status_code == 201)
+    until(lambda: all(knows_the_directory(fleet) for _ in range(8)))
+
+
+def knows_the_directory(fleet: LocalFleet) -> bool:
+    """Whether the worker that answers does; which one that is, chance decides."""
+    return bool(httpx.get(f"{fleet.api}/readyz").json()["directory"] == "ready")
 
 
 def assert_unavailable(answer: httpx.Response) -> None:
