@@ -21,9 +21,17 @@ rebalances = sa.Table(
     sa.Column("created_by", sa.Uuid),
     moment("created_at", default_now=True),
     moment("finished_at", nullable=True),
+    sa.Column("settings", JSONB, nullable=False, server_default=_EMPTY),
+    moment("updated_at", default_now=True),
     sa.CheckConstraint("goal IN ('ring', 'load', 'drain')", name="goal"),
     sa.CheckConstraint(
         "state IN ('planned', 'running', 'paused', 'finished', 'stopped')", name="state"
+    ),
+    sa.Index(
+        "idx_rebalances_living",
+        sa.text("(true)"),
+        unique=True,
+        postgresql_where=sa.text("state IN ('planned', 'running', 'paused')"),
     ),
 )
 
@@ -42,7 +50,22 @@ moves = sa.Table(
     sa.Column("actual", JSONB, nullable=False, server_default=_EMPTY),
     moment("created_at", default_now=True),
     moment("updated_at", default_now=True),
+    sa.Column("position", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("wish", sa.Text, nullable=False, server_default=sa.text("'run'")),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    moment("not_before", nullable=True),
+    sa.Column("fault", sa.Text),
+    sa.Column("reverses", sa.Uuid, sa.ForeignKey("docshard.moves.id")),
+    sa.Column("retries", sa.Uuid, sa.ForeignKey("docshard.moves.id")),
+    sa.Column("progress", JSONB, nullable=False, server_default=_EMPTY),
+    sa.Column("facts", JSONB, nullable=False, server_default=_EMPTY),
+    moment("state_since", default_now=True),
+    moment("switched_at", nullable=True),
+    moment("sweep_after", nullable=True),
+    sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("created_by", sa.Uuid),
     sa.CheckConstraint("source <> target", name="apart"),
+    sa.CheckConstraint("wish IN ('run', 'pause', 'abort')", name="wish"),
     sa.CheckConstraint(
         "state IN ('planned', 'copying', 'catching_up', 'verifying', 'fenced', 'switched',"
         " 'swept', 'aborted')",
@@ -52,6 +75,13 @@ moves = sa.Table(
 sa.Index("idx_moves_rebalance", moves.c.rebalance_id)
 sa.Index("idx_moves_source", moves.c.source)
 sa.Index("idx_moves_target", moves.c.target)
+sa.Index(
+    "idx_moves_reverses",
+    moves.c.reverses,
+    unique=True,
+    postgresql_where=moves.c.state != sa.literal_column("'aborted'"),
+)
+sa.Index("idx_moves_retries", moves.c.retries, unique=True)
 sa.Index(
     "idx_moves_living",
     moves.c.state,
