@@ -18,7 +18,6 @@ from functools import reduce
 from typing import Any, Final
 from uuid import UUID
 
-HASH_BYTES: Final = 32
 _LINK_TAG: Final = b"docshard:audit-link:1"
 _ORIGIN_TAG: Final = b"docshard:audit-chain:1"
 _TENANT_ROW: Final = (
