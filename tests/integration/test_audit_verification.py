@@ -1,15 +1,15 @@
 """Whoever may do everything to a shard changes its audit log: verification finds it, and where."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.chain import verification
 from services.chain.heads import GLOBAL_CHAIN
-from services.chain.verification import Extent, Report
+from services.chain.verification import Extent, Pace, Report
 from services.chain.walk import Fault
 from services.fleet import audit_links
 from tests.integration.chains import Chains
@@ -22,10 +22,10 @@ ROWS = 24
 PLACES = random.Random(19).sample(range(3, ROWS - 1), 3)
 
 
-@pytest.fixture(autouse=True)
-def no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def chains(chains: Chains) -> Chains:
     """Rows count as late at once: nobody writes meanwhile."""
-    monkeypatch.setattr(verification, "LAG", timedelta(0))
+    return replace(chains, pace=Pace(lag=timedelta(0)))
 
 
 async def grown(chains: Chains) -> UUID:
@@ -158,9 +158,8 @@ async def test_a_part_is_verified_between_heads(chains: Chains) -> None:
     assert report.checked == ROWS, "the head that covers the part is the last one"
 
 
-async def test_it_goes_on_where_it_stopped(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "_LINKS", 5)
-    monkeypatch.setattr(verification, "_PLACES", 7)
+async def test_it_goes_on_where_it_stopped(chains: Chains) -> None:
+    chains = replace(chains, pace=Pace(timedelta(0), links=5, places=7))
     client_id = await grown(chains)
     await edit(chains, client_id, 17)
     position, found, turns = None, set(), 0
