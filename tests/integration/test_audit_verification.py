@@ -11,7 +11,7 @@ import pytest
 from services.chain.heads import GLOBAL_CHAIN
 from services.chain.verification import Extent, Pace, Report
 from services.chain.walk import Fault
-from services.fleet import audit_links
+from services.fleet import audit_links, chain_doctor
 from tests.integration.chains import Chains
 from tests.integration.postgres import APP
 from tests.integration.tampering import TAMPERED, Tamper, edit, edit_leaf, insert, relink
@@ -120,6 +120,21 @@ async def test_a_truncated_chain_is_found(chains: Chains, seq: int) -> None:
     await chains.link()
     assert names(await chains.verify(client_id)) == {(1, Fault.REWRITTEN)}
     assert await chains.sign() == 0
+
+
+async def test_the_doctor_sees_a_chain_that_is_not_what_was_signed(chains: Chains) -> None:
+    """By the link that the head names alone; the chain that nobody touched is no finding."""
+    whole, rewritten, cut = [await grown(chains) for _ in range(3)]
+    await edit_leaf(chains, rewritten, 5)
+    await relink(chains, rewritten, 5)
+    await chains.sql("DELETE FROM docshard.audit_chain WHERE client_id = %s", cut)
+    told = {
+        one.subject: one.what
+        for one in await chain_doctor.examine(chains.app)
+        if one.subject in {f"client {client_id}" for client_id in (whole, rewritten, cut)}
+    }
+    wrong = f"its audit chain does not agree with the head signed at seq {ROWS}"
+    assert told == {f"client {rewritten}": wrong, f"client {cut}": wrong}
 
 
 async def on_global(chains: Chains, statement: str, *values: Any) -> list[dict[str, Any]]:
