@@ -12,8 +12,10 @@ from services.chain.heads import GLOBAL_CHAIN
 from services.chain.verification import Extent, Pace, Report
 from services.chain.walk import Fault
 from services.fleet import audit_links, chain_doctor
+from services.fleet.signing_rotation import SIGNINGS, rotate
+from services.keys.material import Purpose
 from tests.integration.chains import Chains
-from tests.integration.postgres import APP
+from tests.integration.postgres import ADMIN, APP
 from tests.integration.tampering import TAMPERED, Tamper, edit, edit_leaf, insert, relink
 
 pytestmark = pytest.mark.versions
@@ -152,6 +154,21 @@ async def test_a_forged_head_counts_for_nothing(chains: Chains) -> None:
     report = await chains.verify(client_id)
     assert names(report) == {(3, Fault.FORGED_HEAD)}
     assert report.head is None
+
+
+async def test_heads_of_a_retired_key_still_vouch(chains: Chains) -> None:
+    client_id = await grown(chains)
+    before = chains.keyring.current(Purpose.AUDIT_HEADS).id
+    async with chains.fleet.opened(ADMIN) as operator:
+        await rotate(operator, chains.keyring, SIGNINGS["heads"], settle_seconds=0)
+    await chains.note(client_id)
+    await chains.link()
+    report = await chains.verify(client_id)
+    assert report.findings == []
+    assert report.head is not None and (report.head.kid, report.head.seq) == (before, ROWS)
+    await chains.sign()
+    report = await chains.verify(client_id)
+    assert report.head is not None and (report.head.kid != before, report.findings) == (True, [])
 
 
 async def test_a_part_is_verified_between_heads(chains: Chains) -> None:
