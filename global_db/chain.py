@@ -119,6 +119,9 @@ _AT = read(
         audit_chain.c.seq == SEQ
     )
 )
+_WAITING = read(
+    sa.select(audit_pending.c.audit_created_at).order_by(audit_pending.c.audit_created_at).limit(1)
+)
 _LINKS = read(
     sa.select(*(audit_chain.c[name] for name in LINK_COLUMNS), *content_columns(audit_logs))
     .select_from(audit_chain)
@@ -157,6 +160,12 @@ async def link_at(connection: ReadConnection, seq: int) -> tuple[datetime, bytes
     """The time of one link's row, and its chain hash."""
     row = await connection.one(_AT, seq=seq)
     return None if row is None else (row["audit_created_at"], row["chain_hash"])
+
+
+async def waiting_since(connection: ReadConnection) -> datetime | None:
+    """The time of the oldest row that waits for its link."""
+    row = await connection.one(_WAITING)
+    return None if row is None else row["audit_created_at"]
 
 
 async def links(connection: ReadConnection, seq: int, last: int, limit: int) -> list[Link]:

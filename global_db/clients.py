@@ -69,6 +69,12 @@ _DELETED = read(
     .order_by(clients.c.deleted_at.desc())
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+_EVERY = read(
+    sa.select(clients)
+    .where(clients.c.id > sa.bindparam("after", type_=sa.Uuid))
+    .order_by(clients.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 _LOCK = write(
     sa.select(clients)
     .where(clients.c.id == sa.bindparam("id", type_=sa.Uuid), living(clients))
@@ -100,6 +106,11 @@ async def deleted(
     """Deleted clients of this code or id, the last deleted first."""
     rows = await connection.all(_DELETED, code=code, id=id, limit=limit)
     return [Client(**row) for row in rows]
+
+
+async def every(connection: ReadConnection, after: UUID, limit: int) -> list[Client]:
+    """Clients, living and deleted, by id, behind `after`."""
+    return [Client(**row) for row in await connection.all(_EVERY, after=after, limit=limit)]
 
 
 async def insert(

@@ -122,7 +122,6 @@ class Limits(_FromEnvironment):
     password_threads: int = Field(default=2, ge=1)
     """Passwords hashed at a time by one process: each takes 46 MiB and about 0.2 s."""
     max_waiting_passwords: int = Field(default=32, ge=0)
-    idempotency_hours: int = Field(default=24, ge=1)
     presigned_seconds: int = Field(default=60, ge=1, le=7 * 24 * 3600)
     upload_hours: int = Field(default=24, ge=1, le=7 * 24)
     """How long an upload may take, and its presigned addresses last: S3 allows seven days."""

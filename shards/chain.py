@@ -86,6 +86,12 @@ _AT = entered_read(
         audit_chain.c.client_id == entered, audit_chain.c.seq == SEQ
     )
 )
+_WAITING = entered_read(
+    sa.select(audit_pending.c.audit_created_at)
+    .where(audit_pending.c.client_id == entered)
+    .order_by(audit_pending.c.audit_created_at)
+    .limit(1)
+)
 _OLDEST = entered_read(
     sa.select(audit_logs.c.created_at)
     .where(audit_logs.c.client_id == entered)
@@ -150,6 +156,12 @@ async def link_at(tenant: TenantRead, seq: int) -> tuple[datetime, bytes] | None
     """The time of one link's row, and its chain hash."""
     row = await tenant.one(_AT, seq=seq)
     return None if row is None else (row["audit_created_at"], row["chain_hash"])
+
+
+async def waiting_since(tenant: TenantRead) -> datetime | None:
+    """The time of the oldest row that waits for its link."""
+    row = await tenant.one(_WAITING)
+    return None if row is None else row["audit_created_at"]
 
 
 async def oldest_row(tenant: TenantRead) -> datetime | None:

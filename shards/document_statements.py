@@ -40,7 +40,6 @@ _TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "original_name": sa.Text(),
     "relevance": sa.Integer(),
 }
-_TIMES = ("created_after", "created_before")
 
 
 @lru_cache(maxsize=_MOST_STATEMENTS)

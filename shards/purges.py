@@ -12,8 +12,9 @@ import psycopg
 import sqlalchemy as sa
 
 from global_db.connection import ReadConnection
-from global_db.statement import read, write
-from shards.tables import purged_blobs, residency
+from global_db.statement import write
+from shards.due import due_rows
+from shards.tables import purged_blobs
 from shards.tenants import TenantWrite
 
 
@@ -46,21 +47,7 @@ _FORGET = write(
         purged_blobs.c.s3_key == sa.bindparam("s3_key", type_=sa.Text),
     )
 )
-_due = (
-    sa.select(purged_blobs)
-    .where(purged_blobs.c.client_id == residency.c.client_id, purged_blobs.c.due_at < sa.func.now())
-    .order_by(purged_blobs.c.due_at)
-    .limit(sa.bindparam("each", type_=sa.Integer))
-    .lateral("due")
-)
-# Every index leads with client_id: so each tenant that lives here is asked through its own.
-_DUE = read(
-    sa.select(_due)
-    .select_from(residency)
-    .join(_due, sa.true())
-    .where(residency.c.state == "open")
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
+_DUE = due_rows(purged_blobs, "due_at")
 
 
 async def purge(tenant: TenantWrite, document_id: UUID, due_at: datetime) -> int | None:

@@ -10,8 +10,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from global_db.connection import ReadConnection
-from global_db.statement import read, write
-from shards.tables import residency, uploads
+from global_db.statement import write
+from shards.due import due_rows
+from shards.tables import uploads
 from shards.tenants import TenantWrite
 
 
@@ -62,21 +63,7 @@ _OPENED = write(
     .returning(uploads.c.id)
 )
 _FORGET = write(sa.delete(uploads).where(*_OWN))
-_expired = (
-    sa.select(uploads)
-    .where(uploads.c.client_id == residency.c.client_id, uploads.c.expires_at < sa.func.now())
-    .order_by(uploads.c.expires_at)
-    .limit(sa.bindparam("each", type_=sa.Integer))
-    .lateral("expired")
-)
-# Every index leads with client_id: so each tenant that lives here is asked through its own.
-_EXPIRED = read(
-    sa.select(_expired)
-    .select_from(residency)
-    .join(_expired, sa.true())
-    .where(residency.c.state == "open")
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
+_EXPIRED = due_rows(uploads, "expires_at")
 
 
 async def insert(tenant: TenantWrite, upload: Upload) -> None:

@@ -33,7 +33,7 @@ from services.fleet.audit_chains import (
     GlobalAuditFilter,
     Verified,
 )
-from services.fleet.shards import client_named
+from services.fleet.clients import living_or_deleted
 from services.keys.keyring import Keyring
 from services.keys.providers import open_keyring
 from services.resources import Data
@@ -90,7 +90,7 @@ async def _entries(
     if client is None:
         rows = await audit_chains.newest_global(data, GlobalAuditFilter(**wanted), limit)
         return [asdict(row) for row in rows]
-    found = await client_named(data, client)
+    found = await living_or_deleted(data, client)
     return [
         asdict(row)
         for row in await audit_chains.newest(data, found.id, AuditFilter(**wanted), limit)
@@ -100,7 +100,9 @@ async def _entries(
 @click.command()
 @_CLIENT
 @_GLOBAL
-@click.option("--all", "everything", is_flag=True, help="The global log and every client's.")
+@click.option(
+    "--all", "everything", is_flag=True, help="The global log and every client's, deleted ones too."
+)
 @click.option(
     "--export",
     "folder",
@@ -143,11 +145,17 @@ async def _verify(
     if everything:
         found = []
         async for one in audit_chains.verify_all(data, keyring, extent):
-            click.echo(f"{one.name}: {'ok' if one.ok else 'NOT OK'}", err=True)
+            click.echo(f"{one.name}: {_told(one)}", err=True)
             found.append(one)
         return found
     name, client_id = await _chain(data, client)
     return [await audit_chains.verify(data, keyring, name, client_id, extent)]
+
+
+def _told(one: Verified) -> str:
+    if one.report is None:
+        return f"not verified: {one.error}"
+    return "ok" if one.ok else f"NOT OK from seq {one.report.first_bad_seq}"
 
 
 def _row(one: Verified) -> dict[str, Any]:
@@ -238,7 +246,7 @@ def export(
 async def _chain(data: Data, client: str | None) -> tuple[str, UUID]:
     if client is None:
         return "global", GLOBAL_CHAIN
-    found = await client_named(data, client)
+    found = await living_or_deleted(data, client)
     return found.code, found.id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -13,9 +14,11 @@ from deploy.cli.output import Format, output_option, show_json, show_rows
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit
 from services.blobs.store import BlobStore
-from services.fleet import audit_doctor, blob_check
+from services.errors import DirectoryUnavailable
+from services.fleet import audit_doctor, blob_check, chain_doctor
 from services.fleet.doctor import Examination, Finding, examine
 from services.resources import Data
+from services.settings import Settings
 
 
 @click.command()
@@ -30,16 +33,13 @@ from services.resources import Data
 @output_option
 @click.pass_context
 def doctor(ctx: click.Context, blobs: bool, all_blobs: bool, output: Format) -> None:
-    """Examine servers, replication, partitions, schemas and the router; change nothing.
+    """Examine servers, replication, partitions, schemas, audit chains, the router; change nothing.
 
     Exit status 6 with findings.
     """
-    examination = with_data(examine)
-    keep_months = service_settings().audit.keep_months
-    archives = with_data(lambda data: audit_doctor.examine(data, keep_months))
-    findings = [*examination.findings, *archives, *_router_findings()]
-    if blobs or all_blobs:
-        findings += _blob_findings(blob_check.WHOLE if all_blobs else blob_check.SAMPLE)
+    extent = blob_check.WHOLE if all_blobs else blob_check.SAMPLE if blobs else None
+    examination, findings = with_data(partial(_examine, service_settings(), extent))
+    findings += _router_findings()
     if output is Format.JSON:
         servers = [row | {"facts": facts} for row, facts in _servers(examination)]
         show_json({"findings": [asdict(one) for one in findings], "servers": servers})
@@ -50,20 +50,35 @@ def doctor(ctx: click.Context, blobs: bool, all_blobs: bool, output: Format) -> 
     ctx.exit(Exit.FINDINGS if findings else Exit.OK)
 
 
-def _blob_findings(extent: blob_check.Extent) -> list[Finding]:
+async def _examine(
+    settings: Settings, extent: blob_check.Extent | None, data: Data
+) -> tuple[Examination, list[Finding]]:
+    """Servers and schemas, and what is wrong with them and with what they hold."""
+    examination = await examine(data)
+    findings = [
+        *examination.findings,
+        *await audit_doctor.examine(data, settings.audit.keep_months),
+        *await chain_doctor.examine(data),
+    ]
+    if extent is not None:
+        findings += await _blob_findings(data, settings, extent)
+    return examination, findings
+
+
+async def _blob_findings(
+    data: Data, settings: Settings, extent: blob_check.Extent
+) -> list[Finding]:
     """What is wrong between rows and blobs (I8)."""
-
-    async def look(data: Data) -> blob_check.BlobReport:
-        blobs = BlobStore(service_settings().s3)
-        try:
-            return await blob_check.check(data, blobs, extent)
-        finally:
-            await blobs.close()
-
-    report = with_data(look)
+    again = "see that shards and object store answer, and look again"
+    blobs = BlobStore(settings.s3)
+    try:
+        report = await blob_check.check(data, blobs, extent)
+    except DirectoryUnavailable as error:
+        return [Finding("blobs", f"not looked at: {error}", again)]
+    finally:
+        await blobs.close()
     lost = "restore the blob from the bucket's older versions or from a backup"
     stray = "no row names it: remove it when it is older than the newest restore you may need"
-    again = "see that shards and object store answer, and look again"
     return [
         *(Finding("blobs", one, lost) for one in report.missing),
         *(Finding("blobs", f"{key} is nobody's", stray) for key in report.orphans),

@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from deploy.cli.key_jwt import rotate_jwt_key, show_jwt_plan
+from deploy.cli.key_signing import rotate_signing_key, show_signing_plan
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -20,9 +20,10 @@ from deploy.cli.output import (
 )
 from deploy.cli.service import open_databases, run_told, service_settings, with_data
 from deploy.errors import Exit
-from services.fleet import jwt_rotation, key_inventory
+from services.fleet import key_inventory
 from services.fleet.key_inventory import Rewrap, Rewrapped
 from services.fleet.key_rotation import SETTLE_SECONDS, Pace, Progress, Rotated, Rotation, look
+from services.fleet.signing_rotation import SIGNINGS, Signing
 from services.keys.providers import open_keyring, open_provider
 from services.keys.rotation_plan import RotationPlan
 from services.settings import KeyProviderName
@@ -42,6 +43,9 @@ def list_keys(output: Format) -> None:
     "--data", "what", flag_value="data", required=True, help="The key of encrypted fields."
 )
 @click.option("--jwt", "what", flag_value="jwt", help="The key that signs access tokens.")
+@click.option(
+    "--heads", "what", flag_value="heads", help="The key that signs heads of audit chains."
+)
 @click.option("--anew", is_flag=True, help="Make a new key though values of an older one are left.")
 @click.option(
     "--batch",
@@ -53,7 +57,7 @@ def list_keys(output: Format) -> None:
 @click.option(
     "--settle",
     type=click.FloatRange(0),
-    show_default=f"{SETTLE_SECONDS:g}, with --jwt {jwt_rotation.SETTLE_SECONDS:g}",
+    show_default=f"{SETTLE_SECONDS:g}, with --jwt {SIGNINGS['jwt'].settle_seconds:g}",
     help="Seconds after which everybody has surely heard of a key.",
 )
 @dry_run_option
@@ -73,13 +77,14 @@ def rotate(
 ) -> None:
     """Make a new key, use it, and encrypt with it what older keys have sealed.
 
-    With --jwt the new key signs access tokens, and the old one verifies until theirs have expired.
+    With --jwt the new key signs access tokens, and the old one verifies until theirs have expired;
+    with --heads it signs heads of audit chains, and the old one verifies what it signed, for ever.
 
     The service goes on meanwhile. Interrupted, it goes on when it is run again. Exit status 6 when
     values were found that do not open.
     """
-    if what == "jwt":
-        _rotate_jwt(settle, dry_run, reason, output)
+    if what in SIGNINGS:
+        _rotate_signing(SIGNINGS[what], settle, dry_run, reason, output)
         return
     seconds = SETTLE_SECONDS if settle is None else settle
     if dry_run:
@@ -116,12 +121,14 @@ def rewrap(source: str | None, dry_run: bool, reason: str | None, output: Format
         click.echo(f"{key_id} was changed by somebody else meanwhile: run again", err=True)
 
 
-def _rotate_jwt(settle: float | None, dry_run: bool, reason: str | None, output: Format) -> None:
-    seconds = jwt_rotation.SETTLE_SECONDS if settle is None else settle
+def _rotate_signing(
+    signing: Signing, settle: float | None, dry_run: bool, reason: str | None, output: Format
+) -> None:
+    seconds = signing.settle_seconds if settle is None else settle
     if dry_run:
-        show_jwt_plan(seconds, output)
+        show_signing_plan(signing, seconds, output)
     else:
-        rotate_jwt_key(seconds, reason, output)
+        rotate_signing_key(signing, seconds, reason, output)
 
 
 async def _rotate(pace: Pace, anew: bool, reason: str | None) -> Rotated:

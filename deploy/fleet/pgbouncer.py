@@ -19,7 +19,6 @@ Version = tuple[int, int]
 # The only roles that pass a pooler: sessions of all others keep state or replicate.
 POOLED_ROLES = ("docshard_app", "docshard_worker", "docshard_probe")
 PROBE_ROLE = "docshard_probe"
-OLDEST: Version = (1, 18)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
-import pwd
 import re
 import shutil
 import stat
@@ -191,9 +190,3 @@ def _open_to_all(path: Path) -> None:
         if not one.is_symlink():
             runs = one.is_dir() or one.stat().st_mode & stat.S_IXUSR
             one.chmod(0o755 if runs else 0o644)
-
-
-def user_ids(user: str) -> tuple[int, int]:
-    """uid and gid of a user."""
-    entry = pwd.getpwnam(user)
-    return entry.pw_uid, entry.pw_gid

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from deploy.errors import NotFound, OperatorError
 from deploy.local.application import RouterServer, WorkerServer
 from deploy.local.etcd import EtcdServer
@@ -14,6 +12,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import ensure_secrets
 from deploy.local.servers import Server, Site
 from deploy.local.storage import StorageServer
+from deploy.local.waiting import awaited
 
 _PRIMARY_SECONDS = 60.0  # a crashed cluster waits for ttl, then recovers
 
@@ -100,13 +99,13 @@ class Parts:
         Raises:
             OperatorError: none does in time.
         """
-        deadline = time.monotonic() + _PRIMARY_SECONDS
-        while time.monotonic() < deadline:
-            for node in self.clusters[cluster]:
-                if node.leads():
-                    return node
-            time.sleep(0.05)
-        logs = ", ".join(str(node.log) for node in self.clusters[cluster])
+        nodes = self.clusters[cluster]
+        leader = awaited(
+            lambda: next((node for node in nodes if node.leads()), None), _PRIMARY_SECONDS
+        )
+        if leader is not None:
+            return leader
+        logs = ", ".join(str(node.log) for node in nodes)
         raise OperatorError(
             f"{cluster} has no primary after {_PRIMARY_SECONDS:.0f} s.",
             "Nobody may lead who could lack acknowledged writes: the node that has them is away.",

@@ -6,7 +6,6 @@ import contextlib
 import pwd
 import signal
 import subprocess
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from deploy.errors import OperatorError
 from deploy.fleet.model import Part
 from deploy.local.home import write_private
+from deploy.local.waiting import awaited
 
 HOME_MARK = "DOCSHARD_FLEET_HOME"
 PART_MARK = "DOCSHARD_FLEET_PART"
@@ -181,12 +181,8 @@ def strays(home: Path, part: str | None = None) -> Iterator[psutil.Process]:
 def await_end(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Wait for processes to end; those that still live after that time are returned."""
     waiting = list(processes)
-    deadline = time.monotonic() + seconds
-    while waiting := [process for process in waiting if _lives(process)]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.02)
-    return waiting
+    awaited(lambda: not any(map(_lives, waiting)), seconds)
+    return [process for process in waiting if _lives(process)]
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -196,6 +192,4 @@ def _lives(process: psutil.Process) -> bool:
 def await_reaping(ended: Iterable[psutil.Process], seconds: float) -> None:
     """Wait until the kernel has forgotten ended processes: some inits are slow to ask for them."""
     waiting = {process.pid for process in ended}
-    deadline = time.monotonic() + seconds
-    while any(map(psutil.pid_exists, waiting)) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    awaited(lambda: not any(map(psutil.pid_exists, waiting)), seconds)

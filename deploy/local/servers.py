@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from deploy.local import processes
 from deploy.local.engines import Engines, find_engines
 from deploy.local.home import Home, State
 from deploy.local.secrets import Secrets
+from deploy.local.waiting import awaited
 
 
 @dataclass(frozen=True)
@@ -192,13 +192,13 @@ class Server(ABC):
             )
 
     def _await_ready(self, process: psutil.Process) -> None:
-        deadline = time.monotonic() + self.start_seconds
-        while not self.ready():
-            if processes.alive(process.pid) is None:
-                raise self._failed("ended while starting")
-            if time.monotonic() > deadline:
-                raise self._failed(f"does not serve after {self.start_seconds:.0f} s")
-            time.sleep(0.03)
+        def ended() -> bool:
+            return processes.alive(process.pid) is None
+
+        if not awaited(lambda: self.ready() or ended(), self.start_seconds):
+            raise self._failed(f"does not serve after {self.start_seconds:.0f} s")
+        if ended():
+            raise self._failed("ended while starting")
 
     def _failed(self, how: str) -> OperatorError:
         try:

@@ -11,6 +11,7 @@ from deploy.errors import NotFound, OperatorError, Refused
 from deploy.local import rest
 from deploy.local.parts import Parts
 from deploy.local.patroni import PatroniServer
+from deploy.local.waiting import awaited
 
 _TAKEOVER_SECONDS = 30.0
 
@@ -49,10 +50,8 @@ class Switchover:
             raise Refused(f"Patroni refused: {answer.text}.", "Nothing was changed.")
         if answer.status != HTTPStatus.OK:
             raise self._unknown(answer.text)
-        while not self.after.leads():
-            if time.monotonic() - begun > _TAKEOVER_SECONDS:
-                raise self._unknown(f"{self.after.name} does not take writes yet")
-            time.sleep(0.05)
+        if not awaited(self.after.leads, _TAKEOVER_SECONDS):
+            raise self._unknown(f"{self.after.name} does not take writes yet")
         return time.monotonic() - begun
 
     def _unknown(self, words: str) -> OperatorError:

@@ -15,7 +15,7 @@ from services.access import login as logins
 from services.access import sessions
 from services.access.login import Credentials
 from services.access.sessions import Tokens
-from services.fleet.jwt_rotation import JWKS_SECONDS
+from services.fleet.signing_rotation import JWKS_SECONDS
 from services.identity.principal import Principal
 
 api = Api("Getting in")

@@ -18,17 +18,17 @@ from functools import reduce
 from typing import Any, Final
 from uuid import UUID
 
-HASH_BYTES: Final = 32
 _LINK_TAG: Final = b"docshard:audit-link:1"
 _ORIGIN_TAG: Final = b"docshard:audit-chain:1"
-_TENANT_ROW: Final = (
+TENANT_ROW: Final = (
     *("client_id", "id", "user_id", "api_key_id", "action", "entity_type", "entity_id"),
     *("changes", "ip_address", "request_id", "created_at"),
 )
-_GLOBAL_ROW: Final = (
+GLOBAL_ROW: Final = (
     *("id", "user_id", "api_key_id", "client_id", "action", "entity_type", "entity_id"),
     *("changes", "ip_address", "request_id", "reason", "created_at"),
 )
+"""The columns of a row, in the order in which its content has them."""
 
 
 class RawNumber(str):
@@ -47,7 +47,7 @@ def extend(previous: bytes, seq: int, content_hash: bytes) -> bytes:
 
 def content_hash(content: Mapping[str, Any]) -> bytes:
     """The hash of what an audit row says; `changes` is its text in jsonb's form."""
-    columns = _GLOBAL_ROW if "reason" in content else _TENANT_ROW
+    columns = GLOBAL_ROW if "reason" in content else TENANT_ROW
     parts = (content[name] if name == "changes" else _scalar(content[name]) for name in columns)
     return hashlib.sha256(f"[{', '.join(parts)}]".encode()).digest()
 

@@ -38,6 +38,9 @@ class ChainSource(Protocol):
     async def link_at(self, seq: int) -> tuple[datetime, bytes] | None:
         """The time of one link's row, and its chain hash."""
 
+    async def waiting_since(self) -> datetime | None:
+        """The time of the oldest row that waits for its link."""
+
     async def links(self, seq: int, last: int, limit: int) -> Sequence[Link]:
         """The links after `seq` up to `last`, in order, each with its row."""
 
@@ -63,6 +66,10 @@ class TenantChain:
     async def link_at(self, seq: int) -> tuple[datetime, bytes] | None:
         """The time of one link's row, and its chain hash."""
         return await self._read(lambda tenant: tenant_chain.link_at(tenant, seq))
+
+    async def waiting_since(self) -> datetime | None:
+        """The time of the oldest row that waits for its link."""
+        return await self._read(tenant_chain.waiting_since)
 
     async def links(self, seq: int, last: int, limit: int) -> Sequence[Link]:
         """The links after `seq` up to `last`, in order, each with its row."""
@@ -95,6 +102,10 @@ class GlobalChain:
     async def link_at(self, seq: int) -> tuple[datetime, bytes] | None:
         """The time of one link's row, and its chain hash."""
         return await self._read(lambda connection: global_chain.link_at(connection, seq))
+
+    async def waiting_since(self) -> datetime | None:
+        """The time of the oldest row that waits for its link."""
+        return await self._read(global_chain.waiting_since)
 
     async def links(self, seq: int, last: int, limit: int) -> Sequence[Link]:
         """The links after `seq` up to `last`, in order, each with its row."""

@@ -18,11 +18,23 @@ from services.chain.heads import Heads
 from services.chain.sources import ChainSource, Place, seq_reaching
 from services.chain.walk import LATE, Fault, Finding, Walked, beginning, first_bad_seq, step
 
-# A row is 128 KiB at most, twice its metadata: a page is some 25 MB at worst, and far less mostly.
-_LINKS: Final = 200
-_PLACES: Final = 1000
 LAG: Final = timedelta(seconds=60)
 """A row that is not linked so long after its transaction began is a finding; a second is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long rows may wait for their links, and how many of each one page reads.
+
+    A row is 128 KiB at most, twice its metadata: a page is some 25 MB at worst, mostly far less.
+    """
+
+    lag: timedelta = LAG
+    links: int = 200
+    places: int = 1000
+
+
+USUAL: Final = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class Verification:
     source: ChainSource
     heads: Heads
     extent: Extent = Extent()
+    pace: Pace = USUAL
 
     async def run(self, position: Position | None = None, seconds: float | None = None) -> Report:
         """Verify from `position` on, for so many seconds at most and one page at least."""
@@ -114,22 +127,22 @@ class Verification:
     async def _page(self, position: Position, report: Report) -> Position | None:
         if position.placed is None:
             return await self._walk(position, report)
-        settled, until = datetime.now(UTC) - LAG, self.extent.until
+        settled, until = datetime.now(UTC) - self.pace.lag, self.extent.until
         before = settled if until is None else min(settled, until)
-        page = await self.source.places(position.placed, before, _PLACES)
+        page = await self.source.places(position.placed, before, self.pace.places)
         report.findings += [await self._unplaced(row) for row in page if row.seq is None]
-        if len(page) < _PLACES:
+        if len(page) < self.pace.places:
             return None
         return replace(position, placed=(page[-1].created_at, page[-1].id))
 
     async def _walk(self, position: Position, report: Report) -> Position:
         walked = position.walked
-        links = await self.source.links(walked.seq, position.last, _LINKS)
+        links = await self.source.links(walked.seq, position.last, self.pace.links)
         for link in links:
             walked, found = step(walked, link, self.heads.by_seq, report.archived)
             report.findings += found
         report.checked += len(links)
-        if len(links) == _LINKS:
+        if len(links) == self.pace.links:
             return Position(walked, position.last)
         if walked.seq < position.last:
             report.findings.append(Finding(walked.seq + 1, Fault.REMOVED))

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from global_db import audit_pages as global_pages
+from global_db import clients
 from global_db.audit_pages import GlobalAuditEntry, GlobalAuditFilter
 from global_db.audit_walk import AuditFilter, AuditPosition, Walked
-from global_db.clients import ClientFilter
 from services.audit import Event, record_global
 from services.chain import heads
 from services.chain.export import export
@@ -21,7 +21,6 @@ from services.chain.verification import Extent, Report, Verification
 from services.errors import ServiceError
 from services.failures import global_failures, tenant_failures
 from services.fleet.audit_heads import sign_chain
-from services.fleet.shards import list_clients
 from services.identity.principal import Origin
 from services.keys.keyring import Keyring
 from services.resources import Data
@@ -34,6 +33,7 @@ __all__ = ["GLOBAL_CHAIN", "AuditFilter", "Copy", "Extent", "GlobalAuditFilter",
 T = TypeVar("T")
 
 _PAGE = 200
+_FIRST = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +116,23 @@ async def verify(
 
 
 async def verify_all(data: Data, keyring: Keyring, extent: Extent) -> AsyncIterator[Verified]:
-    """Verify the global log, then every living client, newest first."""
+    """Verify the global log, then every client's, oldest first: a deleted one's stays what it was.
+
+    Raises:
+        DirectoryUnavailable.
+    """
     yield await verify(data, keyring, "global", GLOBAL_CHAIN, extent)
-    before = None
+    after = _FIRST
     while True:
-        page = await list_clients(data, ClientFilter(), before, _PAGE)
+        with global_failures():
+            async with data.global_db.read() as connection:
+                page = await clients.every(connection, after, _PAGE)
         for client in page:
-            yield await verify(data, keyring, client.code, client.id, extent)
+            name = client.code if client.deleted_at is None else f"{client.code} (deleted)"
+            yield await verify(data, keyring, name, client.id, extent)
         if len(page) < _PAGE:
             return
-        before = page[-1].id
+        after = page[-1].id
 
 
 async def export_chain(data: Data, keyring: Keyring, copy: Copy) -> dict[str, Any]:

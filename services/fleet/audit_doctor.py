@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 from global_db import archives, partitions
 from global_db.archives import Archive
+from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.partitions import Month
 from services.fleet.audit_archive import due
@@ -24,18 +26,30 @@ _LENIENCE = timedelta(days=2)
 
 async def examine(data: Data, keep_months: int) -> list[Finding]:
     """Ask every cluster for its months, and judge; who does not answer is the doctor's affair."""
-    clusters = [data.global_db]
-    clusters += [data.registry.any_cluster(shard.name) for shard in data.registry.shards()]
     try:
         async with data.global_db.read() as connection:
             known = await archives.all_archives(connection)
-        months: dict[str, list[Month]] = {}
-        for cluster in clusters:
-            async with cluster.read() as connection:
-                months[cluster.name] = await partitions.months(connection)
-    except (ClusterError, ShardBehind):
+    except ClusterError:
         return []
+    clusters = [data.global_db, *_migrated(data)]
+    months = {
+        cluster.name: found for cluster in clusters if (found := await _months(cluster)) is not None
+    }
     return [*judge(known, months, keep_months, datetime.now(UTC))]
+
+
+def _migrated(data: Data) -> Iterator[Cluster]:
+    for shard in data.registry.shards():
+        with suppress(ShardBehind):
+            yield data.registry.cluster(shard.name)
+
+
+async def _months(cluster: Cluster) -> list[Month] | None:
+    try:
+        async with cluster.read() as connection:
+            return await partitions.months(connection)
+    except ClusterError:
+        return None
 
 
 def judge(

@@ -17,17 +17,9 @@ from uuid import UUID
 import orjson
 
 from global_db.archives import ArchivedRow
-from services.chain.hashing import extend
+from services.chain.hashing import GLOBAL_ROW, TENANT_ROW, extend
 
 FORMAT = "docshard-audit-archive-1"
-_SHARD_FIELDS = (
-    *("client_id", "id", "user_id", "api_key_id", "action", "entity_type", "entity_id"),
-    *("changes", "ip_address", "request_id", "created_at"),
-)
-_GLOBAL_FIELDS = (
-    *("id", "user_id", "api_key_id", "client_id", "action", "entity_type", "entity_id"),
-    *("changes", "ip_address", "request_id", "reason", "created_at"),
-)
 
 
 class BrokenRow(Exception):
@@ -42,7 +34,7 @@ def first_line(archive_id: UUID, client_id: UUID | None, month: date) -> bytes:
             "archive_id": archive_id,
             "client_id": client_id,
             "month": f"{month:%Y-%m}",
-            "fields": _GLOBAL_FIELDS if client_id is None else _SHARD_FIELDS,
+            "fields": GLOBAL_ROW if client_id is None else TENANT_ROW,
         }
     )
 

@@ -16,7 +16,16 @@ from services.failures import global_failures
 from services.fleet.shards import as_id, client_named
 from services.resources import Data
 
-__all__ = ["Client", "NewClient", "admit", "delete", "deleted_named", "restore", "set_status"]
+__all__ = [
+    "Client",
+    "NewClient",
+    "admit",
+    "delete",
+    "deleted_named",
+    "living_or_deleted",
+    "restore",
+    "set_status",
+]
 
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")  # as the API takes it
 _SHOWN: Final = 10
@@ -72,6 +81,18 @@ async def deleted_named(data: Data, name: str) -> Client:
         ids = ", ".join(f"{one.id} ({one.deleted_at:%Y-%m-%d %H:%M})" for one in found)
         raise Conflict(f"Several deleted clients had the code {name}: name one by its id. {ids}")
     return found[0]
+
+
+async def living_or_deleted(data: Data, name: str) -> Client:
+    """A client by its id or its code; a living one before deleted ones.
+
+    Raises:
+        As `deleted_named`.
+    """
+    try:
+        return await client_named(data, name)
+    except NotFound:
+        return await deleted_named(data, name)
 
 
 async def restore(data: Data, client_id: UUID, reason: str | None) -> Client:

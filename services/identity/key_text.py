@@ -30,11 +30,6 @@ class ApiKeyText:
         """What is stored and looked up: SHA-256 of the text, 32 bytes."""
         return hashlib.sha256(self.text.encode()).digest()
 
-    @property
-    def hint(self) -> str:
-        """The first characters, by which its owner may tell it from others."""
-        return self.text[: len(PREFIX) + 4]
-
 
 def generate() -> ApiKeyText:
     """Make a new random key."""

@@ -22,7 +22,6 @@ from services.tenant.document_state import NewDocument, Precondition
 from services.tenant.documents import DocumentPatch
 from shards.documents import Document
 
-MAX_OPERATIONS = 100
 _SIDE_BY_SIDE = 4
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.errors import FlakyStrategyDefinition
+from hypothesis.errors import Flaky
 from schemathesis import checks
 
 from tests.acceptance.api import Tenant, log_in, make_tenant
@@ -31,6 +32,12 @@ class Machine(Linked):  # type: ignore[misc]  # made at run time, from the descr
     bearer: ClassVar[str]
     client_id: ClassVar[str]
     seen: ClassVar[Counter[tuple[str, int]]] = Counter()
+    faults: ClassVar[list[BaseException]] = []
+    chains: ClassVar[int] = 0
+
+    def teardown(self) -> None:
+        super().teardown()
+        Machine.chains += 1
 
     def before_call(self, case: Any) -> None:
         """Things of a client are found in its path alone, which no answer can guess."""
@@ -49,18 +56,23 @@ class Machine(Linked):  # type: ignore[misc]  # made at run time, from the descr
 
     def validate_response(self, response: Any, case: Any, **_: Any) -> None:
         self.seen[case.operation.label, response.status_code] += 1
-        case.validate_response(
-            response,
-            checks=[
-                checks.not_a_server_error,
-                checks.status_code_conformance,
-                checks.content_type_conformance,
-                checks.response_headers_conformance,
-                checks.response_schema_conformance,
-            ],
-        )
+        try:
+            case.validate_response(response, checks=CHECKS)
+        except (Exception, BaseExceptionGroup) as fault:
+            # Kept here: hypothesis repeats a chain that fails, and is told that it is not
+            # reproducible when the service, changed by the first one, answers otherwise.
+            self.faults.append(fault)
+            raise
 
 
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+CHAINS = 60
 ROUND = settings(
     max_examples=10,
     stateful_step_count=8,
@@ -81,10 +93,11 @@ def test_chains_of_calls_get_documented_answers(
 ) -> None:
     a_tenant.put(a_tenant.make_document(), b"some bytes")
     Machine.fleet, Machine.bearer, Machine.client_id = fleet.api, log_in(fleet), a_tenant.id
-    for number in range(6):
+    for number in takewhile(lambda _: Machine.chains < CHAINS and not Machine.faults, count()):
         # What a call answers depends on what earlier chains left behind: where a chain that begins
         # alike is answered otherwise, hypothesis ends the round, and the next one starts.
-        with contextlib.suppress(FlakyStrategyDefinition):
+        with contextlib.suppress(Flaky):
             seed(number)(Machine).run(settings=ROUND)
+    assert Machine.faults == []
     worked = {label for (label, status) in Machine.seen if status < 400}
     assert len(worked) >= 15, sorted(worked)

@@ -15,7 +15,7 @@ from services.audit import Event, record
 from services.chain import heads
 from services.chain.heads import GLOBAL_CHAIN
 from services.chain.sources import ChainSource, GlobalChain, TenantChain
-from services.chain.verification import Extent, Report, Verification
+from services.chain.verification import USUAL, Extent, Pace, Report, Verification
 from services.fleet import audit_heads, audit_links
 from services.identity.principal import Caller, Origin, Principal
 from services.ids import new_id
@@ -45,6 +45,7 @@ class Chains:
     app: Data
     worker: Data
     keyring: Keyring
+    pace: Pace = USUAL
 
     async def tenant(self, rows: int = 0) -> UUID:
         """A new tenant on the first shard, with so many rows that are not linked."""
@@ -77,7 +78,7 @@ class Chains:
         if client_id == GLOBAL_CHAIN:
             source = GlobalChain(self.app)
         known = await heads.load(self.app, self.keyring, client_id)
-        return await Verification(source, known, extent or Extent()).run(**options)
+        return await Verification(source, known, extent or Extent(), self.pace).run(**options)
 
     async def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """What a superuser does on the first shard, past triggers and policies."""

@@ -1,19 +1,21 @@
 """Whoever may do everything to a shard changes its audit log: verification finds it, and where."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.chain import verification
 from services.chain.heads import GLOBAL_CHAIN
-from services.chain.verification import Extent, Report
+from services.chain.verification import Extent, Pace, Report
 from services.chain.walk import Fault
-from services.fleet import audit_links
+from services.fleet import audit_links, chain_doctor
+from services.fleet.signing_rotation import SIGNINGS, rotate
+from services.keys.material import Purpose
 from tests.integration.chains import Chains
-from tests.integration.postgres import APP
+from tests.integration.postgres import ADMIN, APP
 from tests.integration.tampering import TAMPERED, Tamper, edit, edit_leaf, insert, relink
 
 pytestmark = pytest.mark.versions
@@ -22,10 +24,10 @@ ROWS = 24
 PLACES = random.Random(19).sample(range(3, ROWS - 1), 3)
 
 
-@pytest.fixture(autouse=True)
-def no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def chains(chains: Chains) -> Chains:
     """Rows count as late at once: nobody writes meanwhile."""
-    monkeypatch.setattr(verification, "LAG", timedelta(0))
+    return replace(chains, pace=Pace(lag=timedelta(0)))
 
 
 async def grown(chains: Chains) -> UUID:
@@ -122,6 +124,21 @@ async def test_a_truncated_chain_is_found(chains: Chains, seq: int) -> None:
     assert await chains.sign() == 0
 
 
+async def test_the_doctor_sees_a_chain_that_is_not_what_was_signed(chains: Chains) -> None:
+    """By the link that the head names alone; the chain that nobody touched is no finding."""
+    whole, rewritten, cut = [await grown(chains) for _ in range(3)]
+    await edit_leaf(chains, rewritten, 5)
+    await relink(chains, rewritten, 5)
+    await chains.sql("DELETE FROM docshard.audit_chain WHERE client_id = %s", cut)
+    told = {
+        one.subject: one.what
+        for one in await chain_doctor.examine(chains.app)
+        if one.subject in {f"client {client_id}" for client_id in (whole, rewritten, cut)}
+    }
+    wrong = f"its audit chain does not agree with the head signed at seq {ROWS}"
+    assert told == {f"client {rewritten}": wrong, f"client {cut}": wrong}
+
+
 async def on_global(chains: Chains, statement: str, *values: Any) -> list[dict[str, Any]]:
     async with chains.fleet.global_db.session() as session:
         await session.execute("SET session_replication_role = replica")
@@ -137,6 +154,21 @@ async def test_a_forged_head_counts_for_nothing(chains: Chains) -> None:
     report = await chains.verify(client_id)
     assert names(report) == {(3, Fault.FORGED_HEAD)}
     assert report.head is None
+
+
+async def test_heads_of_a_retired_key_still_vouch(chains: Chains) -> None:
+    client_id = await grown(chains)
+    before = chains.keyring.current(Purpose.AUDIT_HEADS).id
+    async with chains.fleet.opened(ADMIN) as operator:
+        await rotate(operator, chains.keyring, SIGNINGS["heads"], settle_seconds=0)
+    await chains.note(client_id)
+    await chains.link()
+    report = await chains.verify(client_id)
+    assert report.findings == []
+    assert report.head is not None and (report.head.kid, report.head.seq) == (before, ROWS)
+    await chains.sign()
+    report = await chains.verify(client_id)
+    assert report.head is not None and (report.head.kid != before, report.findings) == (True, [])
 
 
 async def test_a_part_is_verified_between_heads(chains: Chains) -> None:
@@ -158,9 +190,8 @@ async def test_a_part_is_verified_between_heads(chains: Chains) -> None:
     assert report.checked == ROWS, "the head that covers the part is the last one"
 
 
-async def test_it_goes_on_where_it_stopped(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "_LINKS", 5)
-    monkeypatch.setattr(verification, "_PLACES", 7)
+async def test_it_goes_on_where_it_stopped(chains: Chains) -> None:
+    chains = replace(chains, pace=Pace(timedelta(0), links=5, places=7))
     client_id = await grown(chains)
     await edit(chains, client_id, 17)
     position, found, turns = None, set(), 0

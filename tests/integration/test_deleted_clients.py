@@ -2,9 +2,11 @@
 
 import pytest
 
+from services.chain.verification import Extent
 from services.errors import NotFound
-from services.fleet import blob_check, sweeps
+from services.fleet import audit_chains, audit_links, blob_check, sweeps
 from services.fleet.blob_check import BlobReport
+from services.fleet.clients import living_or_deleted
 from services.resources import open_data
 from services.settings import DatabaseRole
 from services.tenant import documents
@@ -47,6 +49,21 @@ async def test_its_blobs_are_examined_and_its_debris_is_swept(desk: Desk) -> Non
     assert await desk.blobs() == [kept.s3_key]
     with pytest.raises(NotFound):
         await documents.get(desk.resources, desk.access, document.id)
+
+
+async def test_its_audit_chain_is_verified(desk: Desk) -> None:
+    await desk.document()
+    await delete_client(desk)
+    async with desk.workplace.process(DatabaseRole.WORKER) as worker:
+        await audit_links.link_shard(worker.data.registry.cluster("shard-1"))
+    async with open_data(desk.workplace.settings(), DatabaseRole.ADMIN) as data:
+        await data.registry.refresh()
+        assert (await living_or_deleted(data, str(desk.client_id))).id == desk.client_id
+        keyring = desk.resources.secrets.keyring
+        found = [one async for one in audit_chains.verify_all(data, keyring, Extent())]
+    (own,) = [one for one in found if one.client_id == desk.client_id]
+    assert own.name.endswith(" (deleted)")
+    assert own.ok and own.report is not None and own.report.checked == 1
 
 
 async def test_a_client_that_is_being_made_does_not_stop_the_examination(desk: Desk) -> None:

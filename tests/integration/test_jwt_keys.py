@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.errors import Busy
-from services.fleet.jwt_rotation import look, rotate_jwt
+from services.fleet.signing_rotation import SIGNINGS, look, rotate
 from services.keys.keyring import Keyring
 from services.keys.material import Purpose
 from services.keys.providers import open_keyring
@@ -23,6 +23,8 @@ from services.settings import DatabaseRole, Settings
 from tests.integration.postgres import Database
 from tests.integration.service import Service, User, serving, settings_for
 from tests.integration.waiting import until
+
+JWT = SIGNINGS["jwt"]
 
 
 async def jwks(service: Service) -> list[str]:
@@ -52,7 +54,7 @@ async def test_a_key_is_published_before_it_is_used(global_db: Database, key_fil
         before = (await one.log_in(user))["access_token"]
         old = kid(before)
         async with operating(settings) as (data, keyring):
-            rotation = asyncio.create_task(rotate_jwt(data, keyring, "yearly", settle_seconds=1.5))
+            rotation = asyncio.create_task(rotate(data, keyring, JWT, "yearly", settle_seconds=1.5))
 
             async def is_published() -> bool:
                 await two.resources.secrets.keyring.refresh()
@@ -61,7 +63,7 @@ async def test_a_key_is_published_before_it_is_used(global_db: Database, key_fil
             await until(is_published)
             assert kid((await two.log_in(user))["access_token"]) == old
             with pytest.raises(Busy):
-                await rotate_jwt(data, keyring)
+                await rotate(data, keyring, JWT)
             new = str(await rotation)
         await one.resources.secrets.keyring.refresh()
         after = (await one.log_in(user))["access_token"]
@@ -85,17 +87,17 @@ async def test_a_key_is_published_before_it_is_used(global_db: Database, key_fil
 
 async def test_an_interrupted_rotation_goes_on(service: Service, user: User) -> None:
     async with operating(service.resources.settings) as (data, keyring):
-        interrupted = asyncio.create_task(rotate_jwt(data, keyring, settle_seconds=60))
+        interrupted = asyncio.create_task(rotate(data, keyring, JWT, settle_seconds=60))
 
         async def waits() -> bool:
-            return (await look(data)).published is not None
+            return (await look(data, JWT)).published is not None
 
         await until(waits)
         interrupted.cancel()
         with pytest.raises(asyncio.CancelledError):
             await interrupted
-        waiting = (await look(data)).published
-        assert await rotate_jwt(data, keyring, settle_seconds=0) == waiting
+        waiting = (await look(data, JWT)).published
+        assert await rotate(data, keyring, JWT, settle_seconds=0) == waiting
     await service.resources.secrets.keyring.refresh()
     assert kid((await service.log_in(user))["access_token"]) == str(waiting)
 

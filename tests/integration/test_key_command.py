@@ -31,22 +31,27 @@ def environment(global_db: Database, key_file: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(f"DOCSHARD_{name}", value)
 
 
-def keys(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """State of every signing key, by id."""
+def keys(capsys: pytest.CaptureFixture[str], purpose: str) -> dict[str, str]:
+    """State of every key of a purpose, by id."""
     assert run(["key", "list", "-o", "json"]) == Exit.OK
     listed = json.loads(capsys.readouterr().out)["keys"]
-    return {key["id"]: key["state"] for key in listed if key["purpose"] == "jwt_signing"}
+    return {key["id"]: key["state"] for key in listed if key["purpose"] == purpose}
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_key_is_rotated_by_command(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("which", "purpose"), [("--jwt", "jwt_signing"), ("--heads", "audit_heads")]
+)
+def test_a_key_is_rotated_by_command(
+    capsys: pytest.CaptureFixture[str], which: str, purpose: str
+) -> None:
     assert run(["key", "rotate"]) == Exit.USAGE
-    assert run(["key", "rotate", "--jwt", "--settle", "0", "--reason", "first"]) == Exit.OK
-    assert run(["key", "rotate", "--jwt", "--dry-run"]) == Exit.OK
+    assert run(["key", "rotate", which, "--settle", "0", "--reason", "first"]) == Exit.OK
+    assert run(["key", "rotate", which, "--dry-run"]) == Exit.OK
     capsys.readouterr()
-    assert run(["key", "rotate", "--jwt", "--settle", "0", "-o", "json"]) == Exit.OK
+    assert run(["key", "rotate", which, "--settle", "0", "-o", "json"]) == Exit.OK
     rotated = json.loads(capsys.readouterr().out)["rotated"]["key_id"]
-    states = keys(capsys)
+    states = keys(capsys, purpose)
     assert states.pop(rotated) == "in use"
     assert set(states.values()) == {"retired"}
 

@@ -46,7 +46,9 @@ def test_every_package_is_held_by_the_import_contracts() -> None:
 
 def test_every_dependency_says_why_it_is_there() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    for block in re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL):
+    blocks = re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
         lines = [line.strip() for line in block.splitlines() if line.strip().startswith('"')]
         assert lines
         assert all(" # " in line for line in lines)
