@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,11 +62,15 @@ class Prelude:
     """A statement that goes before each read, in the same message and transaction.
 
     The read's snapshot is then newer than what the prelude found, which a condition inside the
-    read itself could not promise: READ COMMITTED takes a snapshot for each statement.
+    read itself could not promise: READ COMMITTED takes a snapshot for each statement. What it
+    finds holds as long as the server lives, so it is left out where it was found before, in the
+    `life` of the server that the read then demands. `learn` is told what it finds.
     """
 
     statement: ReadStatement
     parameters: dict[str, Any]
+    life: int | None = None
+    learn: Callable[[Row], None] | None = None
 
 
 class ReadConnection:
@@ -89,11 +93,12 @@ class ReadConnection:
     async def _run(
         self, statement: ReadStatement, parameters: dict[str, Any]
     ) -> psycopg.AsyncCursor[Row]:
-        if self._prelude is not None:
-            return await _run_behind(self._raw, self._prelude, statement, parameters)
-        return await self._raw.execute(
-            statement.text, statement.fixed | parameters, prepare=statement.prepare
-        )
+        prelude, text, values = self._prelude, statement.text, statement.fixed | parameters
+        if prelude is not None:
+            if prelude.life is None or statement.in_life is None:
+                return await _run_behind(self._raw, prelude, text, values)
+            text, values["life"] = statement.in_life, prelude.life
+        return await self._raw.execute(text, values, prepare=statement.prepare)
 
 
 @lru_cache(maxsize=512)
@@ -103,15 +108,15 @@ def _joined(first: str, second: str) -> str:
 
 
 async def _run_behind(
-    raw: RawConnection, prelude: Prelude, statement: ReadStatement, parameters: dict[str, Any]
+    raw: RawConnection, prelude: Prelude, text: str, values: dict[str, Any]
 ) -> psycopg.AsyncCursor[Row]:
     """Two statements in one simple query: their values are written into the text by psycopg."""
     cursor = psycopg.AsyncClientCursor(raw, row_factory=dict_row)
     first = prelude.statement
-    await cursor.execute(
-        _joined(first.text, statement.text),
-        first.fixed | prelude.parameters | statement.fixed | parameters,
-    )
+    await cursor.execute(_joined(first.text, text), first.fixed | prelude.parameters | values)
+    found = await cursor.fetchone()
+    if prelude.learn is not None and found is not None:
+        prelude.learn(found)
     cursor.nextset()
     return cursor
 

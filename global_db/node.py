@@ -18,6 +18,7 @@ from global_db.address import Login, NodeAddress, PoolLimits
 from global_db.breaker import Breaker
 from global_db.connection import RawConnection, cut
 from global_db.probe import Place, Probe
+from global_db.proofs import Proofs
 
 _PROBE_SECONDS = 2.0
 # A replica that takes so long is not worth asking: the primary answers instead.
@@ -41,6 +42,7 @@ class Node:
         self.role = Role.DOWN
         self.place: Place | None = None
         self.ancestors: Mapping[int, int] = {}
+        self.proofs = Proofs()
         self.places = limits.max_size
         self.alarm = asyncio.Event()
         """Set, it is asked at once."""
@@ -161,6 +163,8 @@ class Node:
                 cut(raw)
         else:
             self._breaker.good()
+        if place is not None:
+            self.proofs.reached(place.life, place.timeline, place.lsn)
         if self.in_doubt:  # a connection failed while it was asked: that is newer
             return
         self.role = found

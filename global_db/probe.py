@@ -19,10 +19,11 @@ _CONNECT_SECONDS = 3.0
 # A server that answers nothing is not asked a second time: that would double the wait.
 _AT_ONCE_SECONDS = 0.5
 
-_PLACE = "SELECT * FROM docshard.place()"
+_PLACE = "SELECT *, docshard.life() AS life FROM docshard.place()"
 # On a cluster that was set up before those functions were: a primary is known as one all the same.
 _ROLE = """
     SELECT standby, NULL::timestamptz AS committed_at, 0::bigint AS lsn, 0::bigint AS system,
+           NULL::bigint AS life,
            CASE WHEN NOT standby THEN
                ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
            END AS timeline
@@ -36,7 +37,7 @@ _LACKING = (errors.UndefinedFunction, errors.InvalidSchemaName, errors.Insuffici
 class Place:
     """What a server said of itself: see `docshard.place()`. `asked_at`: seconds of our clock.
 
-    `system` is 0 where it lacks that function: it cannot prove its place either.
+    `system` is 0 where it lacks these functions: it cannot prove its place either.
     """
 
     asked_at: float
@@ -45,6 +46,7 @@ class Place:
     lsn: int
     committed_at: datetime | None
     system: int
+    life: int | None
 
 
 class Probe:

@@ -1,13 +1,14 @@
 """One read on the server that should answer it, and on the next one when that cannot.
 
-What a server promises is checked by the server itself, in a prelude to each statement: what we know
-of it only chooses. So a token holds on any worker of any host, however old its knowledge is.
+What a server promises is checked by the server itself, in a prelude to the statement: what we know
+of it only chooses. So a token holds on any worker of any host, however old its knowledge is. What
+a server has proven already it need not prove again, as long as it lives: see `proofs`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -17,9 +18,10 @@ import sqlalchemy as sa
 
 from global_db.choice import Wanted
 from global_db.cluster import Cluster, Node, Role
-from global_db.connection import Prelude, ReadConnection
+from global_db.connection import Prelude, ReadConnection, Row
 from global_db.errors import ClusterUnavailable, ConnectionLost, PoolExhausted, WriteLost
 from global_db.position import Fate, Position, fate
+from global_db.proofs import Demand
 from global_db.reading import Reading, Served, note_served
 from global_db.statement import ReadStatement, read
 
@@ -41,7 +43,10 @@ DEMAND = sa.func.docshard.demand_place(
 )
 """Raises on a server that has not the demanded place."""
 
-_DEMAND = read(sa.select(DEMAND.label("there")))
+LIFE = sa.func.docshard.life(type_=sa.BigInteger).label("life")
+"""In which life of its it answers."""
+
+_DEMAND = read(sa.select(DEMAND.label("there"), LIFE))
 
 
 class _Xid8(sa.types.UserDefinedType[int]):
@@ -59,31 +64,31 @@ _STATUS = read(sa.select(sa.func.pg_xact_status(sa.cast(_XID, _Xid8)).label("sta
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What goes before each statement of a read: where a place is demanded, and where none is."""
+    """What goes before each statement of a read: where a place is demanded, and where none is.
+
+    `subject` is whom the parameters speak of.
+    """
 
     demanding: ReadStatement = _DEMAND
     plain: ReadStatement | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    subject: Hashable = None
 
-    def before(self, demand: Demand | None) -> Prelude | None:
-        """The prelude for this demand."""
+    def before(self, demand: Demand | None, node: Node) -> Prelude | None:
+        """The prelude for this demand on this node."""
         if demand is None:
             return None if self.plain is None else Prelude(self.plain, dict(self.parameters))
+
+        def learn(found: Row) -> None:
+            node.proofs.entered(found["life"], demand, self.subject)
+
         values = {
             "timeline": demand.timeline,
             "lsn": demand.lsn,
             "patience_ms": demand.patience_ms,
         }
-        return Prelude(self.demanding, {**self.parameters, **values})
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """A server must stand on `timeline`, at `lsn` or behind it."""
-
-    timeline: int
-    lsn: int
-    patience_ms: int = 0
+        life = node.proofs.life_of(demand, self.subject)
+        return Prelude(self.demanding, {**self.parameters, **values}, life, learn)
 
 
 class _NotThere(Exception):
@@ -138,7 +143,7 @@ class _Read(Generic[T]):
         if shown is None or demand is None:
             raise _NotThere
         place = Demand(demand.timeline, max(demand.lsn, shown.lsn), patience_ms)
-        value = await self._on(node, self.entrance.before(place))
+        value = await self._on(node, place)
         note_served(Served("replica", time.monotonic() - shown.asked_at))
         return value
 
@@ -167,10 +172,10 @@ class _Read(Generic[T]):
         await self.cluster.settle()
         node, after = self.cluster.primary(), self.reading.after
         if after is None:
-            return await self._on(node, None)
+            return await self._behind(node, None)
         demand = _demand(node, after) or await _proven(self.cluster, node, after)
         proves = node.place is not None and node.place.system != 0
-        return await self._on(node, self.entrance.before(demand) if proves else None)
+        return await (self._on(node, demand) if proves else self._behind(node, None))
 
     async def _without_primary(self, why: ClusterUnavailable) -> T:
         """On any replica that answers. Without a token it shows what it has, and says how old that
@@ -181,14 +186,17 @@ class _Read(Generic[T]):
             if node.role is not Role.REPLICA or lacks:
                 continue
             try:
-                value = await self._on(node, self.entrance.before(demand))
+                value = await self._on(node, demand)
             except (_NotThere, ClusterUnavailable):
                 continue
             note_served(Served("replica", _age(self.cluster, node)))
             return value
         raise why
 
-    async def _on(self, node: Node, prelude: Prelude | None) -> T:
+    async def _on(self, node: Node, demand: Demand | None) -> T:
+        return await self._behind(node, self.entrance.before(demand, node))
+
+    async def _behind(self, node: Node, prelude: Prelude | None) -> T:
         try:
             async with self.cluster.read_on(node, prelude) as connection:
                 return await self.work(connection)

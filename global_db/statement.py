@@ -19,12 +19,14 @@ _DIALECT = make_url("postgresql+psycopg://").get_dialect()()
 class ReadStatement:
     """SQL that changes nothing. `fixed` are values bound when it was built.
 
-    `prepare` False: it is planned each time, for the values it is run with.
+    `prepare` False: it is planned each time, for the values it is run with. `in_life` is the same,
+    refused by a server that lives another life than the one in the parameter `life`.
     """
 
     text: str
     fixed: dict[str, Any]
     prepare: bool | None = None
+    in_life: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

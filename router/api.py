@@ -28,6 +28,8 @@ Json = dict[str, Any]
 PUBLIC: Final = "<public>"
 """Stands in the place of a permission where none is needed."""
 READS: Final = frozenset({"GET", "HEAD"})
+CONSISTENCY: Final = "Consistency-Token"
+STALENESS: Final = "Max-Staleness"
 
 
 class Rule(Protocol):
@@ -42,8 +44,8 @@ class Rule(Protocol):
         """Codes with which it may refuse."""
 
     @property
-    def replicated(self) -> bool:
-        """Whether what is read under it may come from a replica."""
+    def reading(self) -> tuple[str, ...]:
+        """Headers by which a caller says what replica may answer; none: the primary answers."""
 
     async def admit(self, call: Call) -> None:
         """Let the call pass, and attach who makes it; or raise a ServiceError."""
@@ -95,7 +97,7 @@ _SERVED: Final = {
 }
 _READING: Final[list[Json]] = [
     {
-        "name": "Consistency-Token",
+        "name": CONSISTENCY,
         "in": "header",
         "required": False,
         "schema": {"type": "string"},
@@ -103,7 +105,7 @@ _READING: Final[list[Json]] = [
         "give it.",
     },
     {
-        "name": "Max-Staleness",
+        "name": STALENESS,
         "in": "header",
         "required": False,
         "schema": {"type": "integer", "minimum": 0, "maximum": LONGEST_STALENESS},
@@ -187,8 +189,9 @@ def _make_route(
     summary, _, description = cleandoc(endpoint.__doc__ or "").partition("\n")
     # Only answers without a model are made by hand; the others take the framework's fast way.
     by_hand = {"response_class": Response} if first.model is None else {}
-    reads = rule.replicated and method in READS
-    refusals = (*_EVERYWHERE, *rule.refusals, *doc.refusals, *(("write_lost",) if reads else ()))
+    reading = rule.reading if method in READS else ()
+    lost = ("write_lost",) if CONSISTENCY in reading else ()
+    refusals = (*_EVERYWHERE, *rule.refusals, *doc.refusals, *lost)
     route = GuardedRoute(
         path,
         endpoint,
@@ -201,14 +204,18 @@ def _make_route(
         status_code=first.status,
         response_description=first.description,
         response_model=first.model,
-        responses={one.status: one.document(_SERVED if reads else {}) for one in (first, *others)}
+        responses={one.status: one.document(_SERVED if reading else {}) for one in (first, *others)}
         | problems(refusals),
-        openapi_extra=_extra(rule, doc) | ({"parameters": _READING} if reads else {}),
+        openapi_extra=_extra(rule, doc) | _asking(reading),
         **by_hand,
     )
     if route.body_field is not None:
         route.responses |= problems(_WITH_JSON)
     return route
+
+
+def _asking(reading: tuple[str, ...]) -> Json:
+    return {"parameters": [one for one in _READING if one["name"] in reading]} if reading else {}
 
 
 def _extra(rule: Rule, doc: Doc) -> Json:

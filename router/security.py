@@ -10,10 +10,11 @@ from typing import Final
 from uuid import UUID
 
 from router import headers
-from router.api import PUBLIC, READS
+from router.api import CONSISTENCY, PUBLIC, READS, STALENESS, Rule
 from router.call import Call
 from router.limits import Limiter, refuse
 from services.access.admission import (
+    GlobalAccess,
     admit_globally,
     admit_to_administer,
     admit_to_client,
@@ -21,7 +22,7 @@ from services.access.admission import (
     admit_to_own_account,
 )
 from services.access.authentication import authenticate
-from services.access.reads import Asked, with_reading
+from services.access.reads import Asked, with_global_reading, with_reading
 from services.errors import NotFound, ServiceError, Unauthenticated
 from services.identity.principal import Caller
 from services.tenant import documents
@@ -79,8 +80,15 @@ def _asked(call: Call) -> Asked:
     )
 
 
+def _read_where_asked(call: Call, rule: Rule, access: GlobalAccess) -> GlobalAccess:
+    """The access, with what its reads of the global database need."""
+    if not rule.reading or call.method not in READS:
+        return access
+    return with_global_reading(call.resources.settings.reads, access, _asked(call))
+
+
 class _NoTarget:
-    replicated = False
+    reading: tuple[str, ...] = ()
 
     async def confirm_target(self, call: Call) -> None:
         """Nothing in the path to be absent."""
@@ -126,11 +134,13 @@ class Everywhere(_NoTarget):
     """Holders of the permission on all clients."""
 
     permission: str
+    reading: tuple[str, ...] = ()
     refusals = (*_IDENTIFIED, "forbidden")
 
     async def admit(self, call: Call) -> None:
         """Attach the access to everything."""
-        call.everywhere = admit_globally(await _identify(call), self.permission)
+        access = admit_globally(await _identify(call), self.permission)
+        call.everywhere = _read_where_asked(call, self, access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +166,13 @@ class Own(_NoTarget):
     """Holders of the permission on any client: they get what is theirs."""
 
     permission: str
+    reading: tuple[str, ...] = ()
     refusals = (*_IDENTIFIED, "forbidden")
 
     async def admit(self, call: Call) -> None:
         """Attach the access to the caller's own clients."""
-        call.everywhere = admit_to_own(await _identify(call), self.permission)
+        access = admit_to_own(await _identify(call), self.permission)
+        call.everywhere = _read_where_asked(call, self, access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +201,7 @@ class Tenant:
     """Whether the document in the path may be a deleted one."""
 
     refusals = _IN_CLIENT
-    replicated = True
+    reading = (CONSISTENCY, STALENESS)
 
     async def admit(self, call: Call) -> None:
         """Attach the access to the client's data."""

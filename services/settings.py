@@ -4,7 +4,7 @@ They are values: whoever starts a process makes `Settings` and passes it, or a p
 Nothing below reads the environment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -183,11 +183,17 @@ class ReadSettings(_FromEnvironment):
         The operation's own entry counts, else its permission's: what is configured before the
         defaults, by which audit and reports come from replicas and the rest from the primary.
         """
-        for table in (self.max_staleness, _REPLICA_READS):
-            for name in (operation, permission):
-                if name in table:
-                    return table[name] or None
-        return None
+        return _first((self.max_staleness, _REPLICA_READS), (operation, permission))
+
+    def staleness_of_directory(self, operation: str, permission: str) -> float | None:
+        """The same for the global database: there is no token of a write to it, so it is read from
+        replicas where that is configured, and by default from the primary."""
+        return _first((self.max_staleness,), (operation, permission))
+
+
+def _first(tables: Sequence[Mapping[str, float]], names: Sequence[str]) -> float | None:
+    found = (table[name] for table in tables for name in names if name in table)
+    return next(found, 0) or None
 
 
 _REPLICA_READS: Mapping[str, float] = {"audit:read": 5.0, "report:read": 5.0}

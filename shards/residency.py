@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ import psycopg
 import sqlalchemy as sa
 
 from global_db.connection import ReadConnection, WriteConnection
-from global_db.reads import DEMAND, Entrance
+from global_db.reads import DEMAND, LIFE, Entrance
 from global_db.statement import ReadStatement, read, read_by_value, write
 from shards.tables import residency
 
@@ -44,15 +45,18 @@ _EPOCH = sa.bindparam("epoch", type_=sa.BigInteger)
 # The tenant's id as `enter` answers it. A read compares client_id with this and nothing else: the
 # reference is what makes PostgreSQL run `enter` before it looks at a row.
 entered = sa.func.docshard.enter(_CLIENT, _EPOCH, type_=sa.Uuid).column_valued("entered")
+_ENTERING = "docshard.enter(%(client_id)s::UUID, %(epoch)s::BIGINT)"
+_ENTERING_IN_LIFE = f"docshard.in_life({_ENTERING}, %(life)s::BIGINT)"
 
 _ENTER_WRITE = write(sa.select(sa.func.docshard.enter_write(_CLIENT, _EPOCH).label("now")))
 _ADMIT = write(sa.select(sa.func.docshard.admit(_CLIENT, _EPOCH).label("admitted")))
-# Before each statement of a read on a replica: the place, and whether the tenant is open here at
-# this epoch. The statement's own `enter` asks that again, with a snapshot that may be older than
-# its answer: on a replica what a move applied and the opening behind it are replayed within
-# microseconds. Found open in an earlier statement, all that the move brought is in the snapshot.
+# Before a read on a replica: the place, and whether the tenant is open here at this epoch. The
+# statement's own `enter` asks that again, with a snapshot that may be older than its answer: on a
+# replica what a move applied and the opening behind it are replayed within microseconds. Found open
+# in an earlier statement, all that the move brought is in the snapshot; and in every later one of
+# the same life, so it need be found once.
 _ENTER = sa.func.docshard.enter(_CLIENT, _EPOCH).label("entered")
-_DEMANDING = read(sa.select(DEMAND.label("there"), _ENTER))
+_DEMANDING = read(sa.select(DEMAND.label("there"), LIFE, _ENTER))
 _PLAIN = read(sa.select(_ENTER))
 
 _STATE = read(
@@ -77,12 +81,21 @@ def entered_read(
     rows = query.offset(sa.literal_column("0")).lateral("rows")
     entering = sa.select(rows).select_from(entered.scalar_alias).join(rows, sa.true())
     build = read if prepared else read_by_value
-    return build(entering.order_by(*order_by))
+    return _in_life(build(entering.order_by(*order_by)))
+
+
+def _in_life(statement: ReadStatement) -> ReadStatement:
+    """The statement with its other form: entered through the demand for the server's life."""
+    parts = statement.text.split(_ENTERING)
+    if len(parts) != 2:
+        raise TypeError("a tenant's read enters once")
+    return replace(statement, in_life=_ENTERING_IN_LIFE.join(parts))
 
 
 def entrance(client_id: UUID, epoch: int) -> Entrance:
     """How a read that may be answered by a replica enters the tenant."""
-    return Entrance(_DEMANDING, _PLAIN, {"client_id": client_id, "epoch": epoch})
+    parameters = {"client_id": client_id, "epoch": epoch}
+    return Entrance(_DEMANDING, _PLAIN, parameters, subject=(client_id, epoch))
 
 
 async def enter_write(connection: WriteConnection, client_id: UUID, epoch: int) -> Any:

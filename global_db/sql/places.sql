@@ -82,6 +82,28 @@ BEGIN
     END IF;
 END $$;
 
+-- Which life of which server this is: another one after each start of the server, and after each
+-- restart of its processes because one of them crashed. The statistics are thrown away then, before
+-- anybody is let in, and say when; they survive an orderly restart, where the other time is new.
+-- Within a life replay never goes back, and no backend outlives the life it was born in.
+CREATE OR REPLACE FUNCTION docshard.life() RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT pg_catalog.hash_record_extended(
+        ROW(pg_catalog.pg_postmaster_start_time(),
+            pg_catalog.pg_stat_get_bgwriter_stat_reset_time()), 0)
+$$;
+
+-- `value`, in that life; in any other SQLSTATE DS007. Unlike a place this may be asked in the very
+-- statement that relies on it: whatever its snapshot, it has been the same life from before it on.
+CREATE OR REPLACE FUNCTION docshard.in_life(value uuid, wanted bigint) RETURNS uuid
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF docshard.life() IS DISTINCT FROM wanted THEN
+        RAISE EXCEPTION 'the server was restarted' USING ERRCODE = 'DS007';
+    END IF;
+    RETURN value;
+END $$;
+
 REVOKE EXECUTE ON FUNCTION docshard.timeline, docshard.ancestors FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION docshard.timeline, docshard.ancestors
     TO docshard_app, docshard_worker, docshard_admin, docshard_mover, docshard_owner;

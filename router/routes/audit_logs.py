@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import Query
 
 from router.answers import Answer
-from router.api import Api, Doc
+from router.api import STALENESS, Api, Doc
 from router.call import Call
 from router.models import examples
 from router.models.audit import (
@@ -71,7 +71,7 @@ async def list_audit_logs(
 @api.route(
     "GET",
     "/v1/audit-logs",
-    Everywhere("audit:read"),
+    Everywhere("audit:read", reading=(STALENESS,)),
     Doc(
         (
             Answer(

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from router import headers, json_body
 from router.answers import Answer
-from router.api import Api, Doc
+from router.api import STALENESS, Api, Doc
 from router.call import Call
 from router.models import examples
 from router.models.clients import (
@@ -35,7 +35,7 @@ CLIENT: Final = f"{CLIENTS}/{{client_id}}"
 @api.route(
     "GET",
     CLIENTS,
-    Own("client:read"),
+    Own("client:read", reading=(STALENESS,)),
     Doc(
         (
             Answer(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from global_db.reading import FROM_PRIMARY, Reading
 from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
 from services.failures import tenant_failures
 from services.identity.principal import OPERATOR, Caller, Origin, Session
@@ -32,11 +33,16 @@ class TenantAccess:
 
 @dataclass(frozen=True, slots=True)
 class GlobalAccess:
-    """The caller may do `permission` on every client, or on `clients` alone."""
+    """The caller may do `permission` on every client, or on `clients` alone.
+
+    `reading` says which servers of shards may answer, `directory` which of the global database.
+    """
 
     caller: Caller
     permission: str
     clients: tuple[UUID, ...] | None = None
+    reading: Reading = FROM_PRIMARY
+    directory: Reading = FROM_PRIMARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.access.admission import TenantAccess
+from global_db.reading import Reading
+from services.access.admission import GlobalAccess, TenantAccess
 from services.resources import Resources
+from services.settings import ReadSettings
 from shards.tenants import TenantReading
 
 
@@ -28,7 +30,7 @@ async def with_reading(resources: Resources, access: TenantAccess, asked: Asked)
         InvalidRequest: the token was not given out for this client. KeysUnavailable.
     """
     reads = resources.settings.reads
-    staleness: float | None = reads.staleness_of(asked.operation, access.permission)
+    staleness = reads.staleness_of(asked.operation, access.permission)
     if asked.max_staleness is not None:
         staleness = asked.max_staleness or None
     if asked.token is None:
@@ -37,6 +39,19 @@ async def with_reading(resources: Resources, access: TenantAccess, asked: Asked)
     if staleness is None and asked.max_staleness is None:
         staleness = reads.token_max_staleness_seconds or None
     return _reading(access, TenantReading(staleness, token.write))
+
+
+def with_global_reading(reads: ReadSettings, access: GlobalAccess, asked: Asked) -> GlobalAccess:
+    """The access, with what its reads need. The caller's own word counts for every database."""
+    if asked.max_staleness is not None:
+        told = Reading(asked.max_staleness or None)
+        return replace(access, reading=told, directory=told)
+    names = (asked.operation, access.permission)
+    return replace(
+        access,
+        reading=Reading(reads.staleness_of(*names)),
+        directory=Reading(reads.staleness_of_directory(*names)),
+    )
 
 
 def _reading(access: TenantAccess, reading: TenantReading) -> TenantAccess:

@@ -24,7 +24,6 @@ from global_db.audit_pages import GlobalAuditEntry, GlobalAuditFilter
 from global_db.audit_walk import AuditPosition, Walked
 from global_db.connection import ReadConnection
 from global_db.errors import ClusterError
-from global_db.reading import Reading
 from global_db.reads import read_from
 from services.access.admission import GlobalAccess
 from services.cursor import ListScope
@@ -43,7 +42,6 @@ _log = logging.getLogger(__name__)
 SHARD_SECONDS = 2.0
 """How long one shard may take for its part of a page."""
 
-_OPERATION = ("list_all_audit_logs", "audit:read")
 Part = Walked[GlobalAuditEntry]
 
 
@@ -65,7 +63,7 @@ async def list_newest(
     scope = ListScope("global_audit_logs", None, filters_of(wanted))
     cursors = resources.secrets.cursors
     before = place_of(await start_of(cursors, scope, request))
-    reading = _Reading(resources, wanted, before, request.limit)
+    reading = _Reading(resources, access, wanted, before, request.limit)
     shards = await _asked(resources, wanted.client_id)
     global_part, parts = await asyncio.gather(
         reading.global_log(), asyncio.gather(*(reading.shard(name) for name in shards))
@@ -105,14 +103,17 @@ async def _asked(resources: Resources, client_id: UUID | None) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Reading:
     resources: Resources
+    access: GlobalAccess
     wanted: GlobalAuditFilter
     before: AuditPosition | None
     limit: int
 
     async def global_log(self) -> Part:
+        async def work(connection: ReadConnection) -> Part:
+            return await global_pages.newest(connection, self.wanted, self.before, self.limit)
+
         with global_failures():
-            async with self.resources.data.global_db.read() as connection:
-                return await global_pages.newest(connection, self.wanted, self.before, self.limit)
+            return await read_from(self.resources.data.global_db, self.access.directory, work)
 
     async def shard(self, name: str) -> Part | None:
         """The shard's part; None when it does not answer in time."""
@@ -127,9 +128,8 @@ class _Reading:
         async def work(connection: ReadConnection) -> Part:
             return await audit_pages.newest_of_all(connection, self.wanted, self.before, self.limit)
 
-        staleness = self.resources.settings.reads.staleness_of(*_OPERATION)
         cluster = self.resources.data.registry.cluster(name)
-        return await read_from(cluster, Reading(staleness), work)
+        return await read_from(cluster, self.access.reading, work)
 
 
 def _place(entry: GlobalAuditEntry) -> AuditPosition:

@@ -11,7 +11,9 @@ from pydantic import TypeAdapter
 from global_db import clients
 from global_db.clients import Client, ClientFilter
 from global_db.clients import CodeTaken as CodeTakenInDatabase
-from global_db.connection import WriteConnection
+from global_db.connection import ReadConnection, WriteConnection
+from global_db.reading import FROM_PRIMARY
+from global_db.reads import read_from
 from services.access.admission import GlobalAccess, TenantAccess
 from services.audit import Event, record_global
 from services.cursor import ListScope
@@ -96,6 +98,8 @@ async def list_newest(
 ) -> Page[Client]:
     """A page of the clients the caller may see, newest first.
 
+    A replica that finds nothing on a first page may not have heard of it yet: the primary is asked.
+
     Raises:
         InvalidCursor.
     """
@@ -113,9 +117,15 @@ async def list_newest(
     position = await start_of(cursors, scope, request)
     before = None if position is None else UUID(position[0])
     visible = ClientFilter(wanted.status, wanted.code, wanted.metadata, access.clients)
+
+    async def work(connection: ReadConnection) -> list[Client]:
+        return await clients.newest(connection, visible, before, request.limit + 1)
+
+    directory = resources.data.global_db
     with global_failures():
-        async with resources.data.global_db.read() as connection:
-            rows = await clients.newest(connection, visible, before, request.limit + 1)
+        rows = await read_from(directory, access.directory, work)
+        if not rows and before is None and access.directory != FROM_PRIMARY:
+            rows = await read_from(directory, FROM_PRIMARY, work)
     return page_of(rows, request, lambda last: cursors.encode(scope, (str(last.id),)))
 
 

@@ -57,6 +57,27 @@ def test_reads_say_who_answered_and_how_old_the_answer_is(
     assert audited.headers["Served-By"] == "replica"
 
 
+@pytest.mark.parametrize("path", ["/v1/clients", "/v1/audit-logs"])
+def test_the_directory_is_read_from_a_replica_where_the_caller_allows_it(
+    api: httpx.Client, documents: str, path: str
+) -> None:
+    assert api.get("/v1/clients").headers["Served-By"] == "primary"
+
+    def from_replica(**wanted: str) -> bool:
+        answer = api.get(path, params=wanted, headers={"Max-Staleness": "5"})
+        assert answer.status_code == 200, answer.text
+        return answer.headers["Served-By"] == "replica"
+
+    until(from_replica)
+    if path == "/v1/clients":
+        # What a replica does not know may be new: the primary has the last word.
+        lacking = api.get(path, params={"code": str(uuid4())}, headers={"Max-Staleness": "5"})
+        assert lacking.json()["items"] == []
+        assert lacking.headers["Replica-Lag-Ms"]
+    told = api.get(path, headers={"Max-Staleness": "0"})
+    assert told.headers["Served-By"] == "primary"
+
+
 def test_a_wrong_word_on_staleness_and_a_foreign_token_are_refused(
     api: httpx.Client, documents: str
 ) -> None:

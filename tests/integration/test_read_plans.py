@@ -6,11 +6,14 @@ from itertools import combinations
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 
 from global_db.audit_walk import AuditFilter, AuditPosition
-from global_db.connection import ReadConnection
+from global_db.connection import Prelude, ReadConnection
 from global_db.directory import Placement
+from global_db.statement import read
 from shards import audit_pages, documents, versions
 from shards.document_query import DocumentFilter
 from shards.residency import Fenced, NotResident, StaleEpoch, refusals
@@ -37,9 +40,13 @@ async def session(crowd: Crowd) -> AsyncIterator[Explaining]:
         yield connection
 
 
-def reader(session: Explaining, client_id: UUID, epoch: int = 1) -> TenantRead:
+def reader(
+    session: Explaining, client_id: UUID, epoch: int = 1, life: int | None = None
+) -> TenantRead:
+    """Reads in any life of the server, or in this one."""
     placement = Placement(client_id, "shard-1", epoch, "active")
-    return TenantRead(ReadConnection(session), placement)
+    prelude = None if life is None else Prelude(read(sa.select()), {}, life)
+    return TenantRead(ReadConnection(session, prelude), placement)
 
 
 def tenants(crowd: Crowd) -> Iterator[UUID]:
@@ -63,6 +70,20 @@ async def test_one_document(session: Explaining, crowd: Crowd) -> None:
 async def test_one_document_by_a_plan_for_any_tenant(session: Explaining, crowd: Crowd) -> None:
     await session.execute("SET plan_cache_mode = force_generic_plan")
     await test_one_document(session, crowd)
+
+
+async def test_one_document_in_a_life_of_the_server(session: Explaining, crowd: Crowd) -> None:
+    row = await (await session.execute("SELECT docshard.life() AS life")).fetchone()
+    life = row["life"] if row else 0
+    for client_id in tenants(crowd):
+        for row in (await crowd.rows("documents", client_id))[:4]:
+            found = await documents.get(reader(session, client_id, life=life), row["id"])
+            assert found == documents.Document(**row)
+        with pytest.raises(StaleEpoch), refusals():
+            await documents.get(reader(session, client_id, 2, life), uuid4())
+    crowd.check(session)
+    with pytest.raises(psycopg.DatabaseError, match="restarted"):
+        await documents.get(reader(session, crowd.clients[0], life=life + 1), uuid4())
 
 
 async def test_versions(session: Explaining, crowd: Crowd) -> None:

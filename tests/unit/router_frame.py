@@ -38,7 +38,7 @@ class TinyRule:
     target_exists: bool = True
     permission: str = "tiny:call"
     refusals: tuple[str, ...] = ()
-    replicated: bool = False
+    reading: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
 
     async def admit(self, call: Call) -> None:

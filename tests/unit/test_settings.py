@@ -124,5 +124,7 @@ def test_who_may_answer_is_said_by_operation_then_by_permission(
     assert reads.staleness_of("list_audit_logs", "audit:read") is None
     assert reads.staleness_of("get_usage", "report:read") == 30
     assert reads.staleness_of("another_report", "report:read") == 5
+    assert reads.staleness_of_directory("list_documents", "audit:read") == 2
     monkeypatch.delenv("DOCSHARD_READ_MAX_STALENESS")
     assert ReadSettings().staleness_of("list_audit_logs", "audit:read") == 5
+    assert ReadSettings().staleness_of_directory("list_all_audit_logs", "audit:read") is None
