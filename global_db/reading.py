@@ -21,6 +21,9 @@ class Reading:
     after: Position | None = None
 
 
+FROM_PRIMARY = Reading()
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """Who answered a read. Everything acknowledged `lag_seconds` ago or earlier was in the answer;
