@@ -10,13 +10,10 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 def size(number: float) -> str:
     """Bytes in the unit in which they are less than 1024."""
-    for unit in _UNITS[:-1]:
-        if number < 1024:
-            break
-        number /= 1024
-    else:
-        unit = _UNITS[-1]
-    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+    power = 0
+    while number >= 1024 and power < len(_UNITS) - 1:
+        number, power = number / 1024, power + 1
+    return f"{number:.{1 if power else 0}f} {_UNITS[power]}"
 
 
 def duration(seconds: float) -> str:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from services.fleet.planner.population import Hold, Population
 from services.fleet.planner.prediction import MIB
@@ -31,8 +32,10 @@ TENANT_BYTES = MIB // 16
 """What a tenant costs besides its bytes, as bytes: its fences, its part of slot and subscription.
 It makes one larger tenant cheaper than a hundred tiny ones, and forbids none: a shard that is
 overfull of tenants of 10 kB can still be relieved."""
-_TARGETS_TRIED = 4
-"""The emptiest shard may have no room for a tenant's bytes, and one that is nearly so the room."""
+_TARGETS_TRIED = 3
+"""Emptiest shards of each kind: the emptiest one of all may lack room for just this tenant."""
+_ROUNDS = 3
+"""A shard that could not be relieved may be once others were."""
 
 
 @dataclass(slots=True)
@@ -45,17 +48,39 @@ class _Kind:
     mean: float
     bound: float
 
-    def level(self, shard: int) -> float:
-        return self.loads[shard] / self.fair[shard] if self.mean else 0.0
-
-    def level_with(self, shard: int, at: int) -> float:
-        return (self.loads[shard] + self.amounts[at]) / self.fair[shard] if self.mean else 0.0
+    def level(self, shard: int, more: float = 0.0) -> float:
+        """What the shard has, with so much more, as a multiple of its fair share."""
+        return (self.loads[shard] + more) / self.fair[shard] if self.mean else 0.0
 
     def excess(self, shard: int, more: float = 0.0) -> float:
         """What the shard has, with so much more, above its bound; as a part of the mean."""
         if not self.mean:
             return 0.0
         return max(0.0, self.loads[shard] + more - self.bound * self.fair[shard]) / self.mean
+
+
+class _Emptiest:
+    """Shards by some measure of fullness, the emptiest first."""
+
+    def __init__(self, shards: Sequence[int], measure: Callable[[int], float]) -> None:
+        self._measure = measure
+        self._heap = [(measure(shard), shard) for shard in shards]
+        heapq.heapify(self._heap)
+
+    def changed(self, shard: int) -> None:
+        """Note that the shard's measure is another one. The old entry goes when it comes up."""
+        heapq.heappush(self._heap, (self._measure(shard), shard))
+
+    def first(self, count: int) -> list[int]:
+        """So many of the emptiest."""
+        found: dict[int, float] = {}
+        while self._heap and len(found) < count:
+            measured, shard = heapq.heappop(self._heap)
+            if shard not in found and measured == self._measure(shard):
+                found[shard] = measured
+        for shard, measured in found.items():
+            heapq.heappush(self._heap, (measured, shard))
+        return list(found)
 
 
 class _Balancing:
@@ -71,110 +96,88 @@ class _Balancing:
         ]
         # A cost per byte needs some size: where nobody has any, every tenant costs the same.
         self.mean_bytes = max(self.kinds[0].mean, TENANT_BYTES)
-        self._emptiest = [(self.level(shard), shard) for shard in self.active]
-        heapq.heapify(self._emptiest)
+        measures = (self.level, *(kind.level for kind in self.kinds))
+        self.emptiest = [_Emptiest(self.active, measure) for measure in measures]
 
     def run(self) -> array[int]:
-        overfull = [shard for shard in self.active if self.over(shard)]
-        free = self._free_of(overfull)
-        for shard in sorted(overfull, key=lambda one: (-self.level(one), one)):
-            self._relieve(shard, free[shard])
+        for _ in range(_ROUNDS):
+            overfull = [
+                shard for shard in self.active if any(kind.excess(shard) for kind in self.kinds)
+            ]
+            free = self._free_of(overfull)
+            for shard in sorted(overfull, key=lambda one: (-self.level(one), one)):
+                self._relieve(shard, free[shard])
         return self.wanted
 
     def level(self, shard: int) -> float:
         return max(kind.level(shard) for kind in self.kinds)
-
-    def over(self, shard: int) -> list[_Kind]:
-        return [kind for kind in self.kinds if kind.excess(shard) > 0]
 
     def _free_of(self, shards: Sequence[int]) -> dict[int, list[int]]:
         free: dict[int, list[int]] = {shard: [] for shard in shards}
         for at, (shard, hold) in enumerate(
             zip(self.population.shard, self.population.hold, strict=True)
         ):
-            if hold == Hold.FREE and shard in free:
+            if hold == Hold.FREE and shard == self.wanted[at] and shard in free:
                 free[shard].append(at)
         return free
 
-    def _relieve(self, source: int, tenants: list[int]) -> None:
-        while self._move_fitting(source, tenants):
-            pass
-        for _ in self.kinds:
-            if self.over(source):
-                self._move_one(source, tenants)
+    def _relieve(self, source: int, tenants: Sequence[int]) -> None:
+        """Move the best for its cost again and again, while it earns that.
 
-    def _move_fitting(self, source: int, tenants: list[int]) -> bool:
-        """Move those that fit into the excess; True when now less kinds are over, so that others
-        are the cheapest."""
-        over = self.over(source)
-        if not over:
-            return False
-        for at in self._cheapest(source, over, tenants):
-            if all(kind.amounts[at] / kind.mean <= kind.excess(source) for kind in over):
+        What a tenant takes away only becomes less as the excess shrinks. So the best is found
+        without looking at all: it is the first of the queue whose old value still holds.
+        """
+        queue = [(-self._worth(source, at), at) for at in tenants]
+        heapq.heapify(queue)
+        while queue and -queue[0][0] >= MIN_EARNING:
+            _, at = heapq.heappop(queue)
+            worth = self._worth(source, at)
+            if queue and -worth > queue[0][0]:
+                heapq.heappush(queue, (-worth, at))
+            elif worth >= MIN_EARNING:
                 self._move(source, at)
-                if len(self.over(source)) < len(over):
-                    return True
-        return False
 
-    def _move_one(self, source: int, tenants: list[int]) -> None:
-        """Move the one that takes most for its cost, though it takes more than the excess."""
-        over = self.over(source)
-        for at in self._cheapest(source, over, tenants):
-            if self._removed(source, over, at) < MIN_EARNING * self._cost(at):
-                return
-            if self._move(source, at):
-                return
+    def _worth(self, source: int, at: int) -> float:
+        return self._removed(source, at) / self._cost(at)
 
-    def _cheapest(self, source: int, over: Sequence[_Kind], tenants: Sequence[int]) -> list[int]:
-        staying = (at for at in tenants if self.wanted[at] == source)
-        return sorted(
-            staying, key=lambda at: self._removed(source, over, at) / self._cost(at), reverse=True
-        )
-
-    def _removed(self, source: int, kinds: Sequence[_Kind], at: int) -> float:
+    def _removed(self, source: int, at: int) -> float:
         """The excess that goes with this tenant."""
-        return sum(min(kind.excess(source), kind.amounts[at] / kind.mean) for kind in kinds)
+        return sum(
+            kind.excess(source) - kind.excess(source, -kind.amounts[at]) for kind in self.kinds
+        )
 
     def _cost(self, at: int) -> float:
         return (self.population.bytes[at] + TENANT_BYTES) / self.mean_bytes
 
-    def _move(self, source: int, at: int) -> bool:
-        """Move the tenant to the first of the emptiest shards where that is worth it."""
-        removed = self._removed(source, self.over(source), at)
-        for target in self._targets(source):
-            added = sum(
-                kind.excess(target, kind.amounts[at]) - kind.excess(target) for kind in self.kinds
-            )
-            earned = removed - added >= MIN_EARNING * self._cost(at)
-            full = max(kind.level_with(target, at) for kind in self.kinds)
-            if earned and full < self.level(source):
-                self._settle(source, target, at)
-                return True
-        return False
+    def _move(self, source: int, at: int) -> None:
+        """Move the tenant to where it does least harm, if that is worth it."""
+        removed, level = self._removed(source, at), self.level(source)
+        best = min(
+            (self._harm(target, at) for target in self._targets(source)), default=(inf, inf, 0)
+        )
+        added, filled, target = best
+        if removed - added >= MIN_EARNING * self._cost(at) and filled < level:
+            self._settle(source, target, at)
+
+    def _harm(self, target: int, at: int) -> tuple[float, float, int]:
+        """The excess that the tenant would add there, and how full the shard would be."""
+        added = sum(
+            kind.excess(target, kind.amounts[at]) - kind.excess(target) for kind in self.kinds
+        )
+        return added, max(kind.level(target, kind.amounts[at]) for kind in self.kinds), target
+
+    def _targets(self, source: int) -> set[int]:
+        found = {shard for some in self.emptiest for shard in some.first(_TARGETS_TRIED)}
+        return found - {source}
 
     def _settle(self, source: int, target: int, at: int) -> None:
         for kind in self.kinds:
             kind.loads[source] -= kind.amounts[at]
             kind.loads[target] += kind.amounts[at]
         self.wanted[at] = target
-        for shard in (source, target):
-            heapq.heappush(self._emptiest, (self.level(shard), shard))
-
-    def _targets(self, source: int) -> list[int]:
-        """The emptiest shards but the source. Entries of the heap are old when a newer one has
-        another level; they are dropped when they come up."""
-        found = list(self._current(source))
-        for entry in found:
-            heapq.heappush(self._emptiest, entry)
-        return [shard for _, shard in found if shard != source]
-
-    def _current(self, source: int) -> Iterator[tuple[float, int]]:
-        seen: set[int] = set()
-        while self._emptiest and len(seen - {source}) < _TARGETS_TRIED:
-            level, shard = heapq.heappop(self._emptiest)
-            if shard not in seen and level == self.level(shard):
-                seen.add(shard)
-                yield level, shard
+        for some in self.emptiest:
+            some.changed(source)
+            some.changed(target)
 
 
 def bounded_load(population: Population, tolerance: float = TOLERANCE) -> array[int]:
