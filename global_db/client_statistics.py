@@ -56,7 +56,7 @@ class ClientStatistics:
     measured_at: datetime | None
     reads_per_second: float | None
     writes_per_second: float | None
-    updated_at: datetime | None
+    rated_at: datetime | None
 
 
 def _double(value: sa.ColumnElement[Any] | float) -> sa.ColumnElement[float]:
@@ -199,7 +199,7 @@ def _top(column: sa.Column[Any]) -> ReadStatement:
             client_sizes.c.measured_at,
             rate_of(client_rates.c.reads_level).label("reads_per_second"),
             rate_of(client_rates.c.writes_level).label("writes_per_second"),
-            client_rates.c.updated_at,
+            client_rates.c.updated_at.label("rated_at"),
         )
         .select_from(first)
         .join(clients, clients.c.id == first.c.client_id)

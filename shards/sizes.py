@@ -80,9 +80,9 @@ def _first_rows(table: sa.Table) -> sa.Select[Any]:
         .limit(sa.literal_column(str(MOST_AT_ONCE + 1)))
         .subquery()
     )
-    name: sa.ColumnElement[str] = sa.literal_column(f"'{table.name}'")
-    query: sa.Select[Any] = sa.select(name.label("name"), sa.func.count().label("rows"))
-    return query.select_from(some)
+    name: sa.ColumnElement[Any] = sa.literal_column(f"'{table.name}'").label("name")
+    columns: list[sa.ColumnElement[Any]] = [name, sa.func.count().label("rows")]
+    return sa.select(*columns).select_from(some)
 
 
 _FIRST = entered_read(sa.union_all(*(_first_rows(table) for table in TENANT_TABLES)))
