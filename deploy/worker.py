@@ -16,6 +16,7 @@ from typing import Protocol
 
 from services.fleet import audit_heads, sweeps
 from services.fleet.audit_links import Linker
+from services.fleet.tenant_sizes import Measuring
 from services.resources import Resources
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ Leases = Callable[[str], AbstractAsyncContextManager[Lease | None]]
 def jobs(resources: Resources) -> list[Job]:
     """Every timed job of the service."""
     data, keyring = resources.data, resources.secrets.keyring
-    linker = Linker(data)
+    linker, measuring = Linker(data), Measuring(data)
     return [
         Job("audit-links", 0.5, linker.run),
         Job("audit-heads", 60, lambda: audit_heads.sign_heads(data, keyring)),
@@ -53,6 +54,7 @@ def jobs(resources: Resources) -> list[Job]:
         Job("uploads", 60, lambda: sweeps.remove_expired_uploads(resources)),
         Job("purged-blobs", 3600, lambda: sweeps.remove_purged_blobs(resources)),
         Job("idempotency", 300, lambda: sweeps.remove_expired_idempotency_keys(resources)),
+        Job("tenant-sizes", 1, measuring.run),
         Job("sessions", 600, lambda: sweeps.remove_expired_sessions(resources)),
     ]
 

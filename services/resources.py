@@ -29,6 +29,7 @@ from services.keys.providers import open_provider
 from services.keys.signing import Signer
 from services.keys.store import GlobalKeyStore
 from services.settings import DatabaseRole, Settings
+from services.traffic import telling
 from shards.placement import CacheLimits, PlacementCache
 from shards.registry import ShardRegistry
 from shards.tenants import FenceLimits, Tenants
@@ -123,6 +124,7 @@ async def open_resources(
         blobs = BlobStore(settings.s3)
         stack.push_async_callback(blobs.close)
         await _refresh(data, secrets.keyring)
+        await stack.enter_async_context(telling(data.global_db, data.tenants.traffic))
         for work in (_keep_fresh(data, secrets.keyring), _keep_listening(data)):
             task = asyncio.create_task(work)
             stack.push_async_callback(_stop, task)

@@ -26,6 +26,7 @@ from global_db.timing import measured
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
 from shards.residency import Fenced, Refused, StaleEpoch, enter_write, entrance, refusals
+from shards.traffic import Traffic
 
 T = TypeVar("T")
 
@@ -132,11 +133,12 @@ class Written(Generic[T]):
 
 
 class Tenants:
-    """Runs work inside tenants, wherever they live."""
+    """Runs work inside tenants, wherever they live; `traffic` counts what succeeded."""
 
     def __init__(
         self, placements: PlacementCache, registry: ShardRegistry, limits: FenceLimits
     ) -> None:
+        self.traffic = Traffic()
         self._placements = placements
         self._registry = registry
         self._limits = limits
@@ -166,7 +168,9 @@ class Tenants:
                     entrance(client_id, placement.epoch),
                 )
 
-        return await self._persist(client_id, attempt)
+        value = await self._persist(client_id, attempt)
+        self.traffic.note_read(client_id)
+        return value
 
     async def write(
         self, client_id: UUID, work: Callable[[TenantWrite], Awaitable[T]]
@@ -185,7 +189,9 @@ class Tenants:
                     value = await work(TenantWrite(connection, placement, now))
             return Written(value, placement, connection.ended_at)
 
-        return await self._persist(client_id, attempt)
+        written = await self._persist(client_id, attempt)
+        self.traffic.note_write(client_id)
+        return written
 
     async def _persist(self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]]) -> T:
         deadline = time.monotonic() + self._limits.wait_seconds

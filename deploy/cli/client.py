@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deploy.cli import client_changes
+from deploy.cli import client_changes, client_top
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -33,7 +33,7 @@ def client() -> None:
     """
 
 
-for _command in client_changes.COMMANDS:
+for _command in (*client_changes.COMMANDS, client_top.top):
     client.add_command(_command)
 
 

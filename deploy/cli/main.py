@@ -29,6 +29,7 @@ _COMMANDS = {
     "shard": "deploy.cli.shard:shard",
     "client": "deploy.cli.client:client",
     "ring": "deploy.cli.ring:ring",
+    "rebalance": "deploy.cli.rebalance:rebalance",
     "migrate": "deploy.cli.migrate:migrate",
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",

@@ -8,6 +8,7 @@ import global_db.archive_tables
 import global_db.audit_tables
 import global_db.move_tables
 import global_db.session_tables
+import global_db.statistics_tables
 import global_db.tables
 import shards.tables
 from shards.registry import HISTORY

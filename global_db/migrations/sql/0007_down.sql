@@ -1,0 +1,1 @@
+DROP TABLE docshard.client_rates, docshard.client_sizes;

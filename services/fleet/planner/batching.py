@@ -1,0 +1,104 @@
+"""Movers packed into batches, in an order that lets many run side by side."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from services.fleet.planner.plan import Batch
+from services.fleet.planner.population import Population
+from services.fleet.planner.prediction import MIB, Pace, Weight, predict
+
+MAX_TENANTS = 50
+"""Of a batch: its slot decodes the whole shard's WAL once for all of them, so more is cheaper; but
+they are fenced one after the other behind one stream, and an abort undoes all of them."""
+MAX_BYTES = 1024 * MIB
+"""Of a batch, with indexes: about half a minute of copying. So long the slot keeps WAL back on the
+source, and so much is done again when a server fails meanwhile. A larger tenant goes alone."""
+MAX_WRITES = 200.0
+"""Writes per second of a batch: an order below what a subscription applies; so it catches up."""
+HOT_WRITES = 50.0
+"""A tenant with as many writes per second goes alone: no other waits for it to catch up."""
+
+
+@dataclass(slots=True)
+class _Packed:
+    """Tenants of one batch, by position."""
+
+    members: list[int] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+    writes: float = 0.0
+
+    def add(self, population: Population, at: int) -> None:
+        self.members.append(at)
+        self.rows += population.rows[at]
+        self.bytes += population.bytes[at]
+        self.writes += population.writes[at]
+
+    def takes(self, population: Population, at: int) -> bool:
+        return (
+            len(self.members) < MAX_TENANTS
+            and self.bytes + population.bytes[at] <= MAX_BYTES
+            and self.writes + population.writes[at] <= MAX_WRITES
+        )
+
+
+def batches(population: Population, wanted: Sequence[int], pace: Pace) -> tuple[Batch, ...]:
+    """Everybody whose wanted shard is another one, in batches.
+
+    They come in rounds: the first batches of all pairs of shards, the second ones, and so on; in
+    each round by how far the target lies behind the source in the list of shards. Neighbours in
+    this order have different sources and different targets, so that whatever the limits per shard
+    are, few batches wait for one before them.
+    """
+    count = len(population.shards)
+    placed = [
+        ((number, (target - source) % count, source), packed)
+        for (source, target), movers in _pairs(population, wanted).items()
+        for number, packed in enumerate(_pack(population, movers))
+    ]
+    placed.sort(key=lambda one: one[0])
+    return tuple(
+        _batch(population, packed, source, (source + distance) % count, pace)
+        for (_, distance, source), packed in placed
+    )
+
+
+def _pairs(population: Population, wanted: Sequence[int]) -> dict[tuple[int, int], array[int]]:
+    """Who moves, by source and target."""
+    movers: dict[tuple[int, int], array[int]] = {}
+    for at, (source, target) in enumerate(zip(population.shard, wanted, strict=True)):
+        if source != target:
+            movers.setdefault((source, target), array("I")).append(at)
+    return movers
+
+
+def _pack(population: Population, movers: Sequence[int]) -> Iterator[_Packed]:
+    """The smallest first: they soon show how moves go, and later predictions learn from them."""
+    filling = _Packed()
+    for at in sorted(movers, key=lambda one: (population.bytes[one], one)):
+        if population.bytes[at] > MAX_BYTES or population.writes[at] >= HOT_WRITES:
+            alone = _Packed()
+            alone.add(population, at)
+            yield alone
+            continue
+        if not filling.takes(population, at):
+            yield filling
+            filling = _Packed()
+        filling.add(population, at)
+    if filling.members:
+        yield filling
+
+
+def _batch(population: Population, packed: _Packed, source: int, target: int, pace: Pace) -> Batch:
+    known = population.unmeasured < len(population)
+    return Batch(
+        source=population.shards[source].name,
+        target=population.shards[target].name,
+        clients=tuple(population.id(at) for at in packed.members),
+        rows=packed.rows,
+        bytes=packed.bytes,
+        predicted=predict(Weight(packed.rows, packed.bytes, packed.writes, known), pace),
+    )

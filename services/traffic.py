@@ -1,0 +1,79 @@
+"""Telling the global database how often tenants were served, every few seconds.
+
+It is off the path of requests: counts are taken from memory, and a round that the global database
+does not take is lost. Rates then lag a little; nothing else depends on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from global_db import client_statistics
+from global_db.client_statistics import Served
+from global_db.cluster import Cluster
+from global_db.errors import ClusterError
+from shards.traffic import Taken, Traffic
+
+_log = logging.getLogger(__name__)
+EVERY_SECONDS = 10.0
+_LAST_WORDS_SECONDS = 2.0
+
+
+async def tell(global_db: Cluster, traffic: Traffic) -> int:
+    """Add what was counted to the rates, in one transaction; answers for how many tenants.
+
+    Raises:
+        ClusterError: the counts are lost.
+    """
+    taken = traffic.take()
+    if taken.folded:
+        _log.warning("%d requests of too many tenants were counted for none", taken.folded)
+    served = _served(taken)
+    if served:
+        async with global_db.write() as connection:
+            await client_statistics.add(connection, served)
+    return len(served)
+
+
+@asynccontextmanager
+async def telling(
+    global_db: Cluster, traffic: Traffic, every_seconds: float = EVERY_SECONDS
+) -> AsyncIterator[None]:
+    """Tell again and again while the block lasts, and once more in the end."""
+
+    async def try_to_tell() -> None:
+        try:
+            await tell(global_db, traffic)
+        except ClusterError as error:
+            _log.info("what was served in %g s is counted for nobody: %s", every_seconds, error)
+        except Exception:
+            # Whatever it is, say a schema that is behind: requests go on, and so does counting.
+            _log.exception("what was served in %g s is counted for nobody", every_seconds)
+
+    async def keep_telling() -> None:
+        while True:
+            await asyncio.sleep(every_seconds)
+            await try_to_tell()
+
+    task = asyncio.create_task(keep_telling())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await try_to_tell()
+
+
+def _served(taken: Taken) -> list[Served]:
+    clients = sorted(taken.reads.keys() | taken.writes.keys())
+    return [
+        Served(client, taken.reads.get(client, 0), taken.writes.get(client, 0))
+        for client in clients
+    ]
