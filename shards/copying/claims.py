@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from global_db.cluster import Cluster
+from global_db.connection import ReadConnection
+from global_db.errors import LockNotAvailable
+from global_db.statement import read, write
 from shards.copying.batch import Mover
+from shards.copying.errors import Unready, superseding
+
+_CLAIM_SECONDS = 3.0
+_LOCK_MS = 200
+
+_MOVE = sa.bindparam("move_id", type_=sa.Uuid)
+_GENERATION = sa.bindparam("generation", type_=sa.BigInteger)
+_PATIENCE = write(sa.select(sa.func.set_config("lock_timeout", str(_LOCK_MS), sa.true())))
+_END_OLDER = write(sa.select(sa.func.docshard.end_older_movers(_MOVE, _GENERATION)))
+_CLAIM = write(sa.select(sa.func.docshard.claim_move(_MOVE, _GENERATION)))
+_PLACE = read(
+    sa.select(
+        sa.func.docshard.place().table_valued(
+            sa.column("system", sa.BigInteger), sa.column("timeline", sa.Integer), name="place"
+        )
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +50,13 @@ async def claim(cluster: Cluster, mover: Mover) -> Place:
         Unready: a session of an older one does not end.
         ClusterError.
     """
-    raise NotImplementedError
+    deadline = time.monotonic() + _CLAIM_SECONDS
+    with superseding():
+        while not await _claimed(cluster, mover):
+            if time.monotonic() > deadline:
+                raise Unready(f"{cluster.name}: an older session of the move does not end")
+            await asyncio.sleep(0.05)
+    return await place(cluster)
 
 
 async def place(cluster: Cluster) -> Place:
@@ -35,4 +65,25 @@ async def place(cluster: Cluster) -> Place:
     Raises:
         ClusterError.
     """
-    raise NotImplementedError
+    async with cluster.read() as connection:
+        return await _place(connection)
+
+
+async def _claimed(cluster: Cluster, mover: Mover) -> bool:
+    """False when an older generation's transaction holds the claim; it has been told to end."""
+    values = {"move_id": mover.move_id, "generation": mover.generation}
+    try:
+        async with cluster.write() as connection:
+            await connection.send(_PATIENCE)
+            await connection.returning(_END_OLDER, **values)
+            await connection.returning(_CLAIM, **values)
+    except LockNotAvailable:
+        return False
+    return True
+
+
+async def _place(connection: ReadConnection) -> Place:
+    row = await connection.one(_PLACE)
+    if row is None:
+        raise LookupError("place() answers one row")
+    return Place(row["system"], row["timeline"])
