@@ -144,13 +144,18 @@ async def _measured(connection: RawConnection, table: TenantTable, batch: Batch)
 def _facts(
     server: Row, tables: tuple[TableFacts, ...], standbys: tuple[StandbyFacts, ...]
 ) -> ShardFacts:
-    plain = ("major", "revision", "collation", "wal_level", "oldest_seconds", "oldest_pid")
-    lists = ("partitions", "without_identity")
-    rooms = ("slots", "senders", "workers")
     return ShardFacts(
-        **{name: server[name] for name in plain},
-        **{name: tuple(server[name]) for name in lists},
-        **{name: Room(server[name], server[f"most_{name}"]) for name in rooms},
+        major=server["major"],
+        revision=server["revision"],
+        collation=server["collation"],
+        wal_level=server["wal_level"],
+        partitions=tuple(server["partitions"]),
+        slots=Room(server["slots"], server["most_slots"]),
+        senders=Room(server["senders"], server["most_senders"]),
+        workers=Room(server["workers"], server["most_workers"]),
+        oldest_seconds=server["oldest_seconds"],
+        oldest_pid=server["oldest_pid"],
+        without_identity=tuple(server["without_identity"]),
         free_bytes=None,
         tables=tables,
         standbys=standbys,

@@ -17,7 +17,7 @@ from shards.copying.errors import Unready
 _POLL_SECONDS = 0.001
 
 _receiver = sa.table("pg_stat_wal_receiver", sa.column("status"), schema="pg_catalog")
-_ZERO = sa.literal_column("'0/0'::pg_lsn")
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("'0/0'::pg_lsn")
 # What has been received and synced; on a primary NULL. The timeline tells whether it follows the
 # primary that we mean: another one's WAL is as long and says nothing.
 _RECEIVED = read(
