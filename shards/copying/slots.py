@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from global_db.cluster import Cluster
 from global_db.connection import RawConnection, Row
+from global_db.statement import write
 from shards.copying.batch import Mover, Stream
 from shards.copying.errors import Unready
-from shards.copying.sessions import failures, first, moving, session
+from shards.copying.sessions import changing, failures, first, moving, session
 
 # A new slot waits for every transaction that was running; the service's own end within seconds.
 _MAKE_SECONDS = 5.0
@@ -37,7 +39,13 @@ _FIND: LiteralString = "SELECT active_pid FROM pg_replication_slots WHERE slot_n
 _END: LiteralString = "SELECT pg_terminate_backend(%s)"
 _DROP: LiteralString = "SELECT pg_drop_replication_slot(%s)"
 # Applied rows are flushed as they commit (synchronous_commit = local), so this is behind them all.
-_ADVANCE: LiteralString = "SELECT pg_replication_slot_advance(%s, pg_current_wal_flush_lsn())"
+_ADVANCE = write(
+    sa.select(
+        sa.func.pg_replication_slot_advance(
+            sa.bindparam("name", type_=sa.Text), sa.func.pg_current_wal_flush_lsn()
+        ).label("advanced")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,11 @@ async def advance_back(target: Cluster, mover: Mover) -> None:
         Unready: the slot is not there, or in use.
     """
     name = mover.stream(back=True).name
-    async with session(target, mover) as connection:
-        try:
-            async with moving(connection, mover):
-                await connection.execute(_ADVANCE, [name])
-        except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject) as error:
-            raise Unready(f"{target.name}: {error.diag.message_primary}") from error
+    try:
+        async with changing(target, mover) as connection:
+            await connection.returning(_ADVANCE, name=name)
+    except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject) as error:
+        raise Unready(f"{target.name}: {error.diag.message_primary}") from error
 
 
 async def drop(cluster: Cluster, mover: Mover, *, back: bool = False) -> None:
