@@ -90,11 +90,11 @@ async def advance_back(target: Cluster, mover: Mover) -> None:
         Unready: the slot is not there, or in use.
     """
     name = mover.stream(back=True).name
-    try:
-        async with changing(target, mover) as connection:
+    async with changing(target, mover) as connection:
+        try:
             await connection.returning(_ADVANCE, name=name)
-    except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject) as error:
-        raise Unready(f"{target.name}: {error.diag.message_primary}") from error
+        except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject) as error:
+            raise Unready(f"{target.name}: {error.diag.message_primary}") from error
 
 
 async def drop(cluster: Cluster, mover: Mover, *, back: bool = False) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 
 from global_db.cluster import Cluster
 from global_db.statement import write
 from shards.copying.batch import Mover
-from shards.copying.errors import Unready
 from shards.copying.sessions import changing
 
 _NAME = sa.bindparam("name", type_=sa.Text)
@@ -36,13 +34,10 @@ async def subscribe(
     name = mover.stream(back=back).name
     # Its own name there, so that no rule about standbys takes it for one.
     conninfo = make_conninfo(source_conninfo, application_name=name)
-    try:
-        async with changing(target, mover) as connection:
-            await connection.returning(_UNLOGGED)
-            await connection.returning(_UNSUBSCRIBE, name=name)
-            await connection.returning(_SUBSCRIBE, name=name, conninfo=conninfo)
-    except psycopg.errors.ConnectionFailure as error:
-        raise Unready(f"{target.name}: {error.diag.message_primary}") from error
+    async with changing(target, mover) as connection:
+        await connection.returning(_UNLOGGED)
+        await connection.returning(_UNSUBSCRIBE, name=name)
+        await connection.returning(_SUBSCRIBE, name=name, conninfo=conninfo)
 
 
 async def unsubscribe(target: Cluster, mover: Mover, *, back: bool = False) -> None:

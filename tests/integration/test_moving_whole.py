@@ -13,6 +13,7 @@ from services.resources import Data
 from shards.copying import digests, fence, slots
 from tests.integration.databases import Fleet
 from tests.integration.movers import Course, contents, course_of, furnished, go_on
+from tests.integration.waiting import until
 from tests.integration.work import insert
 
 pytestmark = pytest.mark.versions
@@ -37,14 +38,16 @@ class Writer:
 
     async def some_more(self) -> None:
         wanted = len(self.acknowledged) + 5
-        while len(self.acknowledged) < wanted:
-            await asyncio.sleep(0.005)
+
+        async def written() -> bool:
+            return len(self.acknowledged) >= wanted
+
+        await until(written)
 
 
-async def switch(fleet: Fleet, course: Course, target: str) -> float:
-    """From the fence to the directory, and the source closed; answers the pause in seconds."""
+async def switch(fleet: Fleet, course: Course, target: str) -> None:
+    """From the fence to the directory; then the source is closed and listens to the way back."""
     await slots.advance_back(course.target, course.mover)
-    began = time.monotonic()
     fenced = await fence.fence(course.source, course.mover, course.batch)
     assert fenced.clients == len(course.batch.clients)
     await course.arrived(fenced.number)
@@ -53,11 +56,9 @@ async def switch(fleet: Fleet, course: Course, target: str) -> float:
     assert opened.clients == len(course.batch.clients)
     for client, epoch in course.batch.epochs.items():
         await fleet.place(client, target, epoch + 1)
-    pause = time.monotonic() - began
     await fence.leave(course.source, course.mover, course.batch)
     await course.end_forward()
     await course.subscribe_back()
-    return pause
 
 
 @asynccontextmanager
@@ -91,7 +92,7 @@ async def test_a_move_there_and_back_loses_and_doubles_nothing(own_fleet: Fleet)
             )
             assert verified.rows >= copied.rows
             await course.prepare_back()
-            pause = await switch(own_fleet, course, "shard-2")
+            await switch(own_fleet, course, "shard-2")
             for writer in writers:
                 await writer.some_more()
             back = course.reversed()
@@ -103,10 +104,9 @@ async def test_a_move_there_and_back_loses_and_doubles_nothing(own_fleet: Fleet)
             await back.catch_up()
             await digests.verify(back.source, back.target, back.mover, back.batch, go_on)
             await back.prepare_back()
-            again = await switch(own_fleet, back, "shard-1")
+            await switch(own_fleet, back, "shard-1")
             for writer in writers:
                 await writer.some_more()
-        print("pauses", pause, again, [w.longest for w in writers])
         await back.end_back()
         assert await back.sweep() > 0
     for writer in writers:
