@@ -29,6 +29,7 @@ from shards.tables import TENANT_TABLES, audit_logs, idempotency_keys
 from tests.integration.databases import Fleet
 from tests.integration.movers import Course, contents, course_of, furnished, go_on
 from tests.integration.postgres import APP, MOVER
+from tests.integration.rows import insert, sample
 from tests.integration.waiting import until
 
 pytestmark = pytest.mark.versions
