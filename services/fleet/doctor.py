@@ -60,7 +60,7 @@ async def examine(data: Data) -> Examination:
         schemas = [SchemaState("global", None, (), str(error))]
     clusters = [data.global_db]
     clusters += [data.registry.any_cluster(shard.name) for shard in data.registry.shards()]
-    facts = await asyncio.gather(*(_ask(cluster) for cluster in clusters))
+    facts = await asyncio.gather(*(ask(cluster) for cluster in clusters))
     today = datetime.now(UTC).date()
     findings = [finding for one in facts for finding in judge(one, today)]
     findings += judge_schemas(schemas)
@@ -146,7 +146,8 @@ def _judge_partitions(name: str, primary: ServerFacts, today: date) -> Iterator[
         yield Finding(name, what, "their month cannot be attached until they are moved")
 
 
-async def _ask(cluster: Cluster) -> ClusterFacts:
+async def ask(cluster: Cluster) -> ClusterFacts:
+    """Ask every server of a cluster, past any pooler."""
     answers = await asyncio.gather(
         *(_inspected(cluster.login.direct(address)) for address in cluster.addresses)
     )
