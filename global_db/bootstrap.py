@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from global_db.columns import SCHEMA
 
 DATABASE = "docshard"
-_PLACES = Path(__file__).parent / "sql" / "places.sql"
+_SQL = Path(__file__).parent / "sql"
 OLDEST_SERVER = 150000  # server_version_num: UNIQUE NULLS NOT DISTINCT, and what moves need
 
 # Attributes of each role. Only the mover passes row-level security and replicates; the search and
@@ -134,8 +134,9 @@ def _make_schema(connection: psycopg.Connection) -> None:
         " docshard_mover, docshard_search, docshard_auditor",
     ):
         connection.execute(statement)
-    # Not migrations: the owner of the tables may not see what these look at.
-    connection.execute(_PLACES.read_bytes())
+    # Not migrations: the owner of the tables may not do or see what these do and look at.
+    for name in ("places.sql", "moving.sql"):
+        connection.execute((_SQL / name).read_bytes())
     connection.execute(
         sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(
             sql.Identifier(connection.info.dbname)

@@ -37,6 +37,11 @@ residency = sa.Table(
         "state = 'open' OR (move_id IS NOT NULL AND generation IS NOT NULL)", name="owner"
     ),
 )
+sa.Index(
+    "idx_residency_move",
+    residency.c.move_id,
+    postgresql_where=sa.text("move_id IS NOT NULL AND state <> 'gone'"),
+)
 
 documents = sa.Table(
     "documents",

@@ -136,11 +136,15 @@ async def test_nobody_may_run_what_passes_the_wall(module_shard: ShardDatabase) 
         "match_documents",
         "newest_audit_rows",
         "next_audit_tenant",
+        "publish",
         "purge_document",
         "queue_audit_row",
         "settle_audit_month",
         "stray_audit_months",
+        "subscribe",
         "timeline",
+        "unpublish",
+        "unsubscribe",
     }
     assert {(fixed, public) for _, fixed, public in found} == {(True, False)}
 

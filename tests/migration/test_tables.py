@@ -9,6 +9,7 @@ import global_db.audit_tables
 import global_db.move_tables
 import global_db.session_tables
 import global_db.tables
+import shards.move_tables
 import shards.tables
 from shards.registry import HISTORY
 from tests.integration.postgres import SUPERUSER, Postgres

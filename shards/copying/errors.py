@@ -1,0 +1,34 @@
+"""How a step of a move fails, told apart by what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+_SUPERSEDED = "DS011"
+
+
+class Superseded(Exception):
+    """Another generation runs the move, or none does: stop, and change nothing more."""
+
+
+class Unready(Exception):
+    """A server is not ready for this step; nothing is broken. The message says what to do."""
+
+
+class Diverged(Exception):
+    """A row differs between source and target though it should not. Names tables and digests of
+    keys, never contents: wipe the target and start again."""
+
+
+@contextmanager
+def superseding() -> Iterator[None]:
+    """Turn the shard's refusal of an old generation into `Superseded`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate != _SUPERSEDED:
+            raise
+        raise Superseded(str(error).strip()) from error

@@ -1,0 +1,147 @@
+"""Markers: rows that travel in the stream and prove that all before them has arrived."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from global_db.cluster import Cluster
+from global_db.connection import ReadConnection, WriteConnection
+from global_db.statement import read, write
+from shards.copying.batch import Mover
+from shards.copying.errors import Unready
+from shards.copying.sessions import changing
+from shards.move_tables import move_markers
+
+_POLL_SECONDS = 0.001
+# A pooled connection is lent for less than a read may take.
+_LENT_SECONDS = 3.0
+
+_STREAM = sa.bindparam("stream", type_=sa.Uuid)
+_NUMBER = sa.bindparam("number", type_=sa.BigInteger)
+_NAME = sa.bindparam("name", type_=sa.Text)
+
+_newest = sa.func.coalesce(sa.func.max(move_markers.c.number), 0) + 1
+_PUT = write(
+    insert(move_markers)
+    .from_select(
+        ["move_id", "number"],
+        sa.select(_STREAM, _newest).where(move_markers.c.move_id == _STREAM),
+    )
+    .returning(move_markers.c.number)
+)
+_THERE = read(
+    sa.select(
+        sa.exists().where(move_markers.c.move_id == _STREAM, move_markers.c.number >= _NUMBER)
+    )
+)
+_FORGET = write(sa.delete(move_markers).where(move_markers.c.move_id == _STREAM))
+_subscription = sa.table(
+    "pg_stat_subscription_stats", sa.column("subname"), sa.column("apply_error_count")
+)
+_worker = sa.table("pg_stat_subscription", sa.column("subname"), sa.column("pid"))
+_FARES = read(
+    sa.select(
+        sa.select(_subscription.c.apply_error_count)
+        .where(_subscription.c.subname == _NAME)
+        .scalar_subquery()
+        .label("errors"),
+        sa.exists().where(_worker.c.subname == _NAME, _worker.c.pid.is_not(None)).label("working"),
+    )
+)
+_slot = sa.table(
+    "pg_replication_slots",
+    sa.column("slot_name"),
+    sa.column("confirmed_flush_lsn"),
+    sa.column("wal_status"),
+)
+_LAG = read(
+    sa.select(
+        sa.cast(
+            sa.func.pg_wal_lsn_diff(sa.func.pg_current_wal_lsn(), _slot.c.confirmed_flush_lsn),
+            sa.BigInteger,
+        ).label("lag"),
+        _slot.c.wal_status,
+    ).where(_slot.c.slot_name == _NAME)
+)
+
+
+async def put(source: Cluster, mover: Mover) -> int:
+    """Put the next marker into the forward stream; answers its number.
+
+    Raises:
+        Superseded, ClusterError.
+    """
+    async with changing(source, mover) as connection:
+        return await put_in(connection, mover)
+
+
+async def put_in(connection: WriteConnection, mover: Mover) -> int:
+    """The same in a transaction of the mover that does something else as well."""
+    row = await connection.returning(_PUT, stream=mover.forward.move_id)
+    if row is None:
+        raise LookupError("an insert answers its row")
+    return int(row["number"])
+
+
+async def await_(target: Cluster, mover: Mover, number: int, seconds: float) -> None:
+    """Wait until the marker has been applied on the target: then everything before it has been.
+
+    Raises:
+        Unready: not within `seconds`; says how the subscription fares.
+        ClusterError.
+    """
+    deadline = time.monotonic() + seconds
+    while not await _arrives(
+        target, mover, number, min(deadline, time.monotonic() + _LENT_SECONDS)
+    ):
+        if time.monotonic() >= deadline:
+            raise Unready(f"{target.name}: {await _fares(target, mover)}")
+
+
+async def lag(source: Cluster, mover: Mover) -> int:
+    """How many bytes of WAL the forward stream's subscriber has not confirmed.
+
+    Raises:
+        Unready: the slot is not there or was given up.
+        ClusterError.
+    """
+    async with source.read() as connection:
+        row = await connection.one(_LAG, name=mover.forward.name)
+    if row is None or row["wal_status"] == "lost":
+        raise Unready(f"{source.name}: the slot {mover.forward.name} is lost: start again")
+    return max(0, int(row["lag"]))
+
+
+async def forget(connection: WriteConnection, mover: Mover) -> None:
+    """Remove the stream's markers from this shard, in a transaction of the mover."""
+    await connection.send(_FORGET, stream=mover.forward.move_id)
+
+
+async def _arrives(target: Cluster, mover: Mover, number: int, until: float) -> bool:
+    async with target.read() as connection:
+        while not await _there(connection, mover, number):
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(_POLL_SECONDS)
+    return True
+
+
+async def _there(connection: ReadConnection, mover: Mover, number: int) -> bool:
+    row = await connection.one(_THERE, stream=mover.forward.move_id, number=number)
+    return row is not None and bool(next(iter(row.values())))
+
+
+async def _fares(target: Cluster, mover: Mover) -> str:
+    name = mover.forward.name
+    async with target.read() as connection:
+        row: dict[str, Any] = await connection.one(_FARES, name=name) or {}
+    if row.get("errors"):
+        return f"{name} failed to apply {row['errors']} times: see the server's log"
+    if not row.get("working"):
+        return f"no worker applies {name}: is max_logical_replication_workers large enough?"
+    return f"{name} is behind"
