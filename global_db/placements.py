@@ -44,14 +44,6 @@ class Placed:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
-    """A client and a move that is at work on it, or was a moment ago."""
-
-    client_id: UUID
-    move_id: UUID
-
-
 _BOUND = read(
     sa.select(
         sa.func.count().filter(living(clients)).label("living"),
@@ -63,21 +55,30 @@ _BOUND = read(
         .label("moves"),
     ).where(clients.c.shard == _SHARD)
 )
-_PLACED = sa.select(
-    clients.c.id.label("client_id"), clients.c.code, clients.c.shard, clients.c.epoch
-)
 _PAGE = read(
-    _PLACED.where(clients.c.id > _AFTER)
+    sa.select(clients.c.id.label("client_id"), clients.c.code, clients.c.shard, clients.c.epoch)
+    .where(clients.c.id > _AFTER)
     .order_by(clients.c.id)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
-_OF = read(_PLACED.where(clients.c.id == sa.any_(_IDS)))
 _MOVING = read(
-    sa.select(move_clients.c.client_id, move_clients.c.move_id)
+    sa.select(move_clients.c.client_id)
     .join(moves, moves.c.id == move_clients.c.move_id)
     .where(move_clients.c.client_id == sa.any_(_IDS), sa.or_(~move_clients.c.ended, _BUSY_MOVE))
 )
-_BUSY = read(sa.select(moves.c.id).where(moves.c.id == sa.any_(_IDS), _BUSY_MOVE))
+# A move that reverses another one is fed by that one's way back.
+_fed = moves.alias("fed")
+_BUSY = read(
+    sa.select(moves.c.id).where(
+        moves.c.id == sa.any_(_IDS),
+        sa.or_(
+            _BUSY_MOVE,
+            sa.exists().where(
+                _fed.c.reverses == moves.c.id, _fed.c.state.not_in(["swept", "aborted"])
+            ),
+        ),
+    )
+)
 
 
 async def bound_to(connection: ReadConnection, shard: str) -> Bound:
@@ -91,16 +92,11 @@ async def page(connection: ReadConnection, after: UUID, limit: int) -> list[Plac
     return [Placed(**row) for row in await connection.all(_PAGE, after=after, limit=limit)]
 
 
-async def of(connection: ReadConnection, ids: Sequence[UUID]) -> list[Placed]:
-    """Those of these clients that the directory knows."""
-    return [Placed(**row) for row in await connection.all(_OF, ids=list(ids))]
-
-
-async def moving(connection: ReadConnection, ids: Sequence[UUID]) -> list[Moving]:
-    """Moves that are at work on these clients."""
-    return [Moving(**row) for row in await connection.all(_MOVING, ids=list(ids))]
+async def moving(connection: ReadConnection, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these clients on whom a move is at work, or was a moment ago."""
+    return {row["client_id"] for row in await connection.all(_MOVING, ids=list(ids))}
 
 
 async def busy_moves(connection: ReadConnection, ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these moves that are at work."""
+    """Those of these moves that are at work, or were a moment ago."""
     return {row["id"] for row in await connection.all(_BUSY, ids=list(ids))}

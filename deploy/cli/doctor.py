@@ -9,7 +9,8 @@ from typing import Any
 import click
 import httpx
 
-from deploy.cli.output import Format, output_option, show_json, show_rows
+from deploy.cli.doctor_tenants import Mending, look_at_tenants, mend_tenants
+from deploy.cli.output import Format, output_option, reason_option, show_json, show_rows
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit
 from services.blobs.store import BlobStore
@@ -27,17 +28,35 @@ from services.resources import Data
     is_flag=True,
     help="The same of all versions, not of a sample, and look for blobs that no row names.",
 )
+@click.option(
+    "--mend", "mends", is_flag=True, help="Ask for each finding that can be mended, and mend it."
+)
+@click.option("--yes", is_flag=True, help="Mend without asking.")
+@reason_option
 @output_option
 @click.pass_context
-def doctor(ctx: click.Context, blobs: bool, all_blobs: bool, output: Format) -> None:
-    """Examine servers, replication, partitions, schemas and the router; change nothing.
+def doctor(
+    ctx: click.Context,
+    *,
+    blobs: bool,
+    all_blobs: bool,
+    mends: bool,
+    yes: bool,
+    reason: str | None,
+    output: Format,
+) -> None:
+    """Examine servers, replication, partitions, schemas, tenants and the router; change nothing.
 
-    Exit status 6 with findings.
+    With --mend what dead moves have left is removed, and what nobody owns. Exit status 6 with
+    findings.
     """
     examination = with_data(examine)
     keep_months = service_settings().audit.keep_months
     archives = with_data(lambda data: audit_doctor.examine(data, keep_months))
-    findings = [*examination.findings, *archives, *_router_findings()]
+    misplaced = look_at_tenants(examination)
+    if mends:
+        misplaced = mend_tenants(misplaced, Mending(ask=not yes, reason=reason))
+    findings = [*examination.findings, *archives, *misplaced.findings(), *_router_findings()]
     if blobs or all_blobs:
         findings += _blob_findings(blob_check.WHOLE if all_blobs else blob_check.SAMPLE)
     if output is Format.JSON:

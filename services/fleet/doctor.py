@@ -16,6 +16,7 @@ from services.fleet import migrate
 from services.fleet.migrate import SchemaState
 from services.fleet.sweeps import months_ahead
 from services.resources import Data
+from shards.copying.batch import Stream
 
 __all__ = ["ClusterFacts", "Finding", "ServerFacts", "Slot", "Standby"]
 
@@ -131,7 +132,8 @@ def _judge_slot(name: str, slot: Slot) -> Iterator[Finding]:
     if slot.wal_status == "lost":
         what = f"has thrown away WAL that the slot {slot.name} needs"
         yield Finding(name, what, "make that replica anew, and drop the slot")
-    elif not slot.active:
+    elif not slot.active and Stream.named(slot.name) is None:
+        # Those of moves rest at times; `placement_doctor` knows which of them nobody needs.
         what = f"keeps WAL for the slot {slot.name}, which nobody reads"
         yield Finding(name, what, "start its reader, or drop the slot")
 

@@ -250,6 +250,7 @@ def _demand(name: str, refusals: Sequence[Finding]) -> None:
 
 
 def _last_words(error: Exception) -> str:
-    """What the server itself said stands last; before it stand the addresses that were tried."""
+    """What the server or the system said; before it stand the addresses that were tried."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].rpartition("FATAL:")[2].strip()
+    told = next((line for line in lines if "FATAL:" in line), lines[0])
+    return told.rpartition("FATAL:" if "FATAL:" in told else " failed:")[2].strip()

@@ -152,10 +152,10 @@ def _judge_identity(candidate: Candidate, there: Installation) -> Iterator[Findi
     if len(systems) > 1:
         what = "has nodes of several clusters"
         yield Finding(candidate.name, what, "name the nodes of one: a primary and its replicas")
-    for name, setup in there.setups.items():
-        if setup is not None and setup.system in systems:
-            what = f"is the very cluster that is registered as {name}"
-            yield Finding(candidate.name, what, "name the nodes of another one")
+    same = [name for name, setup in there.setups.items() if setup and setup.system in systems]
+    if same:
+        what = f"has the system identifier of {', '.join(same)}: it is a cluster that is known"
+        yield Finding(candidate.name, what, "name the nodes of another one")
 
 
 def _judge_contents(candidate: Candidate, there: Installation) -> Iterator[Finding]:
