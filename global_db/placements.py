@@ -21,7 +21,7 @@ _TIDYING = timedelta(seconds=60)
 _AFTER = sa.bindparam("after", type_=sa.Uuid)
 _IDS = sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))
 _SHARD = sa.bindparam("shard", type_=sa.Text)
-_LIVING_MOVE = moves.c.state.not_in(["swept", "aborted"])
+_LIVING_MOVE = (moves.c.state != "swept") & (moves.c.state != "aborted")
 _BUSY_MOVE = sa.or_(_LIVING_MOVE, moves.c.updated_at > sa.func.now() - _TIDYING)
 
 
@@ -74,7 +74,9 @@ _BUSY = read(
         sa.or_(
             _BUSY_MOVE,
             sa.exists().where(
-                _fed.c.reverses == moves.c.id, _fed.c.state.not_in(["swept", "aborted"])
+                _fed.c.reverses == moves.c.id,
+                _fed.c.state != "swept",
+                _fed.c.state != "aborted",
             ),
         ),
     )

@@ -41,9 +41,11 @@ def mend_tenants(examined: Examined, mending: Mending) -> Examined:
         if one.mend is not None and (not mending.ask or _agreed(one, one.mend.words))
     ]
 
-    async def work(_: Data, mover: Data) -> list[bool]:
+    async def work(data: Data, mover: Data) -> list[bool]:
         await mover.registry.refresh()
-        return [await placement_examination.mend(mover, one, mending.reason) for one in wished]
+        return [
+            await placement_examination.mend(data, mover, one, mending.reason) for one in wished
+        ]
 
     for one, done in zip(wished, with_mover(work) if wished else [], strict=True):
         words = one.mend.words if one.mend else ""

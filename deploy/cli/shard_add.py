@@ -60,8 +60,10 @@ def prepare(superuser: str, dry_run: bool) -> None:
     if dry_run:
         show_steps([f"make the database {settings.database}, docshard's roles and extensions"])
         return
-    roles = run_told(shard_prepare.prepare(settings, superuser))
-    click.echo(f"prepared; {', '.join(roles)} get in with the passwords of this environment")
+    known = shard_prepare.logins(settings)
+    run_told(shard_prepare.prepare(superuser, known, settings.database))
+    roles = ", ".join(login.role for login in known)
+    click.echo(f"prepared; {roles} get in with the passwords of this environment", err=True)
 
 
 @click.command()
@@ -95,7 +97,7 @@ def add(
     if nodes and name is None:
         raise click.UsageError("NAME is needed with --node, as in shard-3.")
     settings = service_settings()
-    offer = Offer(name or "", nodes, weight, shard_add.serving_logins(settings))
+    offer = Offer(name or "", nodes, weight, shard_prepare.logins(settings, shard_prepare.SERVING))
     if nodes and dry_run:
         show_verdict(with_data(partial(shard_add.examine, offer=offer)), _registering(offer.name))
     elif nodes:

@@ -90,9 +90,10 @@ async def examine(mover: Data) -> Examined:
     return Examined(tuple(found))
 
 
-async def mend(mover: Data, misplaced: Misplaced, reason: str | None) -> bool:
-    """Mend one finding and write it into the global audit log; False when nothing was left to mend
-    as it was found.
+async def mend(data: Data, mover: Data, misplaced: Misplaced, reason: str | None) -> bool:
+    """Mend one finding as the mover, and write that into the global audit log as the operator.
+
+    False when nothing is as it was found any more; then nothing was changed.
 
     Raises:
         ClusterError, DirectoryUnavailable.
@@ -102,7 +103,7 @@ async def mend(mover: Data, misplaced: Misplaced, reason: str | None) -> bool:
     image = {"found": misplaced.what}
     event = Event("shard.mend", "shard", entity_of(misplaced.shard), image, None)
     with global_failures():
-        async with mover.global_db.write() as connection:
+        async with data.global_db.write() as connection:
             await record_global(connection, Origin(reason=reason), event)
     return True
 

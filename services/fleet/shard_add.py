@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from services.fleet.shards import entity_of
 from services.fleet.unmet import Unmet
 from services.identity.principal import Origin
 from services.resources import Data
-from services.settings import DatabaseRole, SettingMissing, Settings
 from shards.occupancy import Occupancy, occupancy
 from shards.registry import HISTORY
 
@@ -57,15 +55,6 @@ class Added:
 
     shard: Shard
     notes: tuple[Finding, ...]
-
-
-def serving_logins(settings: Settings) -> tuple[Login, ...]:
-    """The roles that serve and move, as far as their passwords are in the environment."""
-    found = []
-    for role in (DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.MOVER):
-        with contextlib.suppress(SettingMissing):
-            found.append(settings.login(role))
-    return tuple(found)
 
 
 async def names_taken(data: Data) -> set[str]:

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterable
 
 import psycopg
 
+from global_db.address import Login
 from global_db.bootstrap import BootstrapRefused, bootstrap
 from services.fleet.doctor import Finding
 from services.fleet.unmet import Unmet
 from services.settings import DatabaseRole, SettingMissing, Settings
 
+SERVING = (DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.MOVER)
 
-async def prepare(settings: Settings, superuser: str) -> list[str]:
+
+def logins(settings: Settings, roles: Iterable[DatabaseRole] = DatabaseRole) -> tuple[Login, ...]:
+    """Roles of ours, as far as their passwords are in the environment."""
+    found = []
+    for role in roles:
+        with contextlib.suppress(SettingMissing):
+            found.append(settings.login(role))
+    return tuple(found)
+
+
+async def prepare(superuser: str, known: Iterable[Login], database: str) -> None:
     """Bootstrap the cluster behind the connection string of its superuser; safe to repeat.
 
-    Answers the roles whose passwords were set to ours: those whose are in the environment.
+    The roles that are known get their passwords.
 
     Raises:
         Unmet: the server cannot be used, or does not let us in.
     """
-    passwords = {}
-    for role in DatabaseRole:
-        try:
-            passwords[role.value] = settings.login(role).password
-        except SettingMissing:
-            continue
+    passwords = {login.role: login.password for login in known}
     try:
-        await asyncio.to_thread(bootstrap, superuser, passwords, settings.database)
+        await asyncio.to_thread(bootstrap, superuser, passwords, database)
     except (BootstrapRefused, psycopg.Error) as error:
         found = Finding("the cluster", f"refuses: {str(error).strip()}", "mend that, then again")
         raise Unmet("The cluster cannot be prepared.", [found]) from error
-    return list(passwords)
