@@ -31,7 +31,7 @@ class GlobalAuditRow:
     reason: str | None = None
 
 
-# Inline: who asks for nothing back needs no right to read, and the mover has none.
+# Inline: it asks for nothing back. Who may add rows need not be allowed to read any.
 _INSERT = write(
     sa.insert(audit_logs)
     .values({name: sa.bindparam(name) for name in GlobalAuditRow.__slots__})

@@ -198,7 +198,7 @@ def test_a_shard_joins_the_running_fleet_and_new_clients_land_there(small: Local
     after = pids(small)
     assert before.items() <= after.items(), "somebody else was touched"
     assert {"shard-2-primary", "shard-2-replica"} <= after.keys()
-    until(lambda: knows(small, "shard-2"))  # told: by itself it would look in half a minute
+    until(lambda: knows(small, "shard-2"))
 
     with connect(small, log_in(small)) as admin:
         homes = {home_of_a_new_client(admin) for _ in range(20)}
