@@ -66,7 +66,8 @@ BEGIN
             EXECUTE format('ALTER SUBSCRIPTION %I OWNER TO docshard_mover', name);
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        RAISE EXCEPTION 'cannot subscribe: %', SQLERRM USING ERRCODE = SQLSTATE;
+        -- Nor may it look as if the connection to this server had failed.
+        RAISE EXCEPTION 'cannot subscribe: %', SQLERRM USING ERRCODE = 'DS012';
     END;
     SELECT s.oid INTO subscription FROM pg_subscription s
       JOIN pg_database d ON d.oid = s.subdbid AND d.datname = current_database()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 
 _SUPERSEDED = "DS011"
+_NOT_SUBSCRIBED = "DS012"
 
 
 class Superseded(Exception):
@@ -25,10 +26,12 @@ class Diverged(Exception):
 
 @contextmanager
 def superseding() -> Iterator[None]:
-    """Turn the shard's refusal of an old generation into `Superseded`."""
+    """Turn what the shard's functions refuse into `Superseded` and `Unready`."""
     try:
         yield
     except psycopg.Error as error:
+        if error.sqlstate == _NOT_SUBSCRIBED:
+            raise Unready(str(error.diag.message_primary)) from error
         if error.sqlstate != _SUPERSEDED:
             raise
-        raise Superseded(str(error).strip()) from error
+        raise Superseded(str(error.diag.message_primary)) from error

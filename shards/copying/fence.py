@@ -32,11 +32,13 @@ from shards.tables import residency
 _LOCKS_MS = 80
 _REST_SECONDS = 0.02
 
-_MOVE = sa.bindparam("move_id", type_=sa.Uuid)
-_GENERATION = sa.bindparam("generation", type_=sa.BigInteger)
+_MOVE = sa.bindparam("mover", type_=sa.Uuid)
+_GENERATION = sa.bindparam("mover_generation", type_=sa.BigInteger)
 _CLIENTS = sa.bindparam("clients", type_=ARRAY(sa.Uuid))
-_batch = sa.func.unnest(_CLIENTS, sa.bindparam("epochs", type_=ARRAY(sa.BigInteger))).table_valued(
-    sa.column("client_id", sa.Uuid), sa.column("epoch", sa.BigInteger), name="batch"
+_batch = (
+    sa.func.unnest(_CLIENTS, sa.bindparam("epochs", type_=ARRAY(sa.BigInteger)))
+    .table_valued(sa.column("client_id", sa.Uuid), sa.column("epoch", sa.BigInteger), name="batch")
+    .render_derived()
 )
 _mine = residency.c.move_id == _MOVE
 _current = _mine & (residency.c.generation == _GENERATION)
@@ -282,8 +284,8 @@ async def _apply(
 ) -> int:
     rows = await connection.changed(
         statement,
-        move_id=mover.move_id,
-        generation=mover.generation,
+        mover=mover.move_id,
+        mover_generation=mover.generation,
         clients=list(batch.clients),
         epochs=batch.leaving(),
         **values,

@@ -32,6 +32,7 @@ _PUT = write(
         ["move_id", "number"],
         sa.select(_STREAM, _newest).where(move_markers.c.move_id == _STREAM),
     )
+    .on_conflict_do_nothing()
     .returning(move_markers.c.number)
 )
 _THERE = read(
@@ -39,7 +40,6 @@ _THERE = read(
         sa.exists().where(move_markers.c.move_id == _STREAM, move_markers.c.number >= _NUMBER)
     )
 )
-_FORGET = write(sa.delete(move_markers).where(move_markers.c.move_id == _STREAM))
 _subscription = sa.table(
     "pg_stat_subscription_stats", sa.column("subname"), sa.column("apply_error_count")
 )
@@ -82,9 +82,9 @@ async def put(source: Cluster, mover: Mover) -> int:
 
 async def put_in(connection: WriteConnection, mover: Mover) -> int:
     """The same in a transaction of the mover that does something else as well."""
-    row = await connection.returning(_PUT, stream=mover.forward.move_id)
-    if row is None:
-        raise LookupError("an insert answers its row")
+    # Of two at once one waits for the other, inserts nothing, and then sees the other's number.
+    while (row := await connection.returning(_PUT, stream=mover.forward.move_id)) is None:
+        pass
     return int(row["number"])
 
 
@@ -115,11 +115,6 @@ async def lag(source: Cluster, mover: Mover) -> int:
     if row is None or row["wal_status"] == "lost":
         raise Unready(f"{source.name}: the slot {mover.forward.name} is lost: start again")
     return max(0, int(row["lag"]))
-
-
-async def forget(connection: WriteConnection, mover: Mover) -> None:
-    """Remove the stream's markers from this shard, in a transaction of the mover."""
-    await connection.send(_FORGET, stream=mover.forward.move_id)
 
 
 async def _arrives(target: Cluster, mover: Mover, number: int, until: float) -> bool:

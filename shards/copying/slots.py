@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
 
 from global_db.cluster import Cluster
-from shards.copying.batch import Mover
+from global_db.connection import RawConnection, Row
+from global_db.statement import write
+from shards.copying.batch import Mover, Stream
+from shards.copying.errors import Unready
+from shards.copying.sessions import changing, failures, first, moving, session
+
+# A new slot waits for every transaction that was running; the service's own end within seconds.
+_MAKE_SECONDS = 5.0
+_DROP_SECONDS = 3.0
+
+_MAKE = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT {})")
+_OLDEST: LiteralString = """
+    SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::integer AS seconds
+      FROM pg_stat_activity
+     WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+    UNION ALL
+    SELECT NULL, extract(epoch FROM clock_timestamp() - prepared)::integer FROM pg_prepared_xacts
+     ORDER BY seconds DESC LIMIT 1
+"""
+_FIND: LiteralString = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
+_END: LiteralString = "SELECT pg_terminate_backend(%s)"
+_DROP: LiteralString = "SELECT pg_drop_replication_slot(%s)"
+# Applied rows are flushed as they commit (synchronous_commit = local), so this is behind them all.
+_ADVANCE = write(
+    sa.select(
+        sa.func.pg_replication_slot_advance(
+            sa.bindparam("name", type_=sa.Text), sa.func.pg_current_wal_flush_lsn()
+        ).label("advanced")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +64,8 @@ async def exported(source: Cluster, mover: Mover) -> AsyncIterator[Snapshot]:
         Superseded, ClusterError.
         Unready: no slot is free, or a transaction that runs for seconds is in the way; says which.
     """
-    raise NotImplementedError
-    yield
+    async with _made(source, mover, mover.forward, "export") as row:
+        yield Snapshot(row["snapshot_name"], _bytes(row["consistent_point"]))
 
 
 async def make_back(target: Cluster, mover: Mover) -> None:
@@ -37,7 +75,8 @@ async def make_back(target: Cluster, mover: Mover) -> None:
     Raises:
         As `exported`.
     """
-    raise NotImplementedError
+    async with _made(target, mover, mover.stream(back=True), "nothing"):
+        pass
 
 
 async def advance_back(target: Cluster, mover: Mover) -> None:
@@ -48,9 +87,14 @@ async def advance_back(target: Cluster, mover: Mover) -> None:
 
     Raises:
         Superseded, ClusterError.
-        Unready: the slot is in use.
+        Unready: the slot is not there, or in use.
     """
-    raise NotImplementedError
+    name = mover.stream(back=True).name
+    async with changing(target, mover) as connection:
+        try:
+            await connection.returning(_ADVANCE, name=name)
+        except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject) as error:
+            raise Unready(f"{target.name}: {error.diag.message_primary}") from error
 
 
 async def drop(cluster: Cluster, mover: Mover, *, back: bool = False) -> None:
@@ -60,4 +104,77 @@ async def drop(cluster: Cluster, mover: Mover, *, back: bool = False) -> None:
         Superseded, ClusterError.
         Unready: whoever holds it does not end.
     """
-    raise NotImplementedError
+    async with session(cluster, mover) as connection, moving(connection, mover):
+        await _drop(connection, cluster, mover.stream(back=back))
+
+
+@asynccontextmanager
+async def _made(
+    cluster: Cluster, mover: Mover, stream: Stream, snapshot: LiteralString
+) -> AsyncIterator[Row]:
+    await _drop_first(cluster, mover, stream)
+    conninfo = make_conninfo(
+        cluster.login.direct(cluster.primary_address()), application_name=mover.application
+    )
+    with failures(cluster):
+        async with await psycopg.AsyncConnection[Row].connect(
+            conninfo, autocommit=True, row_factory=dict_row, replication="database"
+        ) as walsender:
+            yield await _make(cluster, walsender, stream, snapshot)
+
+
+async def _drop_first(cluster: Cluster, mover: Mover, stream: Stream) -> None:
+    async with session(cluster, mover) as connection, moving(connection, mover):
+        await _drop(connection, cluster, stream)
+
+
+async def _make(
+    cluster: Cluster, walsender: RawConnection, stream: Stream, snapshot: LiteralString
+) -> Row:
+    command = _MAKE.format(sql.Identifier(stream.name), sql.Literal(snapshot))
+    try:
+        async with asyncio.timeout(_MAKE_SECONDS):
+            row = await (await walsender.execute(command)).fetchone()
+    except TimeoutError as error:
+        # It was cancelled, and the half-made slot has gone with it.
+        raise Unready(f"{cluster.name}: {await _oldest(cluster)}") from error
+    except psycopg.errors.ConfigurationLimitExceeded as error:
+        raise Unready(f"{cluster.name}: no slot is free: raise max_replication_slots") from error
+    if row is None:
+        raise LookupError("the command answers one row")
+    return row
+
+
+async def _oldest(cluster: Cluster) -> str:
+    async with session(cluster) as connection:
+        row = await first(connection, _OLDEST)
+    if row is None:
+        return "making a slot took too long"
+    who = "a prepared transaction" if row["pid"] is None else f"a transaction of pid {row['pid']}"
+    return f"{who} has been open for {row['seconds']} s, and a new slot waits for it: end it"
+
+
+async def _drop(connection: RawConnection, cluster: Cluster, stream: Stream) -> None:
+    deadline = time.monotonic() + _DROP_SECONDS
+    while (row := await first(connection, _FIND, stream.name)) is not None:
+        if row["active_pid"] is None and await _dropped(connection, stream):
+            return
+        await connection.execute(_END, [row["active_pid"]])
+        if time.monotonic() > deadline:
+            raise Unready(f"{cluster.name}: the slot {stream.name} stays in use")
+        await asyncio.sleep(0.01)
+
+
+async def _dropped(connection: RawConnection, stream: Stream) -> bool:
+    """False when somebody took it meanwhile."""
+    try:
+        async with connection.transaction():
+            await connection.execute(_DROP, [stream.name])
+    except psycopg.errors.ObjectInUse:
+        return False
+    return True
+
+
+def _bytes(lsn: Any) -> int:
+    high, low = str(lsn).split("/")
+    return (int(high, 16) << 32) + int(low, 16)

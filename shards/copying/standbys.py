@@ -2,7 +2,47 @@
 
 from __future__ import annotations
 
-from global_db.cluster import Cluster
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from global_db.cluster import Cluster, Node
+from global_db.errors import ClusterError
+from global_db.statement import read
+from shards.copying.errors import Unready
+
+_POLL_SECONDS = 0.001
+
+_receiver = sa.table("pg_stat_wal_receiver", sa.column("status"), schema="pg_catalog")
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("'0/0'::pg_lsn")
+# What has been received and synced; on a primary NULL. The timeline tells whether it follows the
+# primary that we mean: another one's WAL is as long and says nothing.
+_RECEIVED = read(
+    sa.select(
+        sa.cast(sa.func.pg_last_wal_receive_lsn() - _ZERO, sa.BigInteger).label("flushed"),
+        sa.func.docshard.timeline(type_=sa.Integer).label("timeline"),
+        sa.exists().where(_receiver.c.status == "streaming").label("streams"),
+    )
+)
+_WRITTEN = read(
+    sa.select(
+        sa.func.docshard.timeline(type_=sa.Integer).label("timeline"),
+        sa.cast(sa.func.pg_current_wal_flush_lsn() - _ZERO, sa.BigInteger).label("flushed"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """A catalogued node besides the primary, or why it cannot be asked. `flushed` in bytes."""
+
+    name: str
+    streams: bool
+    flushed: int = 0
+    timeline: int | None = None
 
 
 async def await_flushed(cluster: Cluster, lsn: int, seconds: float) -> None:
@@ -12,4 +52,52 @@ async def await_flushed(cluster: Cluster, lsn: int, seconds: float) -> None:
         Unready: one does not answer or does not stream, at once; or not within `seconds`.
         ClusterError: there is no primary.
     """
-    raise NotImplementedError
+    primary = cluster.primary()
+    async with cluster.read() as connection:
+        timeline = (await connection.one(_WRITTEN) or {})["timeline"]
+    deadline = time.monotonic() + seconds
+    standbys = (node for node in cluster.nodes if node is not primary)
+    await asyncio.gather(*(_await_one(cluster, one, lsn, timeline, deadline) for one in standbys))
+
+
+async def standbys_of(cluster: Cluster) -> tuple[int, list[Standby]]:
+    """What the primary has flushed, and each standby.
+
+    Raises:
+        ClusterError: there is no primary.
+    """
+    primary = cluster.primary()
+    async with cluster.read() as connection:
+        flushed = int((await connection.one(_WRITTEN) or {})["flushed"])
+    others = [node for node in cluster.nodes if node is not primary]
+    return flushed, list(await asyncio.gather(*(_ask(cluster, node) for node in others)))
+
+
+async def _await_one(
+    cluster: Cluster, node: Node, lsn: int, timeline: int, deadline: float
+) -> None:
+    while True:
+        found = await _ask(cluster, node)
+        if found.timeline == timeline and found.flushed >= lsn:
+            return
+        if not found.streams or found.timeline != timeline:
+            raise Unready(
+                f"{cluster.name}: the standby {node.address.name} does not follow the primary:"
+                " start it, or take it out of the catalogue"
+            )
+        if time.monotonic() > deadline:
+            raise Unready(
+                f"{cluster.name}: the standby {node.address.name} is"
+                f" {lsn - found.flushed} bytes behind: find out why it is slow"
+            )
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _ask(cluster: Cluster, node: Node) -> Standby:
+    name = node.address.name
+    try:
+        async with cluster.read_on(node) as connection:
+            row: dict[str, Any] = await connection.one(_RECEIVED) or {}
+    except ClusterError:
+        return Standby(name, streams=False)
+    return Standby(name, row["streams"], int(row["flushed"] or 0), row["timeline"])

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
+
 from global_db.cluster import Cluster
+from global_db.statement import write
 from shards.copying.batch import Mover
+from shards.copying.sessions import changing
+
+_NAME = sa.bindparam("name", type_=sa.Text)
+# Bound values of a statement that is logged, or is slow, would be logged with it.
+_UNLOGGED = write(sa.select(sa.func.set_config("log_parameter_max_length", "0", sa.true())))
+_SUBSCRIBE = write(
+    sa.select(sa.func.docshard.subscribe(_NAME, sa.bindparam("conninfo", type_=sa.Text)))
+)
+_UNSUBSCRIBE = write(sa.select(sa.func.docshard.unsubscribe(_NAME)))
 
 
 async def subscribe(
@@ -16,9 +29,15 @@ async def subscribe(
 
     Raises:
         Superseded, ClusterError.
-        Unready: the publisher cannot be reached from that server, or no worker is free.
+        Unready: the publisher cannot be reached from that server.
     """
-    raise NotImplementedError
+    name = mover.stream(back=back).name
+    # Its own name there, so that no rule about standbys takes it for one.
+    conninfo = make_conninfo(source_conninfo, application_name=name)
+    async with changing(target, mover) as connection:
+        await connection.returning(_UNLOGGED)
+        await connection.returning(_UNSUBSCRIBE, name=name)
+        await connection.returning(_SUBSCRIBE, name=name, conninfo=conninfo)
 
 
 async def unsubscribe(target: Cluster, mover: Mover, *, back: bool = False) -> None:
@@ -29,4 +48,5 @@ async def unsubscribe(target: Cluster, mover: Mover, *, back: bool = False) -> N
     Raises:
         Superseded, ClusterError.
     """
-    raise NotImplementedError
+    async with changing(target, mover) as connection:
+        await connection.returning(_UNSUBSCRIBE, name=mover.stream(back=back).name)

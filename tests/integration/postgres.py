@@ -34,6 +34,7 @@ from global_db.migration import GLOBAL_HISTORY, History
 from shards.registry import HISTORY as SHARD_HISTORY
 
 APP, WORKER, ADMIN, SUPERUSER = "docshard_app", "docshard_worker", "docshard_admin", "postgres"
+MOVER = "docshard_mover"
 TEMPLATES: Mapping[str, History] = {
     "template_global": GLOBAL_HISTORY,
     "template_shard": SHARD_HISTORY,
@@ -46,6 +47,11 @@ SETTINGS = {
     "unix_socket_directories": "",
     "wal_level": "logical",
     "max_connections": "200",
+    # A new subscription's worker starts at once, also when another one has just started.
+    "wal_retrieve_retry_interval": "10ms",
+    "max_replication_slots": "24",
+    "max_logical_replication_workers": "8",
+    "max_worker_processes": "16",
     "shared_buffers": "64MB",
     "fsync": "off",
     "jit": "off",

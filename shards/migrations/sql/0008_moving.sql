@@ -46,8 +46,8 @@ LANGUAGE sql VOLATILE AS $$
     SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid))
       FROM pg_stat_activity a
      WHERE a.usename = current_user
-       AND a.application_name ~ format('^docshard-move-%s-[0-9]+$', replace(move::text, '-', ''))
-       AND split_part(a.application_name, '-', 4)::bigint < new_generation
+       AND substring(a.application_name FROM format('^docshard-move-%s-([0-9]+)$',
+               replace(move::text, '-', '')))::bigint < new_generation
 $$;
 
 CREATE FUNCTION docshard.claim_move(move uuid, new_generation bigint) RETURNS void
