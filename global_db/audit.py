@@ -31,8 +31,11 @@ class GlobalAuditRow:
     reason: str | None = None
 
 
+# Inline: it asks for nothing back. Who may add rows need not be allowed to read any.
 _INSERT = write(
-    sa.insert(audit_logs).values({name: sa.bindparam(name) for name in GlobalAuditRow.__slots__})
+    sa.insert(audit_logs)
+    .values({name: sa.bindparam(name) for name in GlobalAuditRow.__slots__})
+    .inline()
 )
 
 

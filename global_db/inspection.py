@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,26 @@ SELECT current_setting('server_version') AS version,
        (SELECT coalesce(array_agg(inhrelid::regclass::text), '{}')
           FROM pg_inherits WHERE inhparent = to_regclass('docshard.audit_logs')) AS partitions
 """
+# What only a new cluster is asked. Which locale a database has stands in another column in almost
+# every version. The mover counts as there only when it can do a mover's work.
+_SETUP = """
+SELECT current_setting('server_version_num')::int / 10000 AS major,
+       (SELECT system_identifier FROM pg_control_system()) AS system,
+       pg_encoding_to_char(d.encoding) AS encoding,
+       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', d.datcollate)
+           AS collation,
+       current_setting('data_checksums')::boolean AS checksums,
+       current_setting('password_encryption') AS password_encryption,
+       current_setting('max_replication_slots')::int AS slots,
+       current_setting('max_wal_senders')::int AS senders,
+       current_setting('max_logical_replication_workers')::int AS workers,
+       (SELECT coalesce(array_agg(rolname::text ORDER BY rolname), '{}') FROM pg_roles
+         WHERE rolname LIKE 'docshard\\_%' AND (rolname <> 'docshard_mover'
+            OR rolbypassrls AND rolreplication)) AS roles,
+       to_regprocedure('docshard.place()') IS NOT NULL AS bootstrapped
+  FROM pg_database AS d WHERE d.datname = current_database()
+"""
+_CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8 AS clock"
 _STRAY_ROWS = "SELECT EXISTS (SELECT FROM docshard.audit_logs_default) AS stray"
 
 
@@ -68,6 +89,28 @@ class ServerFacts:
     stray_audit_rows: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ServerSetup:
+    """What a server was set up with; `slots`, `senders` and `workers` are its limits.
+
+    `clock_ahead` is how many seconds its clock is before ours, give or take `clock_doubt`.
+    """
+
+    major: int
+    system: int
+    encoding: str
+    collation: str
+    checksums: bool
+    password_encryption: str
+    slots: int
+    senders: int
+    workers: int
+    roles: tuple[str, ...]
+    bootstrapped: bool
+    clock_ahead: float
+    clock_doubt: float
+
+
 async def inspect(conninfo: str) -> ServerFacts:
     """Ask one server, over a connection of its own.
 
@@ -82,6 +125,26 @@ async def inspect(conninfo: str) -> ServerFacts:
             await (await connection.execute(_STRAY_ROWS)).fetchone() if _has_audit(row) else None
         )
     return _facts(row, stray_audit_rows=bool(stray and stray["stray"]))
+
+
+async def inspect_setup(conninfo: str) -> ServerSetup:
+    """Ask one server what it was set up with, over a connection of its own.
+
+    Raises:
+        psycopg.Error: it does not answer, or refuses.
+    """
+    async with await psycopg.AsyncConnection.connect(
+        conninfo, autocommit=True, row_factory=dict_row
+    ) as connection:
+        row = await (await connection.execute(_SETUP)).fetchone() or {}
+        asked = time.time()
+        clock = await (await connection.execute(_CLOCK)).fetchone() or {}
+        answered = time.time()
+    return ServerSetup(
+        **row | {"roles": tuple(row["roles"])},
+        clock_ahead=clock["clock"] - (asked + answered) / 2,
+        clock_doubt=(answered - asked) / 2,
+    )
 
 
 def _has_audit(row: dict[str, Any]) -> bool:

@@ -100,7 +100,12 @@ class ShardRegistry:
             NoShards.
         """
         if self._ring is None:
-            weights = {s.name: s.weight for s in self.shards() if s.status == "active"}
+            # One whose schema was never made serves nobody yet, so nobody may land there.
+            weights = {
+                shard.name: shard.weight
+                for shard in self.shards()
+                if shard.status == "active" and shard.schema_revision is not None
+            }
             if not weights:
                 raise NoShards
             self._ring = Ring(weights)

@@ -10,7 +10,8 @@ from typing import Any
 import click
 import httpx
 
-from deploy.cli.output import Format, output_option, show_json, show_rows
+from deploy.cli.doctor_tenants import Mending, look_at_tenants, mend_tenants
+from deploy.cli.output import Format, output_option, reason_option, show_json, show_rows
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit
 from services.blobs.store import BlobStore
@@ -30,16 +31,34 @@ from services.settings import Settings
     is_flag=True,
     help="The same of all versions, not of a sample, and look for blobs that no row names.",
 )
+@click.option(
+    "--mend", "mends", is_flag=True, help="Ask for each finding that can be mended, and mend it."
+)
+@click.option("--yes", is_flag=True, help="Mend without asking.")
+@reason_option
 @output_option
 @click.pass_context
-def doctor(ctx: click.Context, blobs: bool, all_blobs: bool, output: Format) -> None:
-    """Examine servers, replication, partitions, schemas, audit chains, the router; change nothing.
+def doctor(
+    ctx: click.Context,
+    *,
+    blobs: bool,
+    all_blobs: bool,
+    mends: bool,
+    yes: bool,
+    reason: str | None,
+    output: Format,
+) -> None:
+    """Examine servers, schemas, audit chains, tenants and the router; change nothing.
 
-    Exit status 6 with findings.
+    With --mend what dead moves have left is removed, and what nobody owns. Exit status 6 with
+    findings.
     """
     extent = blob_check.WHOLE if all_blobs else blob_check.SAMPLE if blobs else None
     examination, findings = with_data(partial(_examine, service_settings(), extent))
-    findings += _router_findings()
+    misplaced = look_at_tenants(examination)
+    if mends:
+        misplaced = mend_tenants(misplaced, Mending(ask=not yes, reason=reason))
+    findings += [*misplaced.findings(), *_router_findings()]
     if output is Format.JSON:
         servers = [row | {"facts": facts} for row, facts in _servers(examination)]
         show_json({"findings": [asdict(one) for one in findings], "servers": servers})

@@ -12,6 +12,7 @@ from deploy.cli.home import present_home
 from deploy.errors import NotFound, OperatorError, Refused, UsageFault
 from deploy.fleet.environment import parse_environment
 from services import errors
+from services.fleet.unmet import Unmet
 from services.keys.provider import KeyProviderError
 from services.resources import Data, open_data
 from services.settings import DatabaseRole, SettingMissing, Settings
@@ -51,9 +52,33 @@ def with_data(work: Callable[[Data], Awaitable[T]]) -> T:
     return run_told(run())
 
 
+def with_mover(work: Callable[[Data, Data], Awaitable[T]]) -> T:
+    """Run work as the administrator, and as the mover, who sees the rows of all tenants.
+
+    Raises:
+        OperatorError: what the services refused, in words for an operator.
+    """
+
+    async def run() -> T:
+        settings = service_settings()
+        async with (
+            open_databases(settings) as data,
+            open_data(settings, DatabaseRole.MOVER) as mover,
+        ):
+            return await work(data, mover)
+
+    return run_told(run())
+
+
 def open_databases(settings: Settings) -> AbstractAsyncContextManager[Data]:
     """The databases as the administrator."""
     return open_data(settings, DatabaseRole.ADMIN)
+
+
+def refused(unmet: Unmet) -> Refused:
+    """Unmet preconditions in words for an operator: each with what to do."""
+    told = [f"{one.subject} {one.what}.\n  {one.advice}" for one in unmet.findings]
+    return Refused(unmet.happened, "\n".join(told), "Nothing was changed.")
 
 
 def run_told(work: Coroutine[Any, Any, T]) -> T:
@@ -78,6 +103,8 @@ def run_told(work: Coroutine[Any, Any, T]) -> T:
             "" if error.__cause__ is None else f"The key provider: {error.__cause__}.",
             "See that the provider answers and that DOCSHARD_KEY_PROVIDER names the right one.",
         ) from error
+    except Unmet as error:
+        raise refused(error) from error
     except KeyProviderError as error:
         raise OperatorError(f"The key provider cannot be used: {error}.") from error
     except errors.Busy as error:

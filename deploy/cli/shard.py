@@ -1,4 +1,4 @@
-"""`docshard shard list|show|switchover`: the catalog of shards, and who leads one."""
+"""`docshard shard …`: the catalog of shards, who joins and leaves it, and who leads a shard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from deploy.cli import shard_add, shard_remove
 from deploy.cli.home import present_home
 from deploy.cli.output import (
     Format,
@@ -26,7 +27,12 @@ from services.fleet.shards import ShardState, record_switchover, shard_states
 
 @click.group()
 def shard() -> None:
-    """Look at shards, and say who leads one."""
+    """Look at shards, add and remove them, and say who leads one."""
+
+
+shard.add_command(shard_add.prepare)
+shard.add_command(shard_add.add)
+shard.add_command(shard_remove.remove)
 
 
 @shard.command("list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deploy.fleet.model import (
     GLOBAL,
@@ -33,24 +33,43 @@ _INNER = ("s3-master", "s3-volume", "s3-filer", "s3-admin")
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a fleet is, and whether its clusters fail over by themselves (`ha`)."""
+    """How large a fleet is, and whether its clusters fail over by themselves (`ha`).
+
+    `shards` is the highest number of a shard. Those `absent` below it are not the fleet's to make:
+    they were removed, or stand elsewhere.
+    """
 
     shards: int
     replicas: int
     poolers: bool
     router_workers: int = 2
     ha: bool = False
+    absent: frozenset[int] = frozenset()
 
     def grown_to_cover(self, fleet: Fleet) -> Shape:
         """This shape, but never less than a fleet that already holds data."""
         replicas = max(len(cluster.replicas) for cluster in fleet.clusters)
-        return Shape(
-            shards=max(self.shards, len(fleet.shards)),
+        highest = max((shard_number(cluster.name) for cluster in fleet.shards), default=0)
+        return replace(
+            self,
+            shards=max(self.shards, highest),
             replicas=max(self.replicas, replicas),
-            poolers=self.poolers,
-            router_workers=self.router_workers,
             ha=self.ha or bool(fleet.etcd),
         )
+
+    def numbers(self) -> list[int]:
+        """The numbers of its shards."""
+        return [n for n in range(1, self.shards + 1) if n not in self.absent]
+
+
+def shard_name(number: int) -> str:
+    """The name of the shard with this number."""
+    return f"shard-{number}"
+
+
+def shard_number(name: str) -> int:
+    """The number in a shard's name."""
+    return int(name.rpartition("-")[2])
 
 
 class PortsExhausted(Exception):
@@ -104,8 +123,7 @@ def plan(shape: Shape, ports: Ports) -> Fleet:
         etcd=(_etcd(ports),) if shape.ha else (),
         global_cluster=_cluster(GLOBAL, 0, shape, ports),
         shards=tuple(
-            _cluster(f"shard-{number}", number, shape, ports)
-            for number in range(1, shape.shards + 1)
+            _cluster(shard_name(number), number, shape, ports) for number in shape.numbers()
         ),
         worker=Worker(name="worker"),
     )

@@ -26,10 +26,10 @@ def take_down(home: Home, checklist: Checklist) -> int:
     running = _running(parts)
     ended = [process for part in running for process in part.family()]
     # Requests end before the databases under them do.
-    _stop((part for part in parts.applications if part in running), checklist)
-    _stop((part for part in parts.engines if part in running), checklist)
+    stop_all((part for part in parts.applications if part in running), checklist)
+    stop_all((part for part in parts.engines if part in running), checklist)
     # Patroni gives up its leadership in etcd when it ends.
-    _stop((part for part in parts.etcd if part in running), checklist)
+    stop_all((part for part in parts.etcd if part in running), checklist)
     left = end_strays(home)
     processes.await_reaping(ended, seconds=3)
     for pidfile in home.run.glob("*.json"):
@@ -68,7 +68,9 @@ def _running(parts: Parts) -> list[Server]:
     return [part for part in parts.all if part.process() is not None]
 
 
-def _stop(servers: Iterable[Server], checklist: Checklist) -> None:
+def stop_all(servers: Iterable[Server], checklist: Checklist) -> None:
+    """Stop servers side by side."""
+
     def stop(server: Server) -> None:
         with checklist.part(f"stop {server.name}"):
             server.stop()

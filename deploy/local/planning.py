@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import UsageFault
@@ -13,6 +14,7 @@ from deploy.fleet.planning import (
     inner_ports_of,
     plan,
     ports_of,
+    shard_number,
 )
 from deploy.fleet.settings import FleetSettings
 from deploy.local import ports, processes
@@ -42,8 +44,46 @@ def settle_state(home: Home, settings: FleetSettings, *, ha: bool) -> State:
     Raises:
         UsageFault: the settings cannot be met.
     """
-    home.create()
     previous = home.load()
+    return _settle(home, settings, previous, _Wish(settings.shards, ha))
+
+
+def grow_state(home: Home, settings: FleetSettings, number: int) -> State:
+    """Plan one more shard, with this number, into an existing fleet and write it down.
+
+    Numbers between that and the fleet's own are somebody else's: they are never made here.
+
+    Raises:
+        UsageFault: the settings cannot be met.
+    """
+    previous = home.require()
+    own = {shard_number(shard.name) for shard in previous.fleet.shards}
+    absent = previous.absent | (set(range(1, number)) - own)
+    return _settle(home, settings, previous, _Wish(number, absent=absent))
+
+
+def shrink_state(home: Home, name: str) -> State:
+    """Take a shard out of the fleet's model for ever and write that down."""
+    state = home.require()
+    left = tuple(shard for shard in state.fleet.shards if shard.name != name)
+    fleet = state.fleet.model_copy(update={"shards": left})
+    absent = state.absent | {shard_number(name)}
+    changed = state.model_copy(update={"fleet": fleet, "absent": absent})
+    home.save(changed)
+    return changed
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What one settling asks for besides the settings: see `Shape`."""
+
+    shards: int
+    ha: bool = False
+    absent: frozenset[int] = frozenset()
+
+
+def _settle(home: Home, settings: FleetSettings, previous: State | None, wish: _Wish) -> State:
+    home.create()
     data = previous.data if previous else choose_data_folder(home.path, server_user())
     data.mkdir(parents=True, exist_ok=True)
     data.chmod(0o711)
@@ -56,7 +96,7 @@ def settle_state(home: Home, settings: FleetSettings, *, ha: bool) -> State:
             for node in cluster.nodes:
                 check_version(data / node.name, engines.postgres_major)
     try:
-        shape = _shape(settings, engines, previous, ha=ha)
+        shape = _shape(settings, engines, previous, wish)
         fleet = plan(shape, _ports(home, settings, previous))
     except PortsExhausted as error:
         raise UsageFault(
@@ -68,14 +108,20 @@ def settle_state(home: Home, settings: FleetSettings, *, ha: bool) -> State:
         find_etcd(data)
         find_runtime(data)
     settled = previous.settled if previous else None
-    state = State(fleet=fleet, data=data, postgres=postgres, settled=settled)
+    state = State(fleet=fleet, data=data, postgres=postgres, settled=settled, absent=shape.absent)
     home.save(state)
     return state
 
 
-def _shape(settings: FleetSettings, engines: Engines, previous: State | None, *, ha: bool) -> Shape:
-    poolers = engines.pooler is not None
-    shape = Shape(settings.shards, settings.replicas, poolers=poolers, ha=ha)
+def _shape(settings: FleetSettings, engines: Engines, previous: State | None, wish: _Wish) -> Shape:
+    absent = wish.absent | (previous.absent if previous else frozenset())
+    shape = Shape(
+        wish.shards,
+        settings.replicas,
+        poolers=engines.pooler is not None,
+        ha=wish.ha,
+        absent=absent,
+    )
     if previous:
         shape = shape.grown_to_cover(previous.fleet)
     if shape.ha and not shape.replicas:

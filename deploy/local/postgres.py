@@ -194,6 +194,13 @@ def ensure_template(site: Site) -> Path:
     return template
 
 
+def renew_template(site: Site) -> Path:
+    """A template made anew: what is copied from one template shares PostgreSQL's system identifier,
+    by which `shard add` tells whether a cluster is registered already."""
+    shutil.rmtree(site.data("template"), ignore_errors=True)
+    return ensure_template(site)
+
+
 def _made_by(folder: Path) -> int:
     return int((folder / "PG_VERSION").read_text())
 

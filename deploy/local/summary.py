@@ -49,11 +49,11 @@ def _steps(home: Home, fleet: Fleet, demo: DemoSecret | None) -> list[str]:
         source = f". {shlex.quote(_near(home.user_env))}"
         steps += ["  # the tenant's documents, three of them", f"  {source}; {_request()}"]
     command = _command(home)
-    victim = fleet.shards[0].primary.name
+    growing = ("shard add", "rebalance start", "rebalance watch")
     return [
         *steps,
-        "  # kill a shard's primary, look, start it again",
-        f"  {command} kill {victim}; {command} status; {command} start {victim}",
+        "  # add a shard and move tenants there while they are served, watched",
+        "  " + " && ".join(f"{command} {step}" for step in growing),
         "  # read the API's documentation",
         f"  python3 -m webbrowser {fleet.api}/docs",
     ]

@@ -14,10 +14,10 @@ from deploy.local.application import code_mark
 from deploy.local.checklist import Checklist
 from deploy.local.contents import Contents
 from deploy.local.down import end_strays
-from deploy.local.home import Home
+from deploy.local.home import Home, State
 from deploy.local.parts import Parts, parts_of
 from deploy.local.planning import settle_state
-from deploy.local.postgres import ensure_template
+from deploy.local.postgres import ensure_template, renew_template
 from deploy.local.secrets import load_demo
 from deploy.local.servers import Server
 from global_db.bootstrap import bootstrap
@@ -67,6 +67,21 @@ async def bring_up(home: Home, wish: Wish, checklist: Checklist) -> Raised:
     return Raised(state.fleet, changed=True)
 
 
+async def raise_cluster(parts: Parts, name: str, checklist: Checklist) -> None:
+    """Start one cluster of a fleet that serves, with its roles; nothing else is touched.
+
+    Raises:
+        OperatorError: a server does not start.
+    """
+    await _Raising(parts, checklist).alone(name)
+
+
+def keep_settled(home: Home, before: State, after: State) -> None:
+    """Let a settled fleet stay so with a changed model: the next `up` finds nothing to do."""
+    if before.settled == _mark(parts_of(home, before)):
+        home.save(after.model_copy(update={"settled": _mark(parts_of(home, after))}))
+
+
 def _mark(parts: Parts) -> str:
     facts = (code_mark(), parts.site.state.fleet.model_dump_json(), parts.router.fingerprint())
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
@@ -95,6 +110,18 @@ class _Raising:
         async with TaskGroup() as group:
             for application in self._parts.applications:
                 group.create_task(self._renew(application))
+
+    async def alone(self, name: str) -> None:
+        """One cluster, pooler and all."""
+        site, nodes = self._parts.site, self._parts.clusters[name]
+        if not any(node.folder.exists() for node in nodes):
+            with self._checklist.part("initdb"):
+                await to_thread(renew_template, site)
+        async with TaskGroup() as group:
+            for pooler in self._parts.poolers:
+                if pooler.cluster.name == name:
+                    group.create_task(self._start(pooler))
+            await self._cluster(name, group)
 
     async def fill(self) -> None:
         """Demo tenants with real files, through the API."""

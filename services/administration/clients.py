@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from global_db import clients
+from global_db import clients, shard_catalog
 from global_db.clients import Client, ClientFilter
 from global_db.clients import CodeTaken as CodeTakenInDatabase
 from global_db.connection import ReadConnection, WriteConnection
@@ -30,6 +30,10 @@ __all__ = ["Client", "ClientFilter", "NewClient", "PlacementView", "create", "ge
 
 FIRST_EPOCH = 1
 _CLIENT: TypeAdapter[Client] = TypeAdapter(Client)
+
+
+class _ShardCloses(Exception):
+    """The ring proposed a shard that takes no new clients any more. Nothing was committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +70,24 @@ async def create(
     asked = [new.code, new.name, new.metadata, new.managed_by]
     once = key_for(access.caller.principal, key, "create_client", asked)
 
-    with global_failures():
+    async def attempt() -> Client:
         async with data.global_db.write() as connection:
 
             async def effect() -> Client:
                 return await _admit(data, connection, access, new)
 
             client, _ = await once_in_global(connection, once, _CLIENT, effect)
-    return client
+        return client
+
+    with global_failures():
+        try:
+            return await attempt()
+        except _ShardCloses:
+            await data.registry.refresh()
+        try:
+            return await attempt()
+        except _ShardCloses as error:
+            raise ShardUnavailable("The shards change at present.") from error
 
 
 async def get(resources: Resources, access: TenantAccess) -> Client:
@@ -149,6 +163,11 @@ async def _admit(
     client_id = new_id()
     shard = _home(data, client_id)
     client = await _insert(connection, new, client_id, shard)
+    # The insert's foreign key holds the shard's row, which who drains or removes it locks before:
+    # this statement sees what they wrote, or they will see this client (`shard_catalog.lock`). I6:
+    # nobody lands on a shard that was found empty.
+    if await shard_catalog.status(connection, shard) != "active":
+        raise _ShardCloses(shard)
     with tenant_failures():
         async with data.registry.cluster(shard).write() as there:
             await residency.admit(there, client_id, FIRST_EPOCH)

@@ -16,6 +16,7 @@ from services.fleet import migrate
 from services.fleet.migrate import SchemaState
 from services.fleet.sweeps import months_ahead
 from services.resources import Data
+from shards.copying.batch import Stream
 
 __all__ = ["ClusterFacts", "Finding", "ServerFacts", "Slot", "Standby"]
 
@@ -60,7 +61,7 @@ async def examine(data: Data) -> Examination:
         schemas = [SchemaState("global", None, (), str(error))]
     clusters = [data.global_db]
     clusters += [data.registry.any_cluster(shard.name) for shard in data.registry.shards()]
-    facts = await asyncio.gather(*(_ask(cluster) for cluster in clusters))
+    facts = await asyncio.gather(*(ask(cluster) for cluster in clusters))
     today = datetime.now(UTC).date()
     findings = [finding for one in facts for finding in judge(one, today)]
     findings += judge_schemas(schemas)
@@ -131,7 +132,8 @@ def _judge_slot(name: str, slot: Slot) -> Iterator[Finding]:
     if slot.wal_status == "lost":
         what = f"has thrown away WAL that the slot {slot.name} needs"
         yield Finding(name, what, "make that replica anew, and drop the slot")
-    elif not slot.active:
+    elif not slot.active and Stream.named(slot.name) is None:
+        # Those of moves rest at times; `placement_doctor` knows which of them nobody needs.
         what = f"keeps WAL for the slot {slot.name}, which nobody reads"
         yield Finding(name, what, "start its reader, or drop the slot")
 
@@ -146,7 +148,8 @@ def _judge_partitions(name: str, primary: ServerFacts, today: date) -> Iterator[
         yield Finding(name, what, "their month cannot be attached until they are moved")
 
 
-async def _ask(cluster: Cluster) -> ClusterFacts:
+async def ask(cluster: Cluster) -> ClusterFacts:
+    """Ask every server of a cluster, past any pooler."""
     answers = await asyncio.gather(
         *(_inspected(cluster.login.direct(address)) for address in cluster.addresses)
     )

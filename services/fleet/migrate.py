@@ -53,6 +53,11 @@ async def up_global(data: Data) -> Migrated:
     return await _up(data.global_db, GLOBAL_HISTORY)
 
 
+async def up_shard(cluster: Cluster) -> Migrated:
+    """Migrate one shard, registered or not; the catalog does not learn of it."""
+    return await _up(cluster, SHARD_HISTORY)
+
+
 async def up(data: Data) -> list[Migrated]:
     """Migrate the global database, then all registered shards side by side."""
     first = await up_global(data)
@@ -63,7 +68,7 @@ async def up(data: Data) -> list[Migrated]:
 
     async def one(cluster: Cluster) -> Migrated:
         async with limit:
-            outcome = await _up(cluster, SHARD_HISTORY)
+            outcome = await up_shard(cluster)
             if outcome.error is None:
                 async with data.global_db.write() as connection:
                     await shard_catalog.set_revision(connection, cluster.name, outcome.after)

@@ -9,13 +9,15 @@ from uuid import UUID, uuid5
 
 from global_db import clients, directory, shard_catalog
 from global_db.cluster import NodeAddress, Role
+from global_db.connection import WriteConnection
 from global_db.shard_catalog import Shard
 from services.audit import Event, record_global
-from services.errors import NotFound
+from services.errors import Conflict, NotFound
 from services.failures import global_failures
 from services.identity.principal import Origin
 from services.resources import Data
 from shards import residency
+from shards.registry import NoShards
 
 __all__ = ["Located", "NodeAddress", "NodeState", "Shard", "ShardState"]
 
@@ -46,7 +48,7 @@ class Located:
     """Where a client lives, and the home that the ring proposes.
 
     Shard and epoch are the directory's word; `residency` is the shard's own epoch and state, None
-    when it does not answer or has no row.
+    when it does not answer or has no row. `home` is None while no shard takes new clients.
     """
 
     client_id: UUID
@@ -55,7 +57,7 @@ class Located:
     shard: str
     epoch: int
     pinned: bool
-    home: str
+    home: str | None
     residency: tuple[int, str] | None
 
 
@@ -66,6 +68,46 @@ async def register_shard(
     with global_failures():
         async with data.global_db.write() as connection:
             return await shard_catalog.register(connection, name, nodes, weight)
+
+
+async def set_draining(data: Data, name: str, draining: bool, reason: str | None) -> Shard:
+    """Say whether a shard takes new clients; answers it as it is now. It moves nobody.
+
+    When this answers, no client is on its way to a shard that drains: who created one meanwhile
+    has ended, and whoever comes later reads the new status (`shard_catalog.lock`). Routers hear of
+    it at once and leave the shard out of the ring.
+
+    Raises:
+        NotFound: there is no such shard, or it was removed.
+        Conflict: it is the last one that takes new clients.
+        DirectoryUnavailable; Busy: somebody who creates a client there takes long.
+    """
+    status = "draining" if draining else "active"
+    with global_failures():
+        async with data.global_db.write() as connection:
+            await shard_catalog.one_at_a_time(connection)
+            before = await shard_catalog.lock(connection, name)
+            if before is None or before.status == "removed":
+                raise NotFound(f"There is no shard {name}.")
+            if before.status == status:
+                return before
+            if draining and await _is_last_active(connection, name):
+                raise Conflict(f"{name} is the last shard that takes new clients.")
+            after = await shard_catalog.set_status(connection, name, status)
+            await record_global(connection, Origin(reason=reason), status_event(before, after))
+    return after
+
+
+def status_event(before: Shard, after: Shard) -> Event:
+    """What the global audit log keeps of a changed status."""
+    action = {"draining": "shard.drain", "active": "shard.activate", "removed": "shard.remove"}
+    images = ({"status": before.status}, {"status": after.status})
+    return Event(action[after.status], "shard", entity_of(after.name), *images)
+
+
+def entity_of(shard: str) -> UUID:
+    """The id under which audit rows know a shard."""
+    return uuid5(_SHARDS, shard)
 
 
 async def record_switchover(
@@ -79,7 +121,7 @@ async def record_switchover(
     event = Event(
         "shard.switchover",
         "shard",
-        uuid5(_SHARDS, shard),
+        entity_of(shard),
         {"primary": before},
         {"primary": after},
     )
@@ -133,7 +175,7 @@ async def locate(data: Data, name: str) -> Located:
         client.shard,
         client.epoch,
         client.pinned,
-        data.registry.ring().home(client.id),
+        _home(data, client.id),
         await _residency(data, client.shard, client.id),
     )
 
@@ -171,7 +213,22 @@ async def set_pin(
 
 
 def _shares(data: Data) -> dict[str, float]:
-    return data.registry.ring().shares() if data.registry.shards() else {}
+    try:
+        return data.registry.ring().shares()
+    except NoShards:
+        return {}
+
+
+def _home(data: Data, client_id: UUID) -> str | None:
+    try:
+        return data.registry.ring().home(client_id)
+    except NoShards:
+        return None
+
+
+async def _is_last_active(connection: WriteConnection, name: str) -> bool:
+    shards = await shard_catalog.registered(connection)
+    return not any(shard.status == "active" and shard.name != name for shard in shards)
 
 
 def _state(

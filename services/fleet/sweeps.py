@@ -62,6 +62,15 @@ async def make_partitions(resources: Resources, today: date | None = None) -> Sw
     return await _everywhere([resources.data.global_db, *_shards(resources)], make)
 
 
+async def make_first_partitions(cluster: Cluster, today: date) -> None:
+    """Make the same months on a shard that is new: it has no rows yet that could stand in the way.
+
+    The worker would find it within the hour, and the doctor meanwhile that it lacks them.
+    """
+    for month in months_ahead(today, MONTHS_AHEAD):
+        await _make_partition(cluster, month)
+
+
 async def archive_months(
     resources: Resources,
     today: date | None = None,

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shutil
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
 
 from deploy.errors import Exit
+from deploy.fleet.environment import parse_environment
 from deploy.local import processes
+from services.fleet.shards import set_draining
+from services.resources import open_data
+from services.settings import DatabaseRole, Settings
+from tests.acceptance.api import connect, log_in
 from tests.acceptance.fleet import LocalFleet, local_fleet, until
 
 
@@ -45,6 +52,20 @@ def pids(fleet: LocalFleet) -> dict[str, int | None]:
 
 def serves(fleet: LocalFleet) -> bool:
     return httpx.get(f"{fleet.api}/readyz", timeout=5).status_code == 200
+
+
+def knows(fleet: LocalFleet, shard: str) -> bool:
+    """Whether the router has it; each answer may be another of its processes'."""
+    answers = [httpx.get(f"{fleet.api}/readyz", timeout=5).json() for _ in range(8)]
+    return all(shard in answer["shards"] for answer in answers)
+
+
+def home_of_a_new_client(admin: httpx.Client) -> str:
+    code = f"c-{uuid4().hex}"
+    made = admin.post("/v1/clients", json={"code": code, "name": code})
+    assert made.status_code == 201, made.text
+    placement = admin.get(f"/v1/clients/{made.json()['id']}/placement")
+    return str(placement.json()["shard"])
 
 
 def test_a_second_up_is_quick_and_starts_nothing(small: LocalFleet) -> None:
@@ -169,6 +190,46 @@ def test_everything_listens_on_loopback_only(small: LocalFleet) -> None:
         for connection in process.net_connections(kind="inet")
     ]
     assert {ip for ip, _ in found} == {"127.0.0.1"}, found
+
+
+@pytest.mark.versions
+def test_a_shard_joins_the_running_fleet_and_new_clients_land_there(small: LocalFleet) -> None:
+    before = pids(small)
+    done = small.run("shard", "add", "--reason", "more room", "-o", "json")
+    added = json.loads(done.stdout)
+    assert (added["shard"], added["status"]) == ("shard-2", "active")
+    after = pids(small)
+    assert before.items() <= after.items(), "somebody else was touched"
+    assert {"shard-2-primary", "shard-2-replica"} <= after.keys()
+    until(lambda: knows(small, "shard-2"))
+
+    with connect(small, log_in(small)) as admin:
+        homes = {home_of_a_new_client(admin) for _ in range(20)}
+    assert homes == {"shard-1", "shard-2"}
+    refused = small.run("shard", "remove", "shard-2", "--confirm", "shard-2", check=False)
+    assert refused.returncode == Exit.REFUSED
+    assert "shard-2 takes new clients" in refused.stderr
+    assert re.search(r"shard-2 has \d+ clients", refused.stderr)
+    assert "up already" in small.run("up", "--no-demo").stderr
+    until(lambda: small.run("doctor", check=False).returncode == Exit.OK)
+
+
+async def test_a_removed_shard_leaves_the_fleet_and_its_name_for_ever(
+    small: LocalFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = json.loads(small.run("shard", "add", "-o", "json").stdout)["shard"]
+    for name, value in parse_environment((small.home / "service.env").read_text()).items():
+        monkeypatch.setenv(name, value)
+    async with open_data(Settings(), DatabaseRole.ADMIN) as data:
+        await set_draining(data, added, True, None)
+    small.run("shard", "remove", added, "--confirm", added, "--reason", "too many")
+    assert not any(name.startswith(added) for name in small.status())
+    assert not any(f"/{added}-" in " ".join(one.cmdline()) for one in small.processes())
+    small.run("up", "--no-demo")
+    assert not any(name.startswith(added) for name in small.status())
+    planned = small.run("shard", "add", "--dry-run").stdout
+    assert f"shard-{int(added.removeprefix('shard-')) + 1}-primary" in planned
+    until(lambda: not knows(small, added))
 
 
 def test_a_fleet_whose_home_was_deleted_is_found_and_ended(small: LocalFleet) -> None:
