@@ -76,7 +76,13 @@ def prepare(superuser: str, dry_run: bool) -> None:
     metavar="NAME=HOST:PORT",
     help="A server of a cluster that stands already; once for each.",
 )
-@click.option("--weight", type=float, default=1.0, show_default=True, help="Its part of the ring.")
+@click.option(
+    "--weight",
+    type=click.FloatRange(0, 64, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Its part of the ring, beside shards of 1.",
+)
 @dry_run_option
 @reason_option
 @output_option

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
+from sqlalchemy.exc import SQLAlchemyError
 
 from global_db import shard_catalog
 from global_db.cluster import Cluster, Login, NodeAddress, PoolLimits
@@ -92,7 +93,6 @@ async def add(data: Data, offer: Offer, reason: str | None) -> Added:
         verdict = await _examined(data, offer, cluster)
         _demand(offer.name, verdict.refusals)
         revision = await _migrated(cluster)
-        await sweeps.make_first_partitions(cluster, datetime.now(UTC).date())
         shard = await _registered(data, offer, revision, reason)
     with global_failures():
         await data.registry.refresh()
@@ -132,14 +132,15 @@ async def _candidate(offer: Offer, cluster: Cluster) -> Candidate:
 
 
 async def _contents(cluster: Cluster) -> tuple[Occupancy, str | None]:
-    """What it holds, and its schema's revision; of one without a primary nothing is known."""
+    """What it holds, and its schema's revision. Where that cannot be asked something is missing
+    that other rules name: a primary, or what `prepare` makes."""
     try:
         async with cluster.read() as connection:
             held = await occupancy(connection)
         return held, await asyncio.to_thread(
             HISTORY.current, cluster.login.direct(cluster.primary_address())
         )
-    except ClusterError:
+    except (ClusterError, SQLAlchemyError, psycopg.Error):
         return Occupancy(), None
 
 
@@ -193,9 +194,16 @@ async def _lets_in(conninfo: str) -> bool:
 
 
 async def _migrated(cluster: Cluster) -> str:
+    """Make its schema and the first months; answers the revision."""
     done = await migrate.up_shard(cluster)
-    if done.error is not None or done.after is None:
-        what = f"its schema could not be made: {done.error}"
+    fault = done.error
+    if fault is None:
+        try:
+            await sweeps.make_first_partitions(cluster, datetime.now(UTC).date())
+        except ClusterError as error:
+            fault = str(error)
+    if fault is not None:
+        what = f"does not take its schema: {fault}"
         _demand(cluster.name, [Finding(cluster.name, what, "mend that and add it again")])
     return str(done.after)
 

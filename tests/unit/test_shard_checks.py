@@ -41,7 +41,10 @@ SETUP = ServerSetup(
     clock_ahead=0.1,
     clock_doubt=0.01,
 )
-SERVERS = {"a": PRIMARY, "b": replace(PRIMARY, in_recovery=True, standbys=())}
+SERVERS: dict[str, ServerFacts | None] = {
+    "a": PRIMARY,
+    "b": replace(PRIMARY, in_recovery=True, standbys=()),
+}
 CANDIDATE = Candidate(
     "shard-3", 1.0, ClusterFacts("shard-3", SERVERS), {"a": SETUP, "b": SETUP}, free_bytes=2**40
 )
@@ -171,7 +174,7 @@ def test_some_things_are_only_worth_knowing(candidate: Candidate, expected: str)
 
 
 def test_a_shard_that_is_away_stops_nobody_and_is_named() -> None:
-    away = replace(THERE, setups=THERE.setups | {"shard-2": None})
+    away = replace(THERE, setups={**THERE.setups, "shard-2": None})
     judged = verdict(CANDIDATE, away)
     assert judged.refusals == ()
     assert [note.what for note in judged.notes] == [
