@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -41,7 +41,7 @@ class ClusterFacts:
     """One cluster's servers by name; None for one that did not answer."""
 
     name: str
-    servers: dict[str, ServerFacts | None]
+    servers: Mapping[str, ServerFacts | None]
 
 
 @dataclass(frozen=True, slots=True)
