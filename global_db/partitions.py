@@ -120,6 +120,7 @@ async def drop(cluster: Cluster, month: date, rows: int) -> bool:
 
 async def _patiently(cluster: Cluster, question: LiteralString, *values: Any) -> Any:
     """Ask over a connection of its own, past any pooler, with time enough."""
+    await cluster.settle()
     conninfo = cluster.login.direct(cluster.primary_address())
     try:
         async with await psycopg.AsyncConnection[Row].connect(
