@@ -313,7 +313,7 @@ async def test_a_password_shows_nowhere(fleet_dbs: Fleet, course: Course) -> Non
 
 
 async def test_a_publisher_of_other_tables_is_refused(fleet_dbs: Fleet, course: Course) -> None:
-    """What is applied on 15 is applied with the superuser's rights."""
+    """What is applied is applied with the superuser's rights."""
     await course.begin()
     name = course.mover.forward.name
     async with fleet_dbs.shards["shard-1"].session() as superuser:
