@@ -255,7 +255,7 @@ async def _fence_once(source: Cluster, mover: Mover, batch: Batch) -> Fenced:
     number, changed = 0, 0
     try:
         async with changing(source, mover) as connection:
-            await connection.returning(_LOCK, clients=list(batch.clients), patience=_LOCKS_MS)
+            await connection.send(_LOCK, clients=list(batch.clients), patience=_LOCKS_MS)
             changed = await _apply(connection, mover, batch, _FENCE)
             number = await markers.put_in(connection, mover)
     except _Incomplete as error:
