@@ -242,7 +242,10 @@ async def give_back(source: Cluster, mover: Mover, batch: Batch) -> Changed:
 
 
 async def drop_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
-    """Target, abort: `importing` or `open` N + 1 of this move -> `gone` N + 1."""
+    """Target, abort: `importing` or `open` N + 1 of this move -> `gone` N + 1.
+
+    A tenant that has no row here yet stops the others, too: see `found`.
+    """
     return await _change(target, mover, batch, _DROP)
 
 
