@@ -40,10 +40,11 @@ BEGIN
     EXECUTE format('DROP PUBLICATION IF EXISTS %I', name);
 END $$;
 
--- Subscribes to the publication of that name through the slot of that name. The publisher says which
--- tables there are: others than tenants' tables are refused, since on 15 the rows are applied with
--- the superuser's rights. From 16 on they are applied with the mover's, which passes row-level
--- security, and what came from another subscription is not sent: both sides of a move may listen.
+-- Subscribes to the publication of that name through the slot of that name. Rows are applied with the
+-- superuser's rights: nobody else passes row-level security on 15, and from 16 on whoever applies
+-- needs rights on every partition of the log, which nobody has. So the publisher, who says which
+-- tables there are, may say tenants' tables only. From 16 on what came from another subscription is
+-- not sent: both sides of a move may listen.
 --
 -- conninfo holds a password. It stands in no log: the caller binds it and forbids that bound values
 -- are logged; an error inside would show the statement as its context, so it is raised anew.
@@ -60,11 +61,7 @@ BEGIN
         EXECUTE format('CREATE SUBSCRIPTION %1$I CONNECTION %2$L PUBLICATION %1$I WITH ('
                        'create_slot = false, slot_name = %1$L, copy_data = false, binary = true, '
                        'synchronous_commit = ''local''%3$s)', name, conninfo,
-                       CASE WHEN newer THEN ', run_as_owner = true, origin = none, '
-                                            'password_required = false' END);
-        IF newer THEN
-            EXECUTE format('ALTER SUBSCRIPTION %I OWNER TO docshard_mover', name);
-        END IF;
+                       CASE WHEN newer THEN ', run_as_owner = true, origin = none' END);
     EXCEPTION WHEN OTHERS THEN
         -- Nor may it look as if the connection to this server had failed.
         RAISE EXCEPTION 'cannot subscribe: %', SQLERRM USING ERRCODE = 'DS012';

@@ -242,7 +242,10 @@ async def give_back(source: Cluster, mover: Mover, batch: Batch) -> Changed:
 
 
 async def drop_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
-    """Target, abort: `importing` or `open` N + 1 of this move -> `gone` N + 1."""
+    """Target, abort: `importing` or `open` N + 1 of this move -> `gone` N + 1.
+
+    A tenant that has no row here yet stops the others, too: see `found`.
+    """
     return await _change(target, mover, batch, _DROP)
 
 
@@ -255,7 +258,7 @@ async def _fence_once(source: Cluster, mover: Mover, batch: Batch) -> Fenced:
     number, changed = 0, 0
     try:
         async with changing(source, mover) as connection:
-            await connection.returning(_LOCK, clients=list(batch.clients), patience=_LOCKS_MS)
+            await connection.send(_LOCK, clients=list(batch.clients), patience=_LOCKS_MS)
             changed = await _apply(connection, mover, batch, _FENCE)
             number = await markers.put_in(connection, mover)
     except _Incomplete as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 L = TypeVar("L")
 W = TypeVar("W")
@@ -25,7 +25,12 @@ async def in_lanes(
             for piece in waiting:
                 await work(lane, piece)
 
-    tasks = [asyncio.create_task(run()) for _ in range(lanes)]
+    await together(run() for _ in range(lanes))
+
+
+async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Await all of them; the first error ends the others and is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -36,7 +36,7 @@ async def publish(source: Cluster, mover: Mover, batch: Batch, *, back: bool = F
     """
     stream = mover.stream(back=back)
     async with changing(source, mover) as connection:
-        await connection.returning(_UNPUBLISH, name=stream.name)
+        await connection.send(_UNPUBLISH, name=stream.name)
         await connection.returning(
             _PUBLISH,
             name=stream.name,

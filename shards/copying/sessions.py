@@ -83,9 +83,8 @@ async def changing(cluster: Cluster, mover: Mover) -> AsyncIterator[WriteConnect
     """
     with superseding():
         async with cluster.write() as connection:
-            await connection.returning(
-                _AS_MOVER, move_id=mover.move_id, generation=mover.generation
-            )
+            # Not waited for: what follows in the pipeline does not run when it is refused.
+            await connection.send(_AS_MOVER, move_id=mover.move_id, generation=mover.generation)
             yield connection
 
 

@@ -13,6 +13,7 @@ from global_db.cluster import Cluster, Node
 from global_db.errors import ClusterError
 from global_db.statement import read
 from shards.copying.errors import Unready
+from shards.copying.lanes import together
 
 _POLL_SECONDS = 0.001
 
@@ -57,7 +58,7 @@ async def await_flushed(cluster: Cluster, lsn: int, seconds: float) -> None:
         timeline = (await connection.one(_WRITTEN) or {})["timeline"]
     deadline = time.monotonic() + seconds
     standbys = (node for node in cluster.nodes if node is not primary)
-    await asyncio.gather(*(_await_one(cluster, one, lsn, timeline, deadline) for one in standbys))
+    await together(_await_one(cluster, one, lsn, timeline, deadline) for one in standbys)
 
 
 async def standbys_of(cluster: Cluster) -> tuple[int, list[Standby]]:

@@ -35,8 +35,8 @@ async def subscribe(
     # Its own name there, so that no rule about standbys takes it for one.
     conninfo = make_conninfo(source_conninfo, application_name=name)
     async with changing(target, mover) as connection:
-        await connection.returning(_UNLOGGED)
-        await connection.returning(_UNSUBSCRIBE, name=name)
+        await connection.send(_UNLOGGED)
+        await connection.send(_UNSUBSCRIBE, name=name)
         await connection.returning(_SUBSCRIBE, name=name, conninfo=conninfo)
 
 

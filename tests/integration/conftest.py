@@ -4,6 +4,7 @@ from tests.integration.chains import chains
 from tests.integration.crowd import make_crowd
 from tests.integration.desk import desk, desk_resources, workplace
 from tests.integration.kms import kms
+from tests.integration.movers import make_course, make_streaming
 from tests.integration.pair import pair_template
 from tests.integration.pooled_pair import dress, make_pooler, make_two
 from tests.integration.s3 import blobs, s3_server, s3_settings
@@ -18,9 +19,11 @@ __all__ = [
     "dress",
     "key_file",
     "kms",
+    "make_course",
     "make_crowd",
     "make_pooler",
     "make_scene",
+    "make_streaming",
     "make_two",
     "pair_template",
     "s3_server",

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+import pytest
 import uuid_utils.compat as uuid_utils
 from psycopg import sql
 
@@ -29,6 +30,8 @@ from tests.integration.postgres import MOVER
 from tests.integration.rows import insert_everywhere, qualified
 
 SECONDS = 10.0
+# What `furnished` gives a tenant: a row in each table, and one more in the chain's queue.
+ROWS = len(TENANT_TABLES) + 1
 LIMITS = PoolLimits()
 
 
@@ -152,3 +155,20 @@ async def contents(shard: ShardDatabase, client: UUID) -> dict[str, list[str]]:
             cursor = await superuser.execute(query.format(qualified(table)), [client])
             found[table.name] = [row["line"] for row in await cursor.fetchall()]
     return found
+
+
+@pytest.fixture(name="course")
+async def make_course(fleet_dbs: Fleet) -> AsyncIterator[Course]:
+    """A move of two tenants that have a row in each of their tables."""
+    clients = await furnished(fleet_dbs, 2)
+    async with course_of(fleet_dbs, *clients) as course:
+        yield course
+
+
+@pytest.fixture(name="streaming")
+async def make_streaming(course: Course) -> Course:
+    """The same, copied and caught up."""
+    await course.begin()
+    await course.copy()
+    await course.catch_up()
+    return course

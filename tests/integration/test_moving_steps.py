@@ -1,59 +1,31 @@
 """Each step of a move by itself: what it does, what it refuses, and that it can be repeated."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import psycopg
 import pytest
-import uuid_utils.compat as uuid_utils
-from psycopg import sql
 
 from global_db.connection import RawConnection
 from shards.copying import (
     claims,
-    copy,
-    digests,
     facts,
     fence,
     markers,
     publications,
     slots,
-    subscriptions,
     sweep,
 )
-from shards.copying.errors import Diverged, Superseded, Unready
+from shards.copying.errors import Superseded, Unready
 from shards.copying.sessions import session
 from shards.registry import HISTORY
-from shards.tables import TENANT_TABLES, audit_logs, idempotency_keys
+from shards.tables import TENANT_TABLES
 from tests.integration.databases import Fleet
-from tests.integration.movers import Course, contents, course_of, furnished, go_on
+from tests.integration.movers import ROWS, Course, contents, furnished, go_on
 from tests.integration.postgres import APP, MOVER
-from tests.integration.rows import insert, sample
 from tests.integration.waiting import until
 
 pytestmark = pytest.mark.versions
-
-# What `furnished` gives a tenant: a row in each table, and one more in the chain's queue.
-ROWS = len(TENANT_TABLES) + 1
-REPLICA = "SET session_replication_role = replica"
-
-
-@pytest.fixture(name="course")
-async def make_course(fleet_dbs: Fleet) -> AsyncIterator[Course]:
-    """A move of two tenants that have a row in each of their tables."""
-    clients = await furnished(fleet_dbs, 2)
-    async with course_of(fleet_dbs, *clients) as course:
-        yield course
-
-
-@pytest.fixture(name="streaming")
-async def make_streaming(course: Course) -> Course:
-    """The same, copied and caught up."""
-    await course.begin()
-    await course.copy()
-    await course.catch_up()
-    return course
 
 
 async def test_an_older_generation_changes_nothing_more(fleet_dbs: Fleet, course: Course) -> None:
@@ -169,83 +141,6 @@ async def until_mover_waits(watcher: RawConnection) -> None:
     await until(waits)
 
 
-async def test_the_copy_is_whole_and_fires_no_trigger(fleet_dbs: Fleet, course: Course) -> None:
-    """FORCE RLS hides nothing from the mover, and the queue of the chain is not filled twice."""
-    await course.begin()
-    copied = await course.copy()
-    assert copied.rows == 2 * ROWS
-    for client in course.batch.clients:
-        here = await contents(fleet_dbs.shards["shard-1"], client)
-        assert await contents(fleet_dbs.shards["shard-2"], client) == here
-    verified = await digests.verify(course.source, course.target, course.mover, course.batch, go_on)
-    assert verified.rows == copied.rows
-    assert verified.rechecked == 0
-
-
-async def test_changes_follow_the_copy(fleet_dbs: Fleet, streaming: Course) -> None:
-    """Inserted, changed and deleted rows of the batch arrive; others' do not."""
-    other = (await furnished(fleet_dbs, 1))[0]
-    client = streaming.batch.clients[0]
-    async with fleet_dbs.shards["shard-1"].session() as superuser, superuser.transaction():
-        await superuser.execute("SELECT docshard.enter_write(%s, 1)", [client])
-        for table in (audit_logs, idempotency_keys):
-            await insert(superuser, table, sample(table, client, client))
-        await superuser.execute(
-            "UPDATE docshard.documents SET original_name = 'new' WHERE client_id = %s", [client]
-        )
-        await superuser.execute("DELETE FROM docshard.uploads WHERE client_id = %s", [client])
-    await streaming.catch_up()
-    here = await contents(fleet_dbs.shards["shard-1"], client)
-    assert await contents(fleet_dbs.shards["shard-2"], client) == here
-    assert not any((await contents(fleet_dbs.shards["shard-2"], other)).values())
-    assert await markers.lag(streaming.source, streaming.mover) >= 0
-
-
-async def test_every_difference_is_found(
-    fleet_dbs: Fleet, streaming: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(digests, "_ROW_ROUNDS", 3)
-    client = streaming.batch.clients[1]
-    superuser_of = fleet_dbs.shards["shard-2"].session
-    for spoil in (
-        "DELETE FROM docshard.audit_logs WHERE client_id = %s",
-        "UPDATE docshard.documents SET original_name = 'secret' WHERE client_id = %s",
-        "INSERT INTO docshard.purged_blobs SELECT client_id, 'zzz', document_id, purged_at, due_at"
-        " FROM docshard.purged_blobs WHERE client_id = %s",
-    ):
-        async with superuser_of() as superuser:
-            await superuser.execute(REPLICA)
-            await superuser.execute(spoil, [client])
-        with pytest.raises(Diverged) as found:
-            await digests.verify(
-                streaming.source, streaming.target, streaming.mover, streaming.batch, go_on
-            )
-        assert "1 rows differ" in str(found.value)
-        assert "secret" not in str(found.value)
-        await again(streaming)
-
-
-async def again(course: Course) -> None:
-    """A new attempt of the same move."""
-    await course.end_forward()
-    await copy.wipe(course.target, course.mover, course.batch, go_on)
-    await course.copy()
-    await course.catch_up()
-
-
-async def test_a_failed_attempt_is_wiped_and_begun_anew(
-    fleet_dbs: Fleet, streaming: Course
-) -> None:
-    client = streaming.batch.clients[0]
-    await again(streaming)
-    here = await contents(fleet_dbs.shards["shard-1"], client)
-    assert await contents(fleet_dbs.shards["shard-2"], client) == here
-    await fence.open_(streaming.target, streaming.mover, streaming.batch)
-    with pytest.raises(Superseded):
-        await copy.wipe(streaming.target, streaming.mover, streaming.batch, go_on)
-    assert await contents(fleet_dbs.shards["shard-2"], client) == here
-
-
 async def test_only_what_is_gone_is_swept(fleet_dbs: Fleet, course: Course) -> None:
     await course.begin()
     with pytest.raises(Superseded):
@@ -259,20 +154,6 @@ async def test_only_what_is_gone_is_swept(fleet_dbs: Fleet, course: Course) -> N
     assert not any((await contents(shard, course.batch.clients[0])).values())
     assert all((await contents(shard, neighbour)).values())
     assert {row.state for row in await fence.found(course.source, course.batch)} == {"gone"}
-
-
-async def test_a_slot_names_the_transaction_that_it_waits_for(
-    fleet_dbs: Fleet, course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slots, "_MAKE_SECONDS", 0.3)
-    await course.begin()
-    async with fleet_dbs.shards["shard-1"].session() as old, old.transaction():
-        await old.execute("SELECT pg_current_xact_id()")
-        with pytest.raises(Unready, match=f"pid {old.info.backend_pid}"):
-            async with slots.exported(course.source, course.mover):
-                raise AssertionError
-        found = await facts.examine(course.source, course.batch)
-        assert found.oldest_pid == old.info.backend_pid
 
 
 async def test_facts_of_a_shard(course: Course) -> None:
@@ -297,47 +178,3 @@ async def test_every_table_of_tenants_lets_the_mover_in(fleet_dbs: Fleet) -> Non
                 [MOVER, table.fullname],
             )
             assert (await cursor.fetchone() or {})["all_"], table.name
-
-
-async def test_a_password_shows_nowhere(fleet_dbs: Fleet, course: Course) -> None:
-    await course.begin()
-    await publications.publish(course.source, course.mover, course.batch)
-    secret = "correct-horse-battery"
-    conninfo = f"host=127.0.0.1 port=1 dbname=x user=docshard_mover password={secret}"
-    with pytest.raises(Unready) as failed:
-        await subscriptions.subscribe(course.target, course.mover, conninfo)
-    shown: BaseException | None = failed.value
-    while shown is not None:
-        assert secret not in str(shown)
-        shown = shown.__cause__
-
-
-async def test_a_publisher_of_other_tables_is_refused(fleet_dbs: Fleet, course: Course) -> None:
-    """What is applied on 15 is applied with the superuser's rights."""
-    await course.begin()
-    name = course.mover.forward.name
-    async with fleet_dbs.shards["shard-1"].session() as superuser:
-        await superuser.execute(
-            sql.SQL("CREATE PUBLICATION {} FOR TABLE docshard.residency").format(
-                sql.Identifier(name)
-            )
-        )
-    with pytest.raises(psycopg.Error, match="other tables"):
-        await subscriptions.subscribe(course.target, course.mover, course.conninfo(course.source))
-
-
-async def test_debris_goes_by_name_and_nothing_else(fleet_dbs: Fleet, course: Course) -> None:
-    async with session(course.source) as mover:
-        for call in (
-            "SELECT docshard.publish('pub', '{documents}', '{}', gen_random_uuid())",
-            "SELECT docshard.unpublish('pub')",
-            "SELECT docshard.subscribe('sub', '')",
-            "SELECT docshard.unsubscribe('sub')",
-        ):
-            with pytest.raises(psycopg.errors.InvalidParameterValue):
-                await mover.execute(call)
-        with pytest.raises(psycopg.errors.InvalidParameterValue):
-            await mover.execute(
-                "SELECT docshard.publish(%s, '{residency}', ARRAY[gen_random_uuid()], %s)",
-                [course.mover.forward.name, uuid_utils.uuid7()],
-            )
