@@ -244,6 +244,8 @@ def await_start(server: Postgres, process: psutil.Process, log: Path) -> None:
                 raise RuntimeError(log.read_text(errors="replace")[-2000:]) from error
             time.sleep(0.03)
         else:
+            if processes.alive(process.pid) is None:  # somebody else has the port
+                raise RuntimeError(log.read_text(errors="replace")[-2000:])
             return
 
 
