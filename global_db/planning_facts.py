@@ -42,6 +42,9 @@ class Finished:
     pause_ms: float
 
 
+_AFTER = sa.bindparam("after", type_=sa.Uuid)
+# Every table is walked along its key from behind the same id, side by side, and no farther than the
+# page goes: hence the condition in each join.
 _PAGE = read(
     sa.select(
         clients.c.id.label("client_id"),
@@ -56,9 +59,15 @@ _PAGE = read(
     .select_from(clients)
     .outerjoin(move_clients, (move_clients.c.client_id == clients.c.id) & ~move_clients.c.ended)
     .outerjoin(moves, moves.c.id == move_clients.c.move_id)
-    .outerjoin(client_sizes, client_sizes.c.client_id == clients.c.id)
-    .outerjoin(client_rates, client_rates.c.client_id == clients.c.id)
-    .where(clients.c.id > sa.bindparam("after", type_=sa.Uuid))
+    .outerjoin(
+        client_sizes,
+        (client_sizes.c.client_id == clients.c.id) & (client_sizes.c.client_id > _AFTER),
+    )
+    .outerjoin(
+        client_rates,
+        (client_rates.c.client_id == clients.c.id) & (client_rates.c.client_id > _AFTER),
+    )
+    .where(clients.c.id > _AFTER)
     .order_by(clients.c.id)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )

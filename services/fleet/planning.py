@@ -35,7 +35,7 @@ __all__ = [
     "present_pace",
 ]
 
-_PAGE = 20_000
+_PAGE = 10_000
 _NOBODY = UUID(int=0)
 
 
