@@ -27,11 +27,13 @@ GLOBAL = "global"
 Row = tuple[str, str, str]
 """A database's name, a table's, and a row of it as JSON."""
 
+# Not the unlogged ones: they are told by the way, at no particular request.
 _TABLES = """
     SELECT relname AS name,
            EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'client_id') AS own
       FROM pg_class AS c
      WHERE relnamespace = 'docshard'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+       AND relpersistence = 'p'
      ORDER BY relname
 """
 _UNFINISHED = """
