@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import dict_row
 
 from global_db.position import Position
@@ -228,12 +228,17 @@ def cut(raw: psycopg.AsyncConnection[Any]) -> None:
 
 async def _roll_back(raw: RawConnection) -> None:
     """Leave the connection clean for its pool, or closed: a server that hangs answers nothing."""
-    if raw.closed or raw.info.transaction_status is TransactionStatus.IDLE:
+    if raw.closed:
         return
     try:
-        with deadline(raw, _ROLLBACK_SECONDS):
-            await raw.rollback()
+        if raw.info.transaction_status is not TransactionStatus.IDLE:
+            with deadline(raw, _ROLLBACK_SECONDS):
+                await raw.rollback()
     except psycopg.Error:
+        await raw.close()
+    # Cancelled with answers under way libpq may stay in pipeline mode, where COMMIT's message of
+    # several statements is refused, to whoever borrows the connection next.
+    if raw.pgconn.pipeline_status is not PipelineStatus.OFF:
         await raw.close()
 
 

@@ -72,6 +72,16 @@ moves = sa.Table(
         name="state",
     ),
 )
+ENDED = ("swept", "aborted")
+STARTED = ("copying", "catching_up", "verifying", "fenced")
+"""States in which a move works on its source and its target."""
+
+
+def in_state(*states: str) -> sa.ColumnElement[bool]:
+    """The move is in one of these states; written out, as partial indexes have it."""
+    return moves.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
+
+
 sa.Index("idx_moves_rebalance", moves.c.rebalance_id)
 sa.Index("idx_moves_source", moves.c.source)
 sa.Index("idx_moves_target", moves.c.target)
@@ -85,9 +95,7 @@ sa.Index("idx_moves_retries", moves.c.retries, unique=True)
 sa.Index(
     "idx_moves_living",
     moves.c.state,
-    postgresql_where=moves.c.state.not_in(
-        [sa.literal_column("'swept'"), sa.literal_column("'aborted'")]
-    ),
+    postgresql_where=~in_state(*ENDED),
 )
 
 move_clients = sa.Table(

@@ -13,6 +13,7 @@ from pydantic import Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from global_db.cluster import Login, NodeAddress, PoolLimits
+from services.move_settings import MoveSettings
 
 
 class Environment(StrEnum):
@@ -246,6 +247,7 @@ class Settings(_FromEnvironment):
     sessions: SessionSettings = Field(default_factory=SessionSettings)
     audit: AuditSettings = Field(default_factory=AuditSettings)
     reads: ReadSettings = Field(default_factory=ReadSettings)
+    moves: MoveSettings = Field(default_factory=MoveSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:

@@ -7,12 +7,14 @@ long a changed status goes unnoticed; notifications make it moments.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from global_db import directory
 from global_db.cluster import Cluster
@@ -64,6 +66,8 @@ class PlacementCache:
         self._fetching: dict[UUID, asyncio.Task[Placement]] = {}
 
         self._asked_at = -inf
+        # Kept by those who wait for one, and by nobody else.
+        self._changes: WeakValueDictionary[UUID, asyncio.Event] = WeakValueDictionary()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -105,8 +109,18 @@ class PlacementCache:
         return await asyncio.shield(task)
 
     def forget(self, client_id: UUID) -> None:
-        """Drop one entry: its client was changed."""
+        """Drop one entry: its client was changed; who waits for that hears it."""
         self._entries.pop(client_id, None)
+        change = self._changes.pop(client_id, None)
+        if change is not None:
+            change.set()
+
+    async def next_change(self, client_id: UUID, seconds: float) -> None:
+        """Wait until the client is announced as changed, at most so long."""
+        change = self._changes.setdefault(client_id, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await change.wait()
 
     def forget_all(self) -> None:
         """Drop every entry's lease; the entries stay usable should the directory be away."""

@@ -7,7 +7,6 @@ name another shard.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,7 +29,10 @@ from shards.traffic import Traffic
 
 T = TypeVar("T")
 
-_FENCE_POLL_SECONDS = 0.05
+# A switch takes some ten milliseconds, and its end is announced. Whoever misses that asks: soon at
+# first, then more and more rarely.
+_FENCE_POLL_SECONDS = 0.004
+_LONGEST_FENCE_POLL_SECONDS = 0.05
 # Directory and shard may be between two steps of a move when they disagree.
 _STEP_SECONDS = 0.5
 
@@ -237,9 +239,11 @@ class Tenants:
         if self._waiting >= self._limits.max_waiting:
             raise TenantMoving("too many callers wait at this fence")
         self._waiting += 1
+        pause = _FENCE_POLL_SECONDS
         try:
             while time.monotonic() < deadline:
-                await asyncio.sleep(_FENCE_POLL_SECONDS)
+                await self._placements.next_change(client_id, pause)
+                pause = min(pause * 2, _LONGEST_FENCE_POLL_SECONDS)
                 try:
                     return await attempt(await self._placements.fetch(client_id))
                 except Refused:

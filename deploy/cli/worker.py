@@ -12,6 +12,7 @@ import click
 from deploy.cli.service import run_told, service_settings
 from deploy.worker import Worker, jobs
 from services.fleet import leases
+from services.fleet.moving.service import run_moves
 from services.resources import open_resources
 from services.settings import DatabaseRole, Settings
 
@@ -20,9 +21,10 @@ _log = logging.getLogger(__name__)
 
 @click.command()
 def worker() -> None:
-    """Run timed jobs until told to stop.
+    """Run timed jobs, and moves of tenants, until told to stop.
 
-    Each job is leased, so any number of workers may run, on any machine that reaches the databases.
+    Each job and each move is leased, so any number of workers may run, on any machine that reaches
+    the databases. Moves need DOCSHARD_MOVER_PASSWORD; a worker without it leaves them to others.
     """
     logging.basicConfig(
         force=True,
@@ -39,5 +41,7 @@ async def _work(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop.set)
         _log.info("the worker has started")
-        await running.work(jobs(resources))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(running.work(jobs(resources)), name="timed jobs")
+            group.create_task(run_moves(resources, running.stop), name="moves")
         _log.info("the worker has stopped")

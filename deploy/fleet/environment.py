@@ -67,6 +67,8 @@ def service_environment(fleet: Fleet, credentials: Credentials) -> dict[str, str
         "DOCSHARD_REQUESTS_PER_SECOND_PER_PRINCIPAL": "1000",
         "DOCSHARD_REQUESTS_PER_SECOND_PER_CLIENT": "2000",
         "DOCSHARD_FREE_LOGIN_FAILURES_PER_ADDRESS": "1000000",
+        # Who tries a move out wants to see its end; in earnest the way back stays open for an hour.
+        "DOCSHARD_MOVE_GRACE_SECONDS": "5",
     }
 
 
