@@ -15,7 +15,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture check check-lock load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner help api fmt lock install
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-audit: $(INSTALLED)  ## Measure what audit rows cost, and how fast they ar
 
 bench-replicas: $(INSTALLED)  ## Measure what tokens cost and how much replicas serve.
 	$(BIN)/python -m loadtests.bench.replicas
+
+bench-moves: $(INSTALLED)  ## Measure the pause of moves, their copy rate, and batches against one by one.
+	$(BIN)/python -m loadtests.bench.moves
 
 bench-planner: $(INSTALLED)  ## Measure planning for a million clients on a thousand shards.
 	$(BIN)/python -m loadtests.bench.planner

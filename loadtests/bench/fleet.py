@@ -1,4 +1,4 @@
-"""A throwaway fleet with one shard, made by the product's own command."""
+"""A throwaway fleet, made by the product's own command."""
 
 import json
 import os
@@ -12,8 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from loadtests.target import Target, find_target, parse
-
-_PRIMARY = "shard-1-primary"
 
 
 class NoFleet(Exception):
@@ -37,8 +35,27 @@ class Shard:
         return f"{place} user={role} password={self.variables[password]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A running fleet, and the product's command for it."""
+
+    environment: Mapping[str, str]
+    variables: Mapping[str, str]
+    """The services' environment: the roles' passwords."""
+    target: Target
+
+    def run(self, *arguments: str) -> str:
+        """What `docshard …` writes. Raises NoFleet when it fails."""
+        return _docshard(self.environment, *arguments)
+
+    def shard(self, name: str) -> Shard:
+        """A shard of it."""
+        status = json.loads(self.run("status", "-o", "json"))
+        return Shard(*_address(status, f"{name}-primary"), self.variables, self.target)
+
+
 @contextmanager
-def throwaway_shard(replicas: int = 0) -> Iterator[Shard]:
+def throwaway_fleet(shards: int, replicas: int = 0) -> Iterator[Fleet]:
     """Bring a fleet up and delete it afterwards; DOCSHARD_POSTGRES chooses its PostgreSQL.
 
     Raises NoFleet.
@@ -46,24 +63,33 @@ def throwaway_shard(replicas: int = 0) -> Iterator[Shard]:
     with TemporaryDirectory(prefix="docshard-bench-") as name:
         Path(name).chmod(0o711)  # as root, servers run as nobody and pass through to their data
         home = Path(name, "home")
-        environment = _environment(home, replicas)
+        environment = _environment(home, shards, replicas)
         try:
             _docshard(environment, "up", "--no-demo")
-            status = json.loads(_docshard(environment, "status", "-o", "json"))
             variables = parse((home / "service.env").read_text())
-            yield Shard(*_address(status), variables, find_target({"DOCSHARD_HOME": str(home)}))
+            yield Fleet(environment, variables, find_target({"DOCSHARD_HOME": str(home)}))
         finally:
             if home.exists():
                 _docshard(environment, "clean-data", "--confirm", str(home))
 
 
-def _address(status: Mapping[str, list[Mapping[str, str]]]) -> tuple[str, str]:
-    [address] = [node["address"] for node in status["nodes"] if node["name"] == _PRIMARY]
+@contextmanager
+def throwaway_shard(replicas: int = 0) -> Iterator[Shard]:
+    """A fleet with one shard, the same way.
+
+    Raises NoFleet.
+    """
+    with throwaway_fleet(1, replicas) as fleet:
+        yield fleet.shard("shard-1")
+
+
+def _address(status: Mapping[str, list[Mapping[str, str]]], primary: str) -> tuple[str, str]:
+    [address] = [node["address"] for node in status["nodes"] if node["name"] == primary]
     host, _, port = address.rpartition(":")
     return host, port
 
 
-def _environment(home: Path, replicas: int) -> dict[str, str]:
+def _environment(home: Path, shards: int, replicas: int) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -73,7 +99,7 @@ def _environment(home: Path, replicas: int) -> dict[str, str]:
         "DOCSHARD_HOME": str(home),
         # Below the ports that the kernel gives to clients; taken ones are moved away from.
         "DOCSHARD_PORT": str(random.randrange(21_100, 30_000, 200)),
-        "DOCSHARD_SHARDS": "1",
+        "DOCSHARD_SHARDS": str(shards),
         "DOCSHARD_REPLICAS": str(replicas),
     }
 

@@ -1,0 +1,74 @@
+"""The same rows by binary COPY | COPY, from one shard to another: what a move is measured with."""
+
+import time
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+import psycopg
+
+from loadtests.bench.fleet import Shard
+from loadtests.bench.library import Library, fill
+
+_COLUMNS: LiteralString = """
+    SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position)
+      FROM information_schema.columns
+     WHERE table_schema = 'docshard' AND table_name = 'documents' AND is_generated = 'NEVER'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Rows a second by COPY alone and by a move; and the seconds of the whole move."""
+
+    bare: float
+    moved: float
+    total: float
+
+    @property
+    def ratio(self) -> float:
+        """Of the move to COPY alone."""
+        return self.moved / self.bare
+
+
+def fill_documents(shard: Shard, client_id: str, rows: int) -> None:
+    """File so many documents of one tenant."""
+    with _admin(shard) as admin:
+        fill(admin, Library([UUID(client_id)], rows, 1.0))
+        admin.execute("ANALYZE docshard.documents")
+
+
+def copied(source: Shard, target: Shard, client_id: str) -> float:
+    """Rows a second by COPY | COPY into a table with the same indexes, which is dropped again."""
+    reader = psycopg.connect(source.conninfo("docshard_mover", "DOCSHARD_MOVER_PASSWORD"))
+    with reader, _admin(target) as writer:
+        writer.execute("SET ROLE docshard_owner")
+        writer.execute("CREATE TABLE docshard.bench (LIKE docshard.documents INCLUDING ALL)")
+        try:
+            return _copy(reader, writer, client_id)
+        finally:
+            writer.execute("DROP TABLE docshard.bench")
+
+
+def _copy(reader: psycopg.Connection, writer: psycopg.Connection, client_id: str) -> float:
+    found = reader.execute(_COLUMNS).fetchone()
+    if found is None:
+        raise LookupError("documents")
+    columns, begun = found[0], time.perf_counter()
+    # An id and names of columns: nothing that anybody typed.
+    chosen = f"SELECT {columns} FROM docshard.documents WHERE client_id = '{UUID(client_id)}'"  # noqa: S608
+    filed = f"COPY docshard.bench ({columns}) FROM STDIN (FORMAT binary)".encode()
+    with (
+        reader.cursor().copy(f"COPY ({chosen}) TO STDOUT (FORMAT binary)".encode()) as out,
+        writer.cursor() as cursor,
+    ):
+        with cursor.copy(filed) as into:
+            for block in out:
+                into.write(block)
+        return cursor.rowcount / (time.perf_counter() - begun)
+
+
+def _admin(shard: Shard) -> psycopg.Connection:
+    return psycopg.connect(
+        shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD"), autocommit=True
+    )

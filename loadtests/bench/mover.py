@@ -1,0 +1,77 @@
+"""Moves ordered by the product's command, and what its worker made of them."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from loadtests.bench.fleet import Fleet, NoFleet
+
+_STANDING: LiteralString = """
+    SELECT state, fault, actual, extract(epoch FROM switched_at)::float AS switched
+      FROM docshard.moves WHERE id = ANY(%(ids)s) ORDER BY array_position(%(ids)s, id)
+"""
+_PHASES = ("copying", "catching_up", "verifying", "fenced")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What the fleet says of one move. Times are seconds; `begun` and `switched` of its clock."""
+
+    seconds: float
+    copying: float
+    rows: int
+    pause_ms: float
+    begun: float
+    switched: float
+
+
+class Mover:
+    """Orders moves with the product's command and waits for what its worker makes of them."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        variables = fleet.variables
+        [node] = json.loads(variables["DOCSHARD_GLOBAL_NODES"])[:1]
+        self._directory = (
+            f"host={node['host']} port={node['port']} dbname={variables['DOCSHARD_DATABASE']} "
+            f"user=docshard_admin password={variables['DOCSHARD_ADMIN_DB_PASSWORD']}"
+        )
+
+    def order(self, clients: Sequence[str], target: str) -> list[str]:
+        """Order one batch, or several when there are many clients; answers the moves' ids."""
+        told = self._fleet.run("move", "create", *clients, "--to", target, "-o", "json")
+        return [move["id"] for move in json.loads(told)["moves"]]
+
+    async def until(self, ids: Sequence[str], *states: str) -> list[Moved]:
+        """Wait until the moves are in one of these states; answers them in this order."""
+        async with await psycopg.AsyncConnection.connect(
+            self._directory, autocommit=True, row_factory=dict_row
+        ) as connection:
+            while True:
+                cursor = await connection.execute(_STANDING, {"ids": [UUID(one) for one in ids]})
+                rows = await cursor.fetchall()
+                faults = {str(row["fault"]) for row in rows if row["state"] == "aborted"}
+                if faults:
+                    raise NoFleet(f"a move was aborted: {'; '.join(faults)}")
+                if all(row["state"] in states for row in rows):
+                    return [_moved(row) for row in rows]
+                await asyncio.sleep(0.1)
+
+
+def _moved(row: dict[str, Any]) -> Moved:
+    actual, phases = row["actual"], row["actual"]["phases"]
+    seconds = sum(phases.get(name, 0.0) for name in _PHASES)
+    return Moved(
+        seconds,
+        phases["copying"],
+        actual["rows"],
+        actual["pause_ms"],
+        row["switched"] - seconds,
+        row["switched"],
+    )

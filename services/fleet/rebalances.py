@@ -1,0 +1,224 @@
+"""Use cases of operators on rebalances: a plan becomes moves, which workers then run.
+
+Nothing here touches a shard. What an operator wishes is written into the global database, and
+whoever runs the moves hears it there within a second.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from global_db import candidates, rebalances
+from global_db.candidates import Candidate
+from global_db.connection import WriteConnection
+from global_db.moves import AlreadyMoving, ClientsElsewhere, NewMove
+from global_db.rebalances import LIVING, AnotherLives, NewRebalance, Rebalance
+from services.audit import Event, record_global
+from services.errors import Busy, Conflict, NotFound
+from services.failures import global_failures
+from services.fleet.planner.duration import AtOnce
+from services.fleet.planner.plan import Batch, Plan
+from services.identity.principal import Origin
+from services.ids import new_id
+from services.resources import Data
+
+__all__ = ["LIVING", "Rebalance"]
+
+_PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """How gently moves run: so many at a time out of a shard and into one, copying so many bytes a
+    second; and how long the way back is kept after a switch. None: as the workers have it."""
+
+    moves_per_source: int = 2
+    moves_per_target: int = 2
+    bytes_per_second: int | None = None
+    grace_seconds: float | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As it is stored; what was not said is absent."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def stored(cls, settings: Mapping[str, Any]) -> RunLimits:
+        """From what is stored."""
+        return cls(**{name: settings[name] for name in cls.__slots__ if name in settings})
+
+    @property
+    def at_once(self) -> AtOnce:
+        """In the planner's words."""
+        return AtOnce(self.moves_per_source, self.moves_per_target)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What came of a plan: `left_out` counts clients that are not as it knew them, by reason."""
+
+    rebalance: Rebalance
+    moves: int
+    clients: int
+    left_out: Mapping[str, int]
+
+
+async def start(data: Data, plan: Plan, limits: RunLimits, reason: str | None) -> Started:
+    """Order the plan's moves, all or none.
+
+    Clients that are pinned, moved or moving by now are left out; that others change between our
+    look and our commit is harmless: a move's commit point demands the epoch that is written here
+    (I6), and no client can be in two living moves.
+
+    Raises:
+        Conflict: another rebalance lives, or nothing is left to move. Busy: a client was taken into
+        another move at this moment. DirectoryUnavailable.
+    """
+    with global_failures(), _refusals():
+        async with data.global_db.write() as connection:
+            ids = [client_id for batch in plan.batches for client_id in batch.clients]
+            fit, left_out = still_fit(plan.batches, await candidates.seen(connection, ids))
+            if not fit:
+                raise Conflict("There is nothing to move.")
+            made = await rebalances.insert(connection, _new(plan, limits, reason))
+            ordered = [_move(position, *one) for position, one in enumerate(fit)]
+            await rebalances.add_moves(connection, made, ordered)
+            image = {"goal": made.goal, "moves": len(fit), **limits.record()}
+            await _record(connection, made.id, _Told("start", None, image), reason)
+    return Started(made, len(fit), sum(len(epochs) for _, epochs in fit), left_out)
+
+
+def still_fit(
+    batches: Sequence[Batch], seen: Mapping[UUID, Candidate]
+) -> tuple[list[tuple[Batch, dict[UUID, int]]], dict[str, int]]:
+    """The batches with the epochs of those clients that may move now, and why others may not."""
+    fit, left_out = [], Counter[str]()
+    for batch in batches:
+        epochs = {}
+        for client_id in batch.clients:
+            found = seen.get(client_id)
+            obstacle = "gone" if found is None else _obstacle(found, batch.source)
+            if found is None or obstacle is not None:
+                left_out[obstacle or "gone"] += 1
+            else:
+                epochs[client_id] = found.epoch
+        if epochs:
+            fit.append((batch, epochs))
+    return fit, dict(left_out)
+
+
+def _obstacle(found: Candidate, source: str) -> str | None:
+    if found.moving:
+        return "moving"
+    if found.pinned:
+        return "pinned"
+    return None if found.shard == source else "moved"
+
+
+async def pause(data: Data, reason: str | None) -> Rebalance:
+    """Begin nothing more, and let moves that are not fenced yet rest where they are; what is
+    switched is swept all the same.
+
+    Raises:
+        NotFound: no rebalance lives. Conflict: it is paused already. DirectoryUnavailable.
+    """
+    return await _change(data, _Change("pause", "paused", ("planned", "running")), reason)
+
+
+async def resume(data: Data, reason: str | None) -> Rebalance:
+    """Go on after a pause.
+
+    Raises:
+        NotFound, Conflict: it is not paused. DirectoryUnavailable.
+    """
+    return await _change(data, _Change("resume", "running", ("paused",)), reason)
+
+
+async def stop(data: Data, reason: str | None) -> Rebalance:
+    """End it for good: moves that are not fenced yet are aborted, their clients stay where they
+    are; what is switched stays switched and is swept after its grace.
+
+    Raises:
+        NotFound, DirectoryUnavailable.
+    """
+    return await _change(data, _Change("stop", "stopped", LIVING), reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """`verb` brings a rebalance from one of `among` to `state`."""
+
+    verb: str
+    state: str
+    among: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the audit log is told."""
+
+    verb: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+
+
+async def _change(data: Data, change: _Change, reason: str | None) -> Rebalance:
+    with global_failures():
+        async with data.global_db.write() as connection:
+            before = await rebalances.living(connection)
+            if before is None:
+                raise NotFound("No rebalance is under way.")
+            after = await rebalances.change(connection, before.id, change.state, change.among)
+            if after is None:
+                raise Conflict(f"The rebalance is {before.state}.")
+            if not after.living:
+                await rebalances.abort_moves(connection, before.id)
+            told = _Told(change.verb, {"state": before.state}, {"state": after.state})
+            await _record(connection, before.id, told, reason)
+    return after
+
+
+def _new(plan: Plan, limits: RunLimits, reason: str | None) -> NewRebalance:
+    foreseen = {
+        "clients": plan.clients,
+        "rows": plan.rows,
+        "bytes": plan.bytes,
+        "seconds": asdict(plan.seconds),
+        "pause_ms": asdict(plan.pause_ms),
+        "imbalance": {"before": asdict(plan.before), "after": asdict(plan.after)},
+    }
+    return NewRebalance(new_id(), plan.goal.value, reason or "", foreseen, limits.record())
+
+
+def _move(position: int, batch: Batch, epochs: Mapping[UUID, int]) -> NewMove:
+    return NewMove(
+        id=new_id(),
+        source=batch.source,
+        target=batch.target,
+        clients=epochs,
+        position=position,
+        predicted=batch.record(),
+    )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except AnotherLives as error:
+        raise Conflict(
+            "A rebalance is under way already: see `docshard rebalance status`."
+        ) from error
+    except (AlreadyMoving, ClientsElsewhere) as error:
+        raise Busy("A client of the plan was moved at this very moment.") from error
+
+
+async def _record(
+    connection: WriteConnection, rebalance_id: UUID, told: _Told, reason: str | None
+) -> None:
+    event = Event(f"rebalance.{told.verb}", "rebalance", rebalance_id, told.before, told.after)
+    await record_global(connection, Origin(reason=reason), event)
