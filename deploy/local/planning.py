@@ -142,7 +142,8 @@ def _ports(home: Home, settings: FleetSettings, previous: State | None) -> Ports
         if name in running:
             running |= inner.keys()
     return Ports(
-        settings.port,
+        # What is added to a fleet that runs listens beside it, whatever this shell is set for.
+        had["router"] if running else settings.port,
         ports.is_free,
         fixed={name: had[name] for name in running},
         # A fleet that rests may go back to the ports that the settings name.
