@@ -59,7 +59,8 @@ class Mover:
                 faults = {str(row["fault"]) for row in rows if row["state"] == "aborted"}
                 if faults:
                     raise NoFleet(f"a move was aborted: {'; '.join(faults)}")
-                if all(row["state"] in states for row in rows):
+                # The pause is told a moment behind the switch.
+                if all(row["state"] in states and "pause_ms" in row["actual"] for row in rows):
                     return [_moved(row) for row in rows]
                 await asyncio.sleep(0.1)
 
