@@ -3,8 +3,8 @@
 On a throwaway fleet with two shards, by the product's own command and worker:
 
 - **pause**: tenants are moved, a few at a time and each by itself, while a caller of each writes
-  over HTTP, nearly without a break. Printed are the longest gaps between acknowledged writes, in the switch
-  and before it;
+  over HTTP, nearly without a break. Printed are the longest gaps between acknowledged writes, in
+  the switch and before it;
 - **copy**: a tenant with 200,000 documents is moved, and the same rows are copied by binary COPY |
   COPY into a table with the same indexes;
 - **batches**: 500 tenants are moved in batches, beside what the single moves took.
