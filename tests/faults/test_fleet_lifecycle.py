@@ -77,7 +77,6 @@ def test_a_second_up_is_quick_and_starts_nothing(small: LocalFleet) -> None:
     assert pids(small) == before
 
 
-@pytest.mark.versions
 def test_down_leaves_no_process_and_up_brings_all_back(small: LocalFleet) -> None:
     small.run("down")
     assert small.processes() == []
@@ -121,7 +120,6 @@ def test_up_heals_killed_paused_and_orphaned_parts_at_once(small: LocalFleet) ->
     assert serves(small)
 
 
-@pytest.mark.versions
 def test_up_goes_on_where_an_interrupted_one_stopped(small: LocalFleet) -> None:
     """Data half copied, a slot without its replica, a pid file of another process."""
     small.run("down")

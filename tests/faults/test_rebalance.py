@@ -15,9 +15,11 @@ from deploy.errors import Exit
 from shards.ring import Ring
 from tests.acceptance.api import connect, log_in, make_key
 from tests.acceptance.fleet import LocalFleet, local_fleet, until
-from tests.faults.tenant_load import Ledger, lost_or_doubled, under_load
+from tests.faults.tenant_load import Ledger, Rhythm, lost_or_doubled, under_load
 
 TENANTS = 16
+# Enough to be felt in every phase, and little enough for two cores that do all the rest as well.
+RHYTHM = Rhythm(write=0.2, read=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_a_shard_is_added_and_filled_while_everybody_works(
 ) -> None:
     """I1, I2, I3, I6: no request fails, no acknowledged write is lost or doubled, nothing stays."""
     ledgers = [admit(operator) for _ in range(TENANTS)]
-    with under_load(growing.api, ledgers):
+    with under_load(growing.api, ledgers, RHYTHM):
         until(lambda: all(len(one.made) > 3 or one.faults for one in ledgers), seconds=60)
         steady = time.monotonic()
         assert told(growing, "shard", "add")["shard"] == "shard-3"

@@ -27,12 +27,14 @@ IN_PARTS = 11 * MIB
 
 
 @asynccontextmanager
-async def behind(workplace: Workplace, proxy: Proxy) -> AsyncIterator[Desk]:
-    """A router that reaches S3 by the proxy, in a hurry."""
+async def behind(
+    workplace: Workplace, proxy: Proxy, patience_seconds: float = 0.5
+) -> AsyncIterator[Desk]:
+    """A router that reaches S3 by the proxy; in a hurry, where slowness is the fault."""
     s3 = workplace.s3.model_copy(
         update={
             "endpoint": HttpUrl(f"http://127.0.0.1:{proxy.port}"),
-            "read_timeout_seconds": 0.5,
+            "read_timeout_seconds": patience_seconds,
             "connect_timeout_seconds": 0.5,
             "attempts": 1,
         }
@@ -114,7 +116,7 @@ async def test_a_store_that_freezes_is_given_up_and_served_again(
 async def test_a_cut_while_a_large_upload_is_verified_is_mended_by_completing_again(
     workplace: Workplace, proxy: Proxy
 ) -> None:
-    async with behind(workplace, proxy) as desk:
+    async with behind(workplace, proxy, patience_seconds=10) as desk:
         document = await desk.document()
         sent = os.urandom(IN_PARTS)
         granted = await desk.begin(document, sent)
