@@ -6,8 +6,6 @@ does not take is lost. Rates then lag a little; nothing else depends on it.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,11 +14,11 @@ from global_db import client_statistics
 from global_db.client_statistics import Served
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
+from services.repeating import repeating
 from shards.traffic import Taken, Traffic
 
 _log = logging.getLogger(__name__)
 EVERY_SECONDS = 10.0
-_LAST_WORDS_SECONDS = 2.0
 
 
 async def tell(global_db: Cluster, traffic: Traffic) -> int:
@@ -54,21 +52,8 @@ async def telling(
             # Whatever it is, say a schema that is behind: requests go on, and so does counting.
             _log.exception("what was served in %g s is counted for nobody", every_seconds)
 
-    async def keep_telling() -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
-            await try_to_tell()
-
-    task = asyncio.create_task(keep_telling())
-    try:
+    async with repeating(try_to_tell, every_seconds):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                await try_to_tell()
 
 
 def _served(taken: Taken) -> list[Served]:

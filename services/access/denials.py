@@ -7,8 +7,6 @@ off the request's path. A process that dies loses the counts of one interval.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,10 +19,10 @@ from services.audit import Event, record_global
 from services.errors import ServiceError
 from services.failures import global_failures
 from services.identity.principal import Caller
+from services.repeating import repeating
 from services.resources import Data
 
 _log = logging.getLogger(__name__)
-_LAST_WORDS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +117,5 @@ async def recording(data: Data, denials: Denials, every_seconds: float) -> Async
         except ServiceError as error:
             _log.warning("denials of the last %g s are lost: %s", every_seconds, error)
 
-    async def keep_writing() -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
-            await write()
-
-    task = asyncio.create_task(keep_writing())
-    try:
+    async with repeating(write, every_seconds):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                await write()

@@ -43,10 +43,10 @@ class Desk:
         clients: Mapping[UUID, int],
         source: str = "shard-1",
         target: str = "shard-2",
-        **more: object,
+        rebalance_id: UUID | None = None,
     ) -> UUID:
         """A new move of these clients, each at its epoch."""
-        new = NewMove(uuid_utils.uuid7(), source, target, clients, **more)  # type: ignore[arg-type]
+        new = NewMove(uuid_utils.uuid7(), source, target, clients, rebalance_id)
         async with self.data.global_db.write() as connection:
             return (await moves.create(connection, new)).id
 

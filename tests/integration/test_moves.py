@@ -1,6 +1,7 @@
 """Moves between two real shards: under writers, undone, reversed, taken over, refused."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
@@ -23,7 +24,7 @@ class Killed(BaseException):
     """The runner's process is gone: nothing of it runs on, nothing is given back."""
 
 
-class Hook:
+class Hook(ABC):
     """Does something once, when a move comes to a step."""
 
     def __init__(self, step: str, move_id: UUID | None = None, *, done: bool = False) -> None:
@@ -36,8 +37,9 @@ class Hook:
             self.used = True
             await self.act(run)
 
+    @abstractmethod
     async def act(self, run: Run) -> None:
-        raise NotImplementedError
+        """What befalls the run there."""
 
 
 class Kill(Hook):
