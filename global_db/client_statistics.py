@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_into
 
+from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.statement import ReadStatement, read, write
 from global_db.statistics_tables import client_rates, client_sizes
@@ -86,18 +86,11 @@ def rate_of(level: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.case((level.is_not(None), sa.func.exp(exponent)))
 
 
-_served = (
-    sa.func.unnest(
-        sa.bindparam("client_ids", type_=ARRAY(sa.Uuid)),
-        sa.bindparam("reads", type_=ARRAY(sa.BigInteger)),
-        sa.bindparam("writes", type_=ARRAY(sa.BigInteger)),
-    )
-    .table_valued(
-        sa.column("client_id", sa.Uuid),
-        sa.column("reads", sa.BigInteger),
-        sa.column("writes", sa.BigInteger),
-    )
-    .render_derived(name="served")
+_served = given_rows(
+    "served",
+    client_id=("client_ids", sa.Uuid()),
+    reads=("reads", sa.BigInteger()),
+    writes=("writes", sa.BigInteger()),
 )
 # In the order of ids, so that processes that tell at once wait for each other and never in a ring.
 # A client that is gone for good is passed over.
@@ -120,18 +113,11 @@ _ADD = write(
 # Nobody waits for the disk, or for a synchronous standby, for what may as well be lost.
 _LAZILY = write(sa.select(sa.func.set_config("synchronous_commit", "off", sa.true())))
 
-_measured = (
-    sa.func.unnest(
-        sa.bindparam("client_ids", type_=ARRAY(sa.Uuid)),
-        sa.bindparam("rows", type_=ARRAY(sa.BigInteger)),
-        sa.bindparam("bytes", type_=ARRAY(sa.BigInteger)),
-    )
-    .table_valued(
-        sa.column("client_id", sa.Uuid),
-        sa.column("rows", sa.BigInteger),
-        sa.column("bytes", sa.BigInteger),
-    )
-    .render_derived(name="measured")
+_measured = given_rows(
+    "measured",
+    client_id=("client_ids", sa.Uuid()),
+    rows=("rows", sa.BigInteger()),
+    bytes=("bytes", sa.BigInteger()),
 )
 _new_sizes = insert_into(client_sizes).from_select(
     ["client_id", "rows", "bytes"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 SCHEMA = "docshard"
 
@@ -35,3 +36,16 @@ def deleted_at() -> sa.Column[Any]:
 def living(table: sa.FromClause) -> sa.ColumnElement[bool]:
     """The condition that picks rows that are not soft-deleted."""
     return table.c.deleted_at.is_(None)
+
+
+def given_rows(
+    name: str, /, **columns: tuple[str, sa.types.TypeEngine[Any]]
+) -> sa.TableValuedAlias:
+    """A table of rows that a statement is given: parallel arrays, one parameter for each column.
+
+    `columns` by their names: the name of the parameter, and what the array is made of.
+    """
+    arrays = (sa.bindparam(given, type_=ARRAY(kind)) for given, kind in columns.values())
+    names = (sa.column(column, kind) for column, (_, kind) in columns.items())
+    rows = sa.func.unnest(*arrays).table_valued(*names, joins_implicitly=True)
+    return rows.render_derived(name=name)

@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.move_tables import leftovers, moves
 from global_db.moves import Move
@@ -61,22 +62,12 @@ _run = (
     .with_for_update(read=True)
     .cte("run")
 )
-_things = (
-    sa.func.unnest(
-        sa.bindparam("ids", type_=ARRAY(sa.Uuid)),
-        sa.bindparam("shards", type_=ARRAY(sa.Text)),
-        sa.bindparam("kinds", type_=ARRAY(sa.Text)),
-        sa.bindparam("names", type_=ARRAY(sa.Text)),
-    )
-    .table_valued(
-        sa.column("id", sa.Uuid),
-        sa.column("shard", sa.Text),
-        sa.column("kind", sa.Text),
-        sa.column("name", sa.Text),
-        name="things",
-        joins_implicitly=True,
-    )
-    .render_derived()
+_things = given_rows(
+    "things",
+    id=("ids", sa.Uuid()),
+    shard=("shards", sa.Text()),
+    kind=("kinds", sa.Text()),
+    name=("names", sa.Text()),
 )
 _new = insert(leftovers).from_select(
     ["id", "move_id", "shard", "kind", "name"],

@@ -15,8 +15,8 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
+from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.move_tables import ENDED, in_state, move_clients, moves
 from global_db.statement import read, write
@@ -110,19 +110,7 @@ _INSERT = write(
     .values({name: sa.bindparam(name) for name in _NEW} | {"state": "planned"})
     .returning(moves)
 )
-_batch = (
-    sa.func.unnest(
-        sa.bindparam("client_ids", type_=ARRAY(sa.Uuid)),
-        sa.bindparam("epochs", type_=ARRAY(sa.BigInteger)),
-    )
-    .table_valued(
-        sa.column("client_id", sa.Uuid),
-        sa.column("epoch", sa.BigInteger),
-        name="batch",
-        joins_implicitly=True,
-    )
-    .render_derived()
-)
+_batch = given_rows("batch", client_id=("client_ids", sa.Uuid()), epoch=("epochs", sa.BigInteger()))
 _ADD_CLIENTS = write(
     sa.insert(move_clients)
     .from_select(

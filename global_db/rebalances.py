@@ -11,8 +11,9 @@ from uuid import UUID
 import psycopg
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
+from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.move_tables import in_state, move_clients, moves, rebalances
 from global_db.moves import AlreadyMoving, ClientsElsewhere, NewMove
@@ -103,19 +104,13 @@ _ABORT = write(
 )
 
 
-def _columns(**types: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:
-    """Rows out of parallel arrays, one parameter for each column."""
-    arrays = (sa.bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in types.items())
-    names = (sa.column(name, kind) for name, kind in types.items())
-    return (
-        sa.func.unnest(*arrays)
-        .table_valued(*names, name="given", joins_implicitly=True)
-        .render_derived()
-    )
-
-
-_ordered = _columns(
-    id=sa.Uuid(), source=sa.Text(), target=sa.Text(), position=sa.Integer(), predicted=JSONB()
+_ordered = given_rows(
+    "given",
+    id=("ids", sa.Uuid()),
+    source=("sources", sa.Text()),
+    target=("targets", sa.Text()),
+    position=("positions", sa.Integer()),
+    predicted=("predicteds", JSONB()),
 )
 _ADD_MOVES = write(
     sa.insert(moves).from_select(
@@ -128,7 +123,13 @@ _ADD_MOVES = write(
         ),
     )
 )
-_placed = _columns(move_id=sa.Uuid(), client_id=sa.Uuid(), epoch=sa.BigInteger(), source=sa.Text())
+_placed = given_rows(
+    "given",
+    move_id=("move_ids", sa.Uuid()),
+    client_id=("client_ids", sa.Uuid()),
+    epoch=("epochs", sa.BigInteger()),
+    source=("sources", sa.Text()),
+)
 _ADD_CLIENTS = write(
     sa.insert(move_clients)
     .from_select(

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.statement import ReadStatement, WriteStatement, read, write
 from global_db.tables import users
@@ -101,18 +102,11 @@ def _others(sealed: SealedColumn) -> ReadStatement:
 
 @cache
 def _exchange(sealed: SealedColumn) -> WriteStatement:
-    given = (
-        sa.func.unnest(
-            sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)),
-            sa.bindparam("old", type_=sa.ARRAY(sa.LargeBinary)),
-            sa.bindparam("new", type_=sa.ARRAY(sa.LargeBinary)),
-        )
-        .table_valued(
-            sa.column("id", sa.Uuid),
-            sa.column("old", sa.LargeBinary),
-            sa.column("new", sa.LargeBinary),
-        )
-        .render_derived(name="given")
+    given = given_rows(
+        "given",
+        id=("ids", sa.Uuid()),
+        old=("old", sa.LargeBinary()),
+        new=("new", sa.LargeBinary()),
     )
     row_id = sealed.table.c.id
     return write(

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from global_db.cluster import Cluster
+from global_db.columns import given_rows
 from global_db.connection import WriteConnection
 from global_db.errors import LockNotAvailable
 from global_db.statement import WriteStatement, read, write
@@ -35,11 +36,7 @@ _REST_SECONDS = 0.02
 _MOVE = sa.bindparam("mover", type_=sa.Uuid)
 _GENERATION = sa.bindparam("mover_generation", type_=sa.BigInteger)
 _CLIENTS = sa.bindparam("clients", type_=ARRAY(sa.Uuid))
-_batch = (
-    sa.func.unnest(_CLIENTS, sa.bindparam("epochs", type_=ARRAY(sa.BigInteger)))
-    .table_valued(sa.column("client_id", sa.Uuid), sa.column("epoch", sa.BigInteger), name="batch")
-    .render_derived()
-)
+_batch = given_rows("batch", client_id=("clients", sa.Uuid()), epoch=("epochs", sa.BigInteger()))
 _mine = residency.c.move_id == _MOVE
 _current = _mine & (residency.c.generation == _GENERATION)
 
