@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import OperatorError, UsageFault
-from deploy.fleet import pgbouncer
+from deploy.fleet import versions
 
 _UNPRIVILEGED = "nobody"
 _ELSEWHERE = Path("/var/lib/docshard")
@@ -31,7 +31,7 @@ class Engines:
     postgres_major: int
     weed: Path
     pooler: Path | None
-    pooler_version: pgbouncer.Version | None
+    pooler_version: versions.Version | None
     user: str | None
 
     def postgres_program(self, name: str) -> str:
@@ -106,8 +106,8 @@ def postgres_major(folder: Path) -> int:
     return int(found[1])
 
 
-def _pooler_version(program: str) -> pgbouncer.Version:
-    return pgbouncer.parse_version(_output([program, "--version"]))
+def _pooler_version(program: str) -> versions.Version:
+    return versions.parse_version(_output([program, "--version"]))
 
 
 def _output(arguments: list[str]) -> str:

@@ -78,17 +78,18 @@ def pooler_command(site: Site, servers: Sequence[int], port: int) -> processes.C
     folder = site.folder / f"pgbouncer-{port}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
+    pooler = Pooler(name="shard-1-pgbouncer", address=_at(port))
     cluster = Cluster(
         name="shard-1",
         nodes=tuple(
             Node(name=f"shard-1-{born}", address=_at(one), born=born)
             for one, born in zip(servers, _BORN, strict=False)
         ),
-        pooler=Pooler(name="shard-1-pgbouncer", address=_at(port)),
+        poolers=(pooler,),
     )
     users, configuration = folder / "userlist.txt", folder / "pgbouncer.ini"
     write_private(users, render_users(dict.fromkeys(POOLED_ROLES, site.password)))
-    text = render_pooler(cluster, PoolerFiles(version, users))
+    text = render_pooler(cluster, pooler, PoolerFiles(version, users))
     write_private(configuration, text + (_ONE_CONNECTION if len(servers) == 1 else ""))
     for path in (folder, users, configuration):
         give(path, site.engines.user)
