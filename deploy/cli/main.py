@@ -32,6 +32,7 @@ _COMMANDS = {
     "rebalance": "deploy.cli.rebalancing:rebalance",
     "move": "deploy.cli.move:move",
     "migrate": "deploy.cli.migrate:migrate",
+    "pool": "deploy.cli.pool:pool",
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
     "docs": "deploy.cli.docs:docs",

@@ -1,7 +1,6 @@
 """Where a value stands in the text of a TOML file.
 
-The parser of the standard library keeps no lines, so they are looked for by reading headers and keys
-again. Values that span lines are found at their key; what is missing, at the table that lacks it.
+The parser of the standard library keeps no lines, so headers and keys are looked for once more. Values that span lines are found at their key; what is missing, at the table that lacks it.
 """
 
 from __future__ import annotations

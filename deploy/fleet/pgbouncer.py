@@ -21,7 +21,9 @@ POOLED_ROLES = ("docshard_app", "docshard_worker", "docshard_probe")
 PROBE_ROLE = "docshard_probe"
 ASKING_ROLE = "docshard_pooler"
 
-_PEERS_SINCE: Version = (1, 19)
+SOCKETS = PurePosixPath("/run/docshard")
+
+PEERS_SINCE: Version = (1, 19)
 _OPTIONS_SINCE: Version = (1, 20)
 # 1.21 has prepared statements, too; DEALLOCATE ALL passes since 1.22.
 _PREPARED_SINCE: Version = (1, 22)
@@ -46,7 +48,7 @@ class PoolerFiles:
     max_client_conn: int = 500
     asks_servers: bool = False
     tls: Tls | None = None
-    sockets: PurePath = PurePosixPath("/run/docshard")
+    sockets: PurePath = SOCKETS
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,20 @@ def served(cluster: Cluster, pooler: Pooler) -> list[Node]:
     return [node for node in cluster.nodes if pooler.serves(node)]
 
 
+def check_instances(pooler: Pooler, files: PoolerFiles) -> None:
+    """Refuse several processes where the version knows no peers.
+
+    Raises:
+        PoolerRefused.
+    """
+    if pooler.instances > 1 and files.version < PEERS_SINCE:
+        raise PoolerRefused(
+            f"{pooler.name}: several processes on one port need PgBouncer"
+            f" {shown(PEERS_SINCE)} or newer: requests to cancel a query reach any of them, and"
+            f" {shown(files.version)} cannot pass them on; set instances to 1"
+        )
+
+
 def processes_before(cluster: Cluster, pooler: Pooler) -> int:
     """How many processes share the connections of the busiest server that this pooler serves."""
     return max(
@@ -115,14 +131,9 @@ def parse_pooler(text: str) -> dict[str, dict[str, str]]:
 
 
 def _peers(pooler: Pooler, files: PoolerFiles) -> list[Peer]:
+    check_instances(pooler, files)
     if pooler.instances == 1:
         return []
-    if files.version < _PEERS_SINCE:
-        raise PoolerRefused(
-            f"{pooler.name}: several processes on one port need PgBouncer"
-            f" {shown(_PEERS_SINCE)} or newer: requests to cancel a query reach any of them, and"
-            f" {shown(files.version)} cannot pass them on; set instances to 1"
-        )
     return [
         Peer(number, files.sockets / f"{pooler.name}-{number}")
         for number in range(1, pooler.instances + 1)

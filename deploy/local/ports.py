@@ -17,3 +17,10 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
