@@ -1,6 +1,7 @@
 """Where a value stands in the text of a TOML file.
 
-The parser of the standard library keeps no lines, so headers and keys are looked for once more. Values that span lines are found at their key; what is missing, at the table that lacks it.
+The parser of the standard library keeps no lines, so headers and keys are looked for once more.
+Values that span lines are found at their key; what is missing, at the table that lacks it.
 """
 
 from __future__ import annotations
