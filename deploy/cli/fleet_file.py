@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
 import click
 
 from deploy.errors import NotFound, UsageFault
 from deploy.fleet.file import FleetFile, FleetFileFault, read_fleet_file
+from deploy.local.home import write_private
 
 fleet_option = click.option(
     "--fleet",
@@ -22,6 +24,15 @@ into_option = click.option(
     required=True,
     help="The folder to write into; what it holds under other names stays.",
 )
+
+
+def write_files(files: Mapping[PurePosixPath, str], into: Path, *, dry_run: bool) -> None:
+    """Write each file below the folder unless it is a dry run, and print its path."""
+    for path, text in sorted(files.items()):
+        if not dry_run:
+            (into / path).parent.mkdir(parents=True, exist_ok=True)
+            write_private(into / path, text)
+        click.echo(into / path)
 
 
 def load(path: Path) -> FleetFile:

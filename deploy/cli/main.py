@@ -33,6 +33,7 @@ _COMMANDS = {
     "move": "deploy.cli.move:move",
     "migrate": "deploy.cli.migrate:migrate",
     "pool": "deploy.cli.pool:pool",
+    "render": "deploy.cli.render:render",
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
     "docs": "deploy.cli.docs:docs",

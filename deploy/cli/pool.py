@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.fleet_file import fleet_option, into_option, load
+from deploy.cli.fleet_file import fleet_option, into_option, load, write_files
 from deploy.cli.output import Format, dry_run_option, output_option, show_rows
 from deploy.errors import Exit, NotFound, Refused, UsageFault
 from deploy.fleet.pgbouncer import PROBE_ROLE, PoolerRefused, parse_pooler
@@ -16,7 +16,6 @@ from deploy.fleet.pooler_diff import Change, differences
 from deploy.fleet.pooler_plan import PoolerProcess, pooler_processes
 from deploy.fleet.versions import known_holes, shown
 from deploy.local.engines import find_pooler
-from deploy.local.home import write_private
 from deploy.pooling.console import ask
 from deploy.pooling.trial import try_out
 
@@ -44,12 +43,8 @@ def show(fleet_file: Path, output: Format) -> None:
 @dry_run_option
 def render(fleet_file: Path, into: Path, *, dry_run: bool) -> None:
     """Write pgbouncer.ini for each process below a folder."""
-    for process in _processes(fleet_file):
-        path = into / process.path
-        if not dry_run:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(path, process.text)
-        click.echo(path)
+    files = {process.path: process.text for process in _processes(fleet_file)}
+    write_files(files, into, dry_run=dry_run)
 
 
 @pool.command()

@@ -24,13 +24,16 @@ from deploy.fleet.model import (
     Storage,
     Worker,
 )
+from deploy.fleet.postgres import shared_settings
 from deploy.fleet.sections import (
     ClusterSection,
     EtcdSection,
     FleetSection,
+    HaproxySection,
     Pgbouncer,
     Postgres,
     RouterSection,
+    ServiceSection,
     StorageSection,
     WorkerSection,
 )
@@ -51,6 +54,8 @@ class FleetFile(Part):
     etcd: tuple[EtcdSection, ...] = ()
     router: tuple[RouterSection, ...] = Field(min_length=1)
     worker: tuple[WorkerSection, ...] = Field(min_length=1)
+    service: ServiceSection = ServiceSection()
+    haproxy: HaproxySection = HaproxySection()
     storage: StorageSection
 
     @model_validator(mode="after")
@@ -117,8 +122,12 @@ class FleetFile(Part):
                 )
                 for router in self.router
             ),
-            workers=tuple(Worker(name=worker.name) for worker in self.worker),
+            workers=tuple(Worker(name=worker.name, host=worker.host) for worker in self.worker),
         )
+
+    def settings(self) -> dict[str, str]:
+        """Parameters of every server."""
+        return shared_settings(self.connections(1)) | self.postgres.settings
 
     def connections(self, poolers: int) -> Connections:
         """How a server's connections are divided among so many pooler processes.

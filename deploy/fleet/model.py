@@ -131,9 +131,10 @@ class Router(Part):
 
 
 class Worker(Part):
-    """The process that runs timed jobs."""
+    """A process that runs timed jobs and moves; `host` is None on a machine of its own fleet."""
 
     name: str
+    host: str | None = None
 
 
 class Fleet(Part):

@@ -14,6 +14,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 # Hosts and paths go into files of many formats; what none of these has to quote is enough.
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 FilePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")]
+Setting = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$")]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 
 
@@ -35,7 +36,10 @@ class Reserved(Part):
 
 
 class Postgres(Part):
-    """The servers: major version, folders on their hosts, who may connect, how many."""
+    """The servers: major version, folders on their hosts, who may connect, how many.
+
+    `settings` stand in for those that every server has otherwise.
+    """
 
     version: int = Field(ge=15, le=18)
     programs: FilePath
@@ -43,6 +47,7 @@ class Postgres(Part):
     networks: tuple[Network, ...] = Field(min_length=1)
     max_connections: int = Field(default=120, ge=20, le=10_000)
     reserved: Reserved = Reserved()
+    settings: dict[Setting, str] = Field(default_factory=dict)
 
 
 class Tls(Part):
@@ -131,6 +136,18 @@ class WorkerSection(Part):
     """One process of background work."""
 
     name: Name
+    host: Host
+
+
+class ServiceSection(Part):
+    """How router and worker stand on their hosts: whose they are, and where their files lie.
+
+    `environment` is a file of DOCSHARD_… variables, passwords among them, for that user alone.
+    """
+
+    user: Name = "docshard"
+    programs: FilePath = "/opt/docshard/bin"
+    environment: FilePath = "/etc/docshard/service.env"
 
 
 class StorageSection(Part):
@@ -140,6 +157,17 @@ class StorageSection(Part):
     port: Port = 443
     bucket: Name
     region: Name
+
+
+class HaproxySection(Part):
+    """The one address of the API. Without a certificate it speaks plain HTTP, for tests alone.
+
+    `certificate` is a file with certificate, chain and key, as HAProxy reads them.
+    """
+
+    listen: Host = "0.0.0.0"  # noqa: S104 - the public address of the API
+    port: Port = 443
+    certificate: FilePath | None = None
 
 
 class FleetSection(Part):
