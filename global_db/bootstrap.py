@@ -20,7 +20,8 @@ OLDEST_SERVER = 150000  # server_version_num: UNIQUE NULLS NOT DISTINCT, and wha
 
 # Attributes of each role. Only the mover passes row-level security and replicates; the search and
 # the auditor role pass it too, but nobody can log in as them: they own the functions that search
-# documents and that read the audit log of all tenants, and may only SELECT.
+# documents and that read the audit log of all tenants, and may only SELECT. The pooler role may do
+# nothing but ask for verifiers.
 ROLES: Mapping[str, str] = {
     "docshard_owner": "NOLOGIN",
     "docshard_admin": "LOGIN",
@@ -30,6 +31,7 @@ ROLES: Mapping[str, str] = {
     "docshard_search": "NOLOGIN BYPASSRLS",
     "docshard_auditor": "NOLOGIN BYPASSRLS",
     "docshard_probe": "LOGIN",
+    "docshard_pooler": "LOGIN",
 }
 LOGINS = tuple(name for name, attributes in ROLES.items() if attributes.startswith("LOGIN"))
 
@@ -41,7 +43,7 @@ _DEADLINES: Mapping[str, Mapping[str, str]] = {
         "statement_timeout": "5s",
         "idle_in_transaction_session_timeout": "10s",
     }
-    for role in ("docshard_app", "docshard_worker", "docshard_probe")
+    for role in ("docshard_app", "docshard_worker", "docshard_probe", "docshard_pooler")
 }
 
 
@@ -131,11 +133,11 @@ def _make_schema(connection: psycopg.Connection) -> None:
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA} AUTHORIZATION docshard_owner",
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO docshard_app, docshard_worker, docshard_admin,"
-        " docshard_mover, docshard_search, docshard_auditor",
+        " docshard_mover, docshard_search, docshard_auditor, docshard_pooler",
     ):
         connection.execute(statement)
     # Not migrations: the owner of the tables may not do or see what these do and look at.
-    for name in ("places.sql", "moving.sql"):
+    for name in ("places.sql", "moving.sql", "pooling.sql"):
         connection.execute((_SQL / name).read_bytes())
     connection.execute(
         sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(

@@ -32,6 +32,8 @@ _COMMANDS = {
     "rebalance": "deploy.cli.rebalancing:rebalance",
     "move": "deploy.cli.move:move",
     "migrate": "deploy.cli.migrate:migrate",
+    "pool": "deploy.cli.pool:pool",
+    "render": "deploy.cli.render:render",
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
     "docs": "deploy.cli.docs:docs",

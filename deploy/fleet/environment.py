@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.fleet.model import DATABASE, Cluster, Fleet
+from deploy.fleet.model import DATABASE, Cluster, Fleet, Node
 
 HEADER = "# Written by `docshard up`; holds secrets.\n"
 
@@ -24,6 +24,18 @@ class Credentials:
     key_file: Path
 
 
+def _pooled(cluster: Cluster, node: Node) -> dict[str, Any] | None:
+    poolers = cluster.poolers_of(node)
+    if not poolers:
+        return None
+    address = poolers[0].address
+    return {
+        "host": address.host,
+        "port": address.port,
+        "database": cluster.pooled_database(node),
+    }
+
+
 def node_addresses(cluster: Cluster) -> list[dict[str, Any]]:
     """A cluster's nodes as services and the directory write them down."""
     return [
@@ -31,13 +43,7 @@ def node_addresses(cluster: Cluster) -> list[dict[str, Any]]:
             "name": node.name,
             "host": node.address.host,
             "port": node.address.port,
-            "pooler": None
-            if cluster.pooler is None
-            else {
-                "host": cluster.pooler.address.host,
-                "port": cluster.pooler.address.port,
-                "database": cluster.pooled_database(node),
-            },
+            "pooler": _pooled(cluster, node),
         }
         for node in cluster.nodes
     ]

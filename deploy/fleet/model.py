@@ -6,10 +6,10 @@ nothing about folders, processes or users of one machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 DATABASE = "docshard"
 GLOBAL = "global"
@@ -43,21 +43,38 @@ class Node(Part):
     address: Address
     born: Literal["primary", "replica"]
     patroni: Address | None = None
+    region: str | None = None
 
 
 class Pooler(Part):
-    """A PgBouncer in front of one cluster, with one database for each node."""
+    """A PgBouncer before nodes of one cluster, with one database for each node.
+
+    It stands before those named in `nodes`, before all when none is named. `instances` processes
+    share its port, so that more than one core works.
+    """
 
     name: str
     address: Address
+    nodes: tuple[str, ...] = ()
+    instances: int = 1
+
+    def serves(self, node: Node) -> bool:
+        """Whether this node's database can be reached through it."""
+        return not self.nodes or node.name in self.nodes
 
 
 class Cluster(Part):
-    """One PostgreSQL cluster: a primary, its streaming replicas, and the pooler before them."""
+    """One PostgreSQL cluster: a primary, its streaming replicas, and the poolers before them."""
 
     name: str
     nodes: tuple[Node, ...]
-    pooler: Pooler | None = None
+    poolers: tuple[Pooler, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_pooler(cls, fields: Any) -> Any:
+        """Homes written before there could be several poolers name one."""
+        return _several(fields, "pooler", "poolers")
 
     @property
     def primary(self) -> Node:
@@ -68,6 +85,11 @@ class Cluster(Part):
     def replicas(self) -> tuple[Node, ...]:
         """The nodes that start as streaming replicas."""
         return self.nodes[1:]
+
+    def poolers_of(self, node: Node) -> tuple[Pooler, ...]:
+        """The poolers before this node, those on its own host first."""
+        serving = (pooler for pooler in self.poolers if pooler.serves(node))
+        return tuple(sorted(serving, key=lambda at: at.address.host != node.address.host))
 
     def pooled_database(self, node: Node) -> str:
         """The name under which the pooler offers this node's database."""
@@ -109,9 +131,10 @@ class Router(Part):
 
 
 class Worker(Part):
-    """The process that runs timed jobs."""
+    """A process that runs timed jobs and moves; `host` is None on a machine of its own fleet."""
 
     name: str
+    host: str | None = None
 
 
 class Fleet(Part):
@@ -121,8 +144,19 @@ class Fleet(Part):
     etcd: tuple[Etcd, ...] = ()
     shards: tuple[Cluster, ...]
     storage: Storage
-    router: Router
-    worker: Worker
+    routers: tuple[Router, ...]
+    workers: tuple[Worker, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_each(cls, fields: Any) -> Any:
+        """Homes written before there could be several routers and workers name one of each."""
+        return _several(_several(fields, "router", "routers"), "worker", "workers")
+
+    @property
+    def router(self) -> Router:
+        """The router that is named first: the only one of a local fleet."""
+        return self.routers[0]
 
     @property
     def clusters(self) -> tuple[Cluster, ...]:
@@ -138,7 +172,16 @@ class Fleet(Part):
         """The name of every part that can be started and stopped, in the order to show them."""
         for cluster in self.clusters:
             yield from (node.name for node in cluster.nodes)
-            if cluster.pooler:
-                yield cluster.pooler.name
+            yield from (pooler.name for pooler in cluster.poolers)
         yield from (member.name for member in self.etcd)
-        yield from (self.storage.name, self.router.name, self.worker.name)
+        yield self.storage.name
+        yield from (router.name for router in self.routers)
+        yield from (worker.name for worker in self.workers)
+
+
+def _several(fields: Any, one: str, several: str) -> Any:
+    """The same fields, with what used to stand as `one` among `several`."""
+    if not isinstance(fields, Mapping) or one not in fields:
+        return fields
+    kept = {name: value for name, value in fields.items() if name != one}
+    return {several: () if fields[one] is None else (fields[one],), **kept}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from deploy.fleet.model import Cluster, Fleet, Node
@@ -39,14 +39,16 @@ class PatroniHost:
     """Where things stand on the machine of one node, and who may connect to it.
 
     `programs` is the folder with the server's binaries, `passfile` a file that Patroni writes.
+    Without `secrets` Patroni takes them from PATRONI_… variables. `parameters` go to the server.
     """
 
-    data: Path
-    programs: Path
-    passfile: Path
+    data: PurePath
+    programs: PurePath
+    passfile: PurePath
     postgres_major: int
     networks: Sequence[str]
-    secrets: PatroniSecrets
+    secrets: PatroniSecrets | None
+    parameters: Mapping[str, str] = field(default_factory=shared_settings)
 
 
 def render_patroni(fleet: Fleet, cluster: Cluster, node: Node, host: PatroniHost) -> str:
@@ -64,11 +66,11 @@ def render_patroni(fleet: Fleet, cluster: Cluster, node: Node, host: PatroniHost
             name if value is None else {name: value}
             for name, value in initdb_options(host.postgres_major).items()
         ],
-        agreed=agreed_configuration(),
+        agreed=agreed_configuration(host.parameters),
     )
 
 
-def agreed_configuration() -> Mapping[str, Any]:
+def agreed_configuration(parameters: Mapping[str, str]) -> Mapping[str, Any]:
     """What all nodes of a cluster agree on; it lives in etcd and equals in every cluster."""
     return {
         "ttl": TTL,
@@ -91,6 +93,6 @@ def agreed_configuration() -> Mapping[str, Any]:
             # What a former primary has and the present one lacks was never acknowledged.
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,
-            "parameters": shared_settings(),
+            "parameters": dict(parameters),
         },
     }

@@ -5,64 +5,139 @@ Old versions exit on keys they do not know, so the template asks for the version
 
 from __future__ import annotations
 
-import re
+import configparser
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath, PurePosixPath
 
-from deploy.fleet.model import DATABASE, Cluster
+from deploy.fleet.model import DATABASE, Cluster, Node, Pooler
+from deploy.fleet.sections import Tls
 from deploy.fleet.sizing import Connections
 from deploy.fleet.templates import TEMPLATES
-
-Version = tuple[int, int]
+from deploy.fleet.versions import Version, shown
 
 # The only roles that pass a pooler: sessions of all others keep state or replicate.
 POOLED_ROLES = ("docshard_app", "docshard_worker", "docshard_probe")
 PROBE_ROLE = "docshard_probe"
+ASKING_ROLE = "docshard_pooler"
+
+SOCKETS = PurePosixPath("/run/docshard")
+
+PEERS_SINCE: Version = (1, 19)
+_OPTIONS_SINCE: Version = (1, 20)
+# 1.21 has prepared statements, too; DEALLOCATE ALL passes since 1.22.
+_PREPARED_SINCE: Version = (1, 22)
+
+
+class PoolerRefused(ValueError):
+    """A pooler cannot be configured as the fleet asks; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class PoolerFiles:
-    """Where the configuration stands and who will read it."""
+    """Where the configuration stands and who will read it.
+
+    With `asks_servers` the servers are asked for verifiers by the role `docshard_pooler`; without,
+    the passwords of all pooled roles stand in `auth_file`. `sockets` is the folder in which
+    processes that share a port reach each other.
+    """
 
     version: Version
-    auth_file: Path
+    auth_file: PurePath
     connections: Connections = field(default_factory=Connections)
     max_client_conn: int = 500
+    asks_servers: bool = False
+    tls: Tls | None = None
+    sockets: PurePath = SOCKETS
 
 
-def parse_version(text: str) -> Version:
-    """(1, 18) out of what `pgbouncer --version` prints.
+@dataclass(frozen=True)
+class Peer:
+    """One of several processes on one port, and the folder of its own socket."""
+
+    number: int
+    sockets: PurePath
+
+
+def render_pooler(cluster: Cluster, pooler: Pooler, files: PoolerFiles, instance: int = 1) -> str:
+    """The text of pgbouncer.ini for one process of a pooler; `instance` counts from 1.
 
     Raises:
-        ValueError: the text names no version.
+        PoolerRefused: several processes, and a version that knows no peers.
     """
-    found = re.search(r"PgBouncer (\d+)\.(\d+)", text)
-    if not found:
-        raise ValueError(f"not a PgBouncer version: {text!r}")
-    return int(found[1]), int(found[2])
-
-
-def render_pooler(cluster: Cluster, files: PoolerFiles) -> str:
-    """The text of pgbouncer.ini for a cluster that has a pooler."""
+    peers = _peers(pooler, files)
     return TEMPLATES.get_template("pgbouncer.ini.j2").render(
         cluster=cluster,
+        pooler=pooler,
+        nodes=served(cluster, pooler),
         database=DATABASE,
-        version=files.version,
-        auth_file=files.auth_file,
+        version=shown(files.version),
+        files=files,
+        peers=peers,
+        instance=instance,
+        sockets=str(peers[instance - 1].sockets) if peers else "",
         stats_users=[PROBE_ROLE],
+        asking_role=ASKING_ROLE,
+        knows_prepared=files.version >= _PREPARED_SINCE,
+        knows_options=files.version >= _OPTIONS_SINCE,
         connections=files.connections,
-        max_client_conn=files.max_client_conn,
     )
 
 
-def render_users(passwords: Mapping[str, str]) -> str:
-    """The text of userlist.txt: the pooled roles with their passwords.
+def served(cluster: Cluster, pooler: Pooler) -> list[Node]:
+    """The nodes that a pooler stands before."""
+    return [node for node in cluster.nodes if pooler.serves(node)]
 
-    Plain text, since SCRAM towards the server needs it before 1.21 unless the very same
-    verifier stands on every server; the file's mode keeps it.
+
+def check_instances(pooler: Pooler, files: PoolerFiles) -> None:
+    """Refuse several processes where the version knows no peers.
+
+    Raises:
+        PoolerRefused.
     """
-    return "".join(f'"{role}" "{_doubled(passwords[role])}"\n' for role in POOLED_ROLES)
+    if pooler.instances > 1 and files.version < PEERS_SINCE:
+        raise PoolerRefused(
+            f"{pooler.name}: several processes on one port need PgBouncer"
+            f" {shown(PEERS_SINCE)} or newer: requests to cancel a query reach any of them, and"
+            f" {shown(files.version)} cannot pass them on; set instances to 1"
+        )
+
+
+def processes_before(cluster: Cluster, pooler: Pooler) -> int:
+    """How many processes share the connections of the busiest server that this pooler serves."""
+    return max(
+        sum(other.instances for other in cluster.poolers_of(node))
+        for node in served(cluster, pooler)
+    )
+
+
+def render_users(passwords: Mapping[str, str], *, asks_servers: bool = False) -> str:
+    """The text of userlist.txt: the roles that this file must know, with their passwords.
+
+    Plain text, since SCRAM towards the server needs it unless the verifier came from the server;
+    the file's mode keeps it.
+    """
+    roles = (ASKING_ROLE, PROBE_ROLE) if asks_servers else POOLED_ROLES
+    return "".join(f'"{role}" "{_doubled(passwords[role])}"\n' for role in roles)
+
+
+def parse_pooler(text: str) -> dict[str, dict[str, str]]:
+    """The sections of a pgbouncer.ini, each with its keys and values."""
+    parser = configparser.ConfigParser(
+        comment_prefixes=(";", "#"), delimiters=("=",), interpolation=None, strict=True
+    )
+    parser.read_string(text)
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _peers(pooler: Pooler, files: PoolerFiles) -> list[Peer]:
+    check_instances(pooler, files)
+    if pooler.instances == 1:
+        return []
+    return [
+        Peer(number, files.sockets / f"{pooler.name}-{number}")
+        for number in range(1, pooler.instances + 1)
+    ]
 
 
 def _doubled(value: str) -> str:

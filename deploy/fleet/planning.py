@@ -114,10 +114,12 @@ class Ports:
 def plan(shape: Shape, ports: Ports) -> Fleet:
     """The fleet of that shape; equal input gives the equal fleet."""
     return Fleet(
-        router=Router(
-            name="router",
-            address=Address(host=LOOPBACK, port=ports.take("router", 0)),
-            workers=shape.router_workers,
+        routers=(
+            Router(
+                name="router",
+                address=Address(host=LOOPBACK, port=ports.take("router", 0)),
+                workers=shape.router_workers,
+            ),
         ),
         storage=_storage(ports),
         etcd=(_etcd(ports),) if shape.ha else (),
@@ -125,7 +127,7 @@ def plan(shape: Shape, ports: Ports) -> Fleet:
         shards=tuple(
             _cluster(shard_name(number), number, shape, ports) for number in shape.numbers()
         ),
-        worker=Worker(name="worker"),
+        workers=(Worker(name="worker"),),
     )
 
 
@@ -134,8 +136,7 @@ def ports_of(fleet: Fleet) -> dict[str, int]:
     ports = {"router": fleet.router.address.port, fleet.storage.name: fleet.storage.address.port}
     for cluster in fleet.clusters:
         ports |= {node.name: node.address.port for node in cluster.nodes}
-        if cluster.pooler:
-            ports[cluster.pooler.name] = cluster.pooler.address.port
+        ports |= {pooler.name: pooler.address.port for pooler in cluster.poolers}
     ports |= {member.name: member.address.port for member in fleet.etcd}
     for inner in inner_ports_of(fleet).values():
         ports |= inner
@@ -186,18 +187,16 @@ def _storage(ports: Ports) -> Storage:
 
 def _cluster(name: str, index: int, shape: Shape, ports: Ports) -> Cluster:
     start = _FIRST_CLUSTER + index * _PORTS_PER_CLUSTER
-    pooler = (
-        Pooler(
-            name=f"{name}-pgbouncer",
-            address=Address(host=LOOPBACK, port=ports.take(f"{name}-pgbouncer", start + _POOLER)),
-        )
-        if shape.poolers
-        else None
-    )
+    poolers = (_pooler(f"{name}-pgbouncer", start, ports),) if shape.poolers else ()
     nodes = tuple(
         _node(name, number, start, ports, ha=shape.ha) for number in range(shape.replicas + 1)
     )
-    return Cluster(name=name, nodes=nodes, pooler=pooler)
+    return Cluster(name=name, nodes=nodes, poolers=poolers)
+
+
+def _pooler(name: str, start: int, ports: Ports) -> Pooler:
+    port = ports.take(name, start + _POOLER)
+    return Pooler(name=name, address=Address(host=LOOPBACK, port=port))
 
 
 def _node(cluster: str, number: int, start: int, ports: Ports, *, ha: bool) -> Node:

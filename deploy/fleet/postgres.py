@@ -48,9 +48,9 @@ def server_settings(cluster: Cluster, node: Node, password: str) -> dict[str, st
     return settings
 
 
-def shared_settings() -> dict[str, str]:
+def shared_settings(connections: Connections | None = None) -> dict[str, str]:
     """What differs from PostgreSQL's defaults on every node alike, Patroni or not."""
-    connections = Connections()
+    connections = connections or Connections()
     return {
         "unix_socket_directories": "",
         "max_connections": str(connections.max_connections),

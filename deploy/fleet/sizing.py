@@ -42,6 +42,16 @@ class Connections(Part):
         return (self.max_connections - reserved) // self.poolers
 
     @property
+    def arithmetic(self) -> str:
+        """How `per_pooler` comes about, in words and numbers."""
+        shared = "" if self.poolers == 1 else f", divided among {self.poolers} processes"
+        return (
+            f"{self.max_connections} connections of a server, less {self.superuser} for superusers,"
+            f" {self.direct} direct, {self.moves} for moves, {self.admin} for operators{shared}:"
+            f" {self.per_pooler}."
+        )
+
+    @property
     def per_user(self) -> int:
         """default_pool_size: the application's share, a quarter stays for the worker."""
         return max(self.per_pooler * 3 // 4, 1)

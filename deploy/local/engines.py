@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import OperatorError, UsageFault
-from deploy.fleet import pgbouncer
+from deploy.fleet import versions
 
 _UNPRIVILEGED = "nobody"
 _ELSEWHERE = Path("/var/lib/docshard")
@@ -31,7 +31,7 @@ class Engines:
     postgres_major: int
     weed: Path
     pooler: Path | None
-    pooler_version: pgbouncer.Version | None
+    pooler_version: versions.Version | None
     user: str | None
 
     def postgres_program(self, name: str) -> str:
@@ -80,15 +80,13 @@ def find_engines(chosen_postgres: Path | None, data: Path) -> Engines:
         postgres = _copied_postgres(postgres, data)
     if user and not usable_by_others(weed):
         weed = copied({weed.name: weed}, data) / weed.name
-    pooler = shutil.which(
-        "pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-    )
+    pooler, version = find_pooler() or (None, None)
     return Engines(
         postgres=postgres,
         postgres_major=postgres_major(postgres),
         weed=weed,
-        pooler=Path(pooler) if pooler else None,
-        pooler_version=_pooler_version(pooler) if pooler else None,
+        pooler=pooler,
+        pooler_version=version,
         user=user,
     )
 
@@ -106,8 +104,14 @@ def postgres_major(folder: Path) -> int:
     return int(found[1])
 
 
-def _pooler_version(program: str) -> pgbouncer.Version:
-    return pgbouncer.parse_version(_output([program, "--version"]))
+def find_pooler() -> tuple[Path, versions.Version] | None:
+    """PgBouncer's program and version, None when it is not installed."""
+    program = shutil.which(
+        "pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    )
+    if program is None:
+        return None
+    return Path(program), versions.parse_version(_output([program, "--version"]))
 
 
 def _output(arguments: list[str]) -> str:

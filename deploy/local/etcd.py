@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from deploy.errors import OperatorError
+from deploy.fleet.etcd import etcd_options
 from deploy.fleet.model import Etcd
 from deploy.local import processes, rest
 from deploy.local.engines import copied, server_user, usable_by_others
@@ -39,19 +40,7 @@ class EtcdServer(Server):
 
     def command(self) -> processes.Command:
         """The server with all it needs on the command line."""
-        clients, peers = f"http://{self.member.address.text}", f"http://{self.member.peer.text}"
-        options = {
-            "name": self.name,
-            "data-dir": str(self.folder),
-            "listen-client-urls": clients,
-            "advertise-client-urls": clients,
-            "listen-peer-urls": peers,
-            "initial-advertise-peer-urls": peers,
-            "initial-cluster": f"{self.name}={peers}",
-            "auto-compaction-mode": "periodic",
-            "auto-compaction-retention": "1h",
-            "log-level": "warn",
-        }
+        options = etcd_options(self.site.state.fleet, self.member, self.folder)
         program = find_etcd(self.site.state.data)
         return processes.Command(
             arguments=[str(program), *(f"--{name}={value}" for name, value in options.items())],

@@ -93,7 +93,7 @@ def runs_here(home: Home, directory: Sequence[NodeAddress], name: str) -> bool:
 def planned(home: Home, name: str) -> list[str]:
     """The names of the parts that growing by this shard would start."""
     shape = home.require().fleet.global_cluster
-    parts = [*(node.name for node in shape.nodes), *([shape.pooler.name] if shape.pooler else [])]
+    parts = [*(node.name for node in shape.nodes), *(pooler.name for pooler in shape.poolers)]
     return [part.replace(shape.name, name, 1) for part in parts]
 
 

@@ -32,13 +32,13 @@ class Parts:
         }
         self.etcd = [EtcdServer(site, member) for member in fleet.etcd]
         self.poolers = [
-            PoolerServer(site, cluster, cluster.pooler)
+            PoolerServer(site, cluster, pooler)
             for cluster in fleet.clusters
-            if cluster.pooler
+            for pooler in cluster.poolers
         ]
         self.storage = StorageServer(site, fleet.storage)
         self.router = RouterServer(site, fleet.router.name)
-        self.worker = WorkerServer(site, fleet.worker.name)
+        self.worker = WorkerServer(site, fleet.workers[0].name)
 
     @property
     def engines(self) -> list[Server]:

@@ -19,7 +19,7 @@ from deploy.fleet.patroni import (
     render_patroni,
 )
 from deploy.fleet.planning import LOOPBACK
-from deploy.fleet.postgres import REPLICATION_ROLE
+from deploy.fleet.postgres import REPLICATION_ROLE, shared_settings
 from deploy.local import processes, rest
 from deploy.local.home import write_private
 from deploy.local.postgres import ENVIRONMENT, FRAGMENT, PostgresServer, check_version, give
@@ -107,7 +107,7 @@ class PatroniServer(PostgresServer):
         Raises:
             OperatorError: Patroni does not take it.
         """
-        wanted = agreed_configuration()
+        wanted = agreed_configuration(shared_settings())
         if self._told("/config") == wanted:
             return
         try:

@@ -46,7 +46,10 @@ class PoolerServer(Server):
         users = self.folder / "userlist.txt"
         self.folder.mkdir(mode=0o700, exist_ok=True)
         write_private(users, render_users(self.site.secrets.roles))
-        write_private(self._configuration, render_pooler(self.cluster, PoolerFiles(version, users)))
+        write_private(
+            self._configuration,
+            render_pooler(self.cluster, self.pooler, PoolerFiles(version, users)),
+        )
         for path in (self.folder, users, self._configuration):
             give(path, self.site.engines.user)
 

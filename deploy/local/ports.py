@@ -26,3 +26,10 @@ def accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(_ANSWER_SECONDS)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def free() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

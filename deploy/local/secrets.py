@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from deploy.fleet.environment import Credentials
 from deploy.fleet.model import Part
@@ -18,6 +18,7 @@ ROLES = (
     "docshard_worker",
     "docshard_mover",
     "docshard_probe",
+    "docshard_pooler",
 )
 ADMIN_EMAIL = "admin@docshard.test"
 
@@ -37,6 +38,12 @@ class Secrets(Part):
     s3_encryption_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     admin_email: str = ADMIN_EMAIL
     admin_password: str = Field(default_factory=_password)
+
+    @field_validator("roles")
+    @classmethod
+    def _every_role(cls, known: dict[str, str]) -> dict[str, str]:
+        """Homes lack roles that came later."""
+        return {role: known.get(role) or _password() for role in ROLES}
 
 
 class DemoSecret(Part):

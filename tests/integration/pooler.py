@@ -15,7 +15,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from deploy.fleet.model import DATABASE, Address, Cluster, Node, Pooler
-from deploy.fleet.pgbouncer import POOLED_ROLES, PoolerFiles, render_pooler, render_users
+from deploy.fleet.pgbouncer import (
+    ASKING_ROLE,
+    POOLED_ROLES,
+    PoolerFiles,
+    render_pooler,
+    render_users,
+)
 from deploy.local import processes
 from deploy.local.home import write_private
 from deploy.local.postgres import give
@@ -39,6 +45,7 @@ class Pooled:
 
     shard: ShardDatabase
     port: int
+    configuration: Path
 
     @asynccontextmanager
     async def session(self, role: str = APP) -> AsyncIterator[RawConnection]:
@@ -54,8 +61,10 @@ class Pooled:
 
 
 @contextmanager
-def pooled(site: Site, server: Postgres) -> Iterator[Pooled]:
+def pooled(site: Site, server: Postgres, *, asks_servers: bool = False) -> Iterator[Pooled]:
     """Start the pooler before a shard's database of its own.
+
+    With `asks_servers` it learns verifiers from the server; without, a file holds passwords.
 
     Raises:
         PoolerMissing.
@@ -63,14 +72,17 @@ def pooled(site: Site, server: Postgres) -> Iterator[Pooled]:
     # The configuration that the product renders names its database so.
     with server.database("template_shard", DATABASE) as database:
         shard, port = ShardDatabase(database.server, database.name), free_port()
-        process = processes.spawn(pooler_command(site, [server.port], port), {})
+        command = pooler_command(site, [server.port], port, asks_servers=asks_servers)
+        process = processes.spawn(command, {})
         try:
-            yield Pooled(shard, port)
+            yield Pooled(shard, port, Path(command.arguments[-1]))
         finally:
             end_pooler(process)
 
 
-def pooler_command(site: Site, servers: Sequence[int], port: int) -> processes.Command:
+def pooler_command(
+    site: Site, servers: Sequence[int], port: int, *, asks_servers: bool = False
+) -> processes.Command:
     """The pooler before servers on these ports, the first of them born the primary."""
     program, version = site.engines.pooler, site.engines.pooler_version
     if program is None or version is None:
@@ -78,18 +90,22 @@ def pooler_command(site: Site, servers: Sequence[int], port: int) -> processes.C
     folder = site.folder / f"pgbouncer-{port}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
+    pooler = Pooler(name="shard-1-pgbouncer", address=_at(port))
     cluster = Cluster(
         name="shard-1",
         nodes=tuple(
             Node(name=f"shard-1-{born}", address=_at(one), born=born)
             for one, born in zip(servers, _BORN, strict=False)
         ),
-        pooler=Pooler(name="shard-1-pgbouncer", address=_at(port)),
+        poolers=(pooler,),
     )
     users, configuration = folder / "userlist.txt", folder / "pgbouncer.ini"
-    write_private(users, render_users(dict.fromkeys(POOLED_ROLES, site.password)))
-    text = render_pooler(cluster, PoolerFiles(version, users))
-    write_private(configuration, text + (_ONE_CONNECTION if len(servers) == 1 else ""))
+    passwords = dict.fromkeys((*POOLED_ROLES, ASKING_ROLE), site.password)
+    write_private(users, render_users(passwords, asks_servers=asks_servers))
+    text = render_pooler(cluster, pooler, PoolerFiles(version, users, asks_servers=asks_servers))
+    write_private(
+        configuration, text + (_ONE_CONNECTION if len(servers) == 1 and not asks_servers else "")
+    )
     for path in (folder, users, configuration):
         give(path, site.engines.user)
     return processes.Command(

@@ -136,6 +136,7 @@ async def test_nobody_may_run_what_passes_the_wall(module_shard: ShardDatabase) 
         "match_documents",
         "newest_audit_rows",
         "next_audit_tenant",
+        "pooler_login",
         "publish",
         "purge_document",
         "queue_audit_row",

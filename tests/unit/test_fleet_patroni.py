@@ -20,7 +20,7 @@ from deploy.fleet.patroni import (
     render_patroni,
 )
 from deploy.fleet.planning import Ports, Shape, inner_ports_of, plan, ports_of
-from deploy.fleet.postgres import server_settings
+from deploy.fleet.postgres import server_settings, shared_settings
 
 HA = Shape(shards=2, replicas=1, poolers=True, ha=True)
 
@@ -53,7 +53,7 @@ def test_a_node_is_told_its_place_and_nothing_else() -> None:
     login = {"username": "postgres", "password": "secret"}
     told = rendered(a_host("secret"))
     bootstrap = told.pop("bootstrap")
-    assert bootstrap["dcs"] == agreed_configuration()
+    assert bootstrap["dcs"] == agreed_configuration(shared_settings())
     assert "data-checksums" in bootstrap["initdb"]
     assert told == {
         "scope": "shard-1",
@@ -102,7 +102,7 @@ def test_a_leader_has_time_to_renew_its_lease() -> None:
 
 
 def test_no_acknowledged_write_depends_on_one_server() -> None:
-    agreed = agreed_configuration()
+    agreed = agreed_configuration(shared_settings())
     assert agreed["synchronous_mode"] is True
     assert "synchronous_commit" not in agreed["postgresql"]["parameters"]
 
@@ -110,7 +110,7 @@ def test_no_acknowledged_write_depends_on_one_server() -> None:
 def test_servers_are_set_up_alike_with_patroni_and_without() -> None:
     shard = a_fleet().shards[0]
     alone = server_settings(shard, shard.primary, "secret")
-    shared = agreed_configuration()["postgresql"]["parameters"]
+    shared = agreed_configuration(shared_settings())["postgresql"]["parameters"]
     assert shared.items() <= alone.items()
     # What differs is each node's own, and Patroni's to say.
     assert alone.keys() - shared.keys() == {

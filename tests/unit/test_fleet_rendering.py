@@ -10,21 +10,23 @@ from pydantic import ValidationError
 
 from deploy.fleet.pgbouncer import (
     PoolerFiles,
-    parse_version,
     render_pooler,
     render_users,
 )
 from deploy.fleet.planning import Ports, Shape, plan
 from deploy.fleet.postgres import render_access, render_settings, server_settings, upstream
 from deploy.fleet.sizing import Connections
+from deploy.fleet.versions import parse_version
 
 FLEET = plan(Shape(shards=1, replicas=2, poolers=True), Ports(8080, is_free=lambda _: True))
 SHARD = FLEET.shards[0]
 
 
-def pooler_settings(version: tuple[int, int]) -> configparser.ConfigParser:
+def pooler_settings(version: tuple[int, ...]) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(comment_prefixes=(";",), interpolation=None)
-    parser.read_string(render_pooler(SHARD, PoolerFiles(version, Path("/data/userlist.txt"))))
+    parser.read_string(
+        render_pooler(SHARD, SHARD.poolers[0], PoolerFiles(version, Path("/data/userlist.txt")))
+    )
     return parser
 
 
@@ -62,7 +64,7 @@ def test_only_pooled_roles_stand_in_the_user_list() -> None:
 
 @pytest.mark.parametrize(
     ("text", "version"),
-    [("PgBouncer 1.18.0\nlibevent 2.1.12", (1, 18)), ("PgBouncer 1.24.1", (1, 24))],
+    [("PgBouncer 1.18.0\nlibevent 2.1.12", (1, 18, 0)), ("PgBouncer 1.24.1", (1, 24, 1))],
 )
 def test_the_version_is_read_from_what_the_program_says(
     text: str, version: tuple[int, int]

@@ -1,0 +1,58 @@
+"""The fleet that a command is about: a fleet file's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import click
+
+from deploy.errors import NotFound, UsageFault
+from deploy.fleet.file import FleetFile, FleetFileFault, read_fleet_file
+from deploy.local.home import write_private
+
+fleet_option = click.option(
+    "--fleet",
+    "fleet_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The fleet file; deploy/fleet.example.toml is one.",
+)
+into_option = click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder to write into; what it holds under other names stays.",
+)
+
+
+def write_files(files: Mapping[PurePosixPath, str], into: Path, *, dry_run: bool) -> None:
+    """Write each file below the folder unless it is a dry run, and print its path."""
+    for path, text in sorted(files.items()):
+        if not dry_run:
+            (into / path).parent.mkdir(parents=True, exist_ok=True)
+            write_private(into / path, text)
+        click.echo(into / path)
+
+
+def load(path: Path) -> FleetFile:
+    """The fleet file at that path.
+
+    Raises:
+        NotFound: there is none.
+        UsageFault: it cannot be used; each fault with its line.
+    """
+    try:
+        text = path.read_text()
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no fleet file {path}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageFault(f"{path} cannot be read: {error}.") from error
+    try:
+        return read_fleet_file(text)
+    except FleetFileFault as error:
+        raise UsageFault(
+            f"{path} is not a fleet file that can be used.",
+            str(error),
+            "Correct the lines and run again; deploy/fleet.example.toml shows every table.",
+        ) from error

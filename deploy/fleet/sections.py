@@ -1,0 +1,176 @@
+"""The tables of a fleet file, as they are written."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from deploy.fleet.model import Part
+from deploy.fleet.versions import NEWEST, OLDEST, Version, parse_short
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+# Hosts and paths go into files of many formats; what none of these has to quote is enough.
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
+FilePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")]
+Setting = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$")]
+Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
+
+
+def _supported(text: str) -> str:
+    if not OLDEST <= parse_short(text) <= NEWEST:
+        raise ValueError(
+            f"PgBouncer {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]} are known here"
+        )
+    return text
+
+
+class Reserved(Part):
+    """Connections of each server that poolers leave alone; see `sizing.Connections`."""
+
+    superuser: int = Field(default=3, ge=1)
+    direct: int = Field(default=16, ge=1)
+    moves: int = Field(default=10, ge=0)
+    admin: int = Field(default=6, ge=1)
+
+
+class Postgres(Part):
+    """The servers: major version, folders on their hosts, who may connect, how many.
+
+    `settings` stand in for those that every server has otherwise.
+    """
+
+    version: int = Field(ge=15, le=18)
+    programs: FilePath
+    data: FilePath
+    networks: tuple[Network, ...] = Field(min_length=1)
+    max_connections: int = Field(default=120, ge=20, le=10_000)
+    reserved: Reserved = Reserved()
+    settings: dict[Setting, str] = Field(default_factory=dict)
+
+
+class Tls(Part):
+    """Certificates of poolers and how strictly they look at servers'."""
+
+    mode: Literal["verify-full", "verify-ca"] = "verify-full"
+    authority: FilePath
+    certificate: FilePath
+    key: FilePath
+
+
+class Pgbouncer(Part):
+    """What all poolers have in common."""
+
+    version: Annotated[str, AfterValidator(_supported)]
+    max_client_conn: int = Field(default=1000, ge=10, le=100_000)
+    auth: Literal["query", "file"] = "query"
+    auth_file: FilePath
+    sockets: FilePath = "/run/docshard"
+    tls: Tls | None = None
+
+    @property
+    def number(self) -> Version:
+        """The version as numbers."""
+        return parse_short(self.version)
+
+
+class NodeSection(Part):
+    """One server."""
+
+    name: Name
+    host: Host
+    port: Port = 5432
+    patroni_port: Port | None = None
+    region: Name | None = None
+
+
+class PoolerSection(Part):
+    """One address where poolers listen."""
+
+    name: Name
+    host: Host
+    port: Port = 6432
+    nodes: tuple[Name, ...] = ()
+    instances: int = Field(default=1, ge=1, le=64)
+
+
+class ClusterSection(Part):
+    """A cluster; its first node is born its primary."""
+
+    name: Name
+    node: tuple[NodeSection, ...] = Field(min_length=1)
+    pooler: tuple[PoolerSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _poolers_stand_before_nodes_of_theirs(self) -> ClusterSection:
+        own = {node.name for node in self.node}
+        for pooler in self.pooler:
+            if strangers := set(pooler.nodes) - own:
+                raise ValueError(
+                    f"{pooler.name} names nodes that {self.name} has not: "
+                    + ", ".join(sorted(strangers))
+                )
+        return self
+
+
+class EtcdSection(Part):
+    """One member of etcd."""
+
+    name: Name
+    host: Host
+    port: Port = 2379
+    peer_port: Port = 2380
+
+
+class RouterSection(Part):
+    """One host that serves the API."""
+
+    name: Name
+    host: Host
+    port: Port = 8080
+    workers: int = Field(default=2, ge=1, le=256)
+
+
+class WorkerSection(Part):
+    """One process of background work."""
+
+    name: Name
+    host: Host
+
+
+class ServiceSection(Part):
+    """How router and worker stand on their hosts: whose they are, and where their files lie.
+
+    `environment` is a file of DOCSHARD_… variables, passwords among them, for that user alone.
+    """
+
+    user: Name = "docshard"
+    programs: FilePath = "/opt/docshard/bin"
+    environment: FilePath = "/etc/docshard/service.env"
+
+
+class StorageSection(Part):
+    """Where blobs lie."""
+
+    host: Host
+    port: Port = 443
+    bucket: Name
+    region: Name
+
+
+class HaproxySection(Part):
+    """The one address of the API. Without a certificate it speaks plain HTTP, for tests alone.
+
+    `certificate` is a file with certificate, chain and key, as HAProxy reads them.
+    """
+
+    listen: Host = "0.0.0.0"  # noqa: S104 - the public address of the API
+    port: Port = 443
+    certificate: FilePath | None = None
+
+
+class FleetSection(Part):
+    """What the fleet is called."""
+
+    name: Name

@@ -1,0 +1,1 @@
+"""Configuration of real servers, from the fleet file: one module for each program that reads it."""

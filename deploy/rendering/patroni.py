@@ -1,0 +1,42 @@
+"""Patroni: a configuration for each server. Passwords come from the unit's environment."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from deploy.fleet.file import FleetFile
+from deploy.fleet.patroni import PatroniHost, render_patroni
+from deploy.rendering.target import Files, header
+
+TARGET = "patroni"
+FOLDER = PurePosixPath("/etc/docshard/patroni")
+
+
+def configuration_of(node: str) -> PurePosixPath:
+    """Where a node's file is to stand on its host."""
+    return FOLDER / f"{node}.yml"
+
+
+def render(file: FleetFile) -> Files:
+    """patroni/<host>/<node>.yml for each server that Patroni runs."""
+    fleet, head = file.model, header(TARGET, file.fleet.name)
+    return {
+        PurePosixPath(TARGET, node.address.host, f"{node.name}.yml"): head
+        + render_patroni(fleet, cluster, node, _host(file, node.name))
+        for cluster in fleet.clusters
+        for node in cluster.nodes
+        if node.patroni
+    }
+
+
+def _host(file: FleetFile, node: str) -> PatroniHost:
+    postgres = file.postgres
+    return PatroniHost(
+        data=PurePosixPath(postgres.data, node),
+        programs=PurePosixPath(postgres.programs),
+        passfile=PurePosixPath("/run/docshard", f"{node}.pgpass"),
+        postgres_major=postgres.version,
+        networks=postgres.networks,
+        secrets=None,
+        parameters=file.settings(),
+    )

@@ -1,0 +1,149 @@
+"""systemd: a unit for each process, on the host where it belongs.
+
+Every unit may do as little as its program needs: no new privileges, no devices, a file system that
+is read-only but for its own folder, system calls of services alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from deploy.fleet.etcd import etcd_options
+from deploy.fleet.file import FleetFile
+from deploy.fleet.pooler_plan import pooler_processes
+from deploy.fleet.templates import TEMPLATES
+from deploy.rendering import patroni
+from deploy.rendering.target import Files, header
+
+TARGET = "systemd"
+_ETCD_DATA = PurePosixPath("/var/lib/docshard/etcd")
+_POOLERS = PurePosixPath("/etc/docshard")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One service on one host.
+
+    `writes` are the folders that it may write to, `environment` a file with its secrets.
+    """
+
+    name: str
+    host: str
+    what: str
+    user: str
+    command: str
+    environment: str | None = None
+    writes: tuple[str, ...] = ()
+    stop_seconds: int = 30
+    reloads: bool = False
+    open_files: int = 65_536
+    kill_mode: str = "control-group"
+
+
+def render(file: FleetFile) -> Files:
+    """systemd/<host>/docshard-<part>.service for each process of the fleet."""
+    template, head = TEMPLATES.get_template("unit.service.j2"), header(TARGET, file.fleet.name)
+    return {
+        PurePosixPath(TARGET, unit.host, f"docshard-{unit.name}.service"): head
+        + template.render(unit=unit)
+        for unit in units(file)
+    }
+
+
+def units(file: FleetFile) -> Iterator[Unit]:
+    """Every process, in the order in which hosts are set up: what others stand on comes first."""
+    yield from _etcd(file)
+    yield from _servers(file)
+    yield from _poolers(file)
+    yield from _services(file)
+
+
+def _etcd(file: FleetFile) -> Iterator[Unit]:
+    for member in file.model.etcd:
+        data = _ETCD_DATA / member.name
+        options = etcd_options(file.model, member, data)
+        yield Unit(
+            name=member.name,
+            host=member.address.host,
+            what="etcd, where clusters agree on their primaries",
+            user="etcd",
+            command=_line(
+                "/usr/bin/etcd", *(f"--{name}={value}" for name, value in options.items())
+            ),
+            writes=(str(data),),
+        )
+
+
+def _servers(file: FleetFile) -> Iterator[Unit]:
+    for cluster in file.model.clusters:
+        for node in cluster.nodes:
+            if not node.patroni:
+                continue
+            yield Unit(
+                name=node.name,
+                host=node.address.host,
+                what=f"PostgreSQL of {cluster.name} under Patroni",
+                user="postgres",
+                command=_line("/usr/bin/patroni", str(patroni.configuration_of(node.name))),
+                environment=str(patroni.FOLDER / f"{node.name}.env"),
+                writes=(file.postgres.data, "/run/docshard"),
+                # A server that is stopped writes a checkpoint first.
+                stop_seconds=120,
+                reloads=True,
+                # Patroni ends its server itself; killed with it, the server would have to recover.
+                kill_mode="mixed",
+            )
+
+
+def _poolers(file: FleetFile) -> Iterator[Unit]:
+    for process in pooler_processes(file):
+        pooler = process.pooler
+        number = f"-{process.instance}" if pooler.instances > 1 else ""
+        yield Unit(
+            name=f"{pooler.name}{number}",
+            host=pooler.address.host,
+            what=f"PgBouncer before {process.cluster.name}",
+            user="postgres",
+            command=_line("/usr/sbin/pgbouncer", str(_POOLERS / process.path)),
+            writes=("/run/docshard",),
+            reloads=True,
+        )
+
+
+def _services(file: FleetFile) -> Iterator[Unit]:
+    service, fleet = file.service, file.model
+    python = PurePosixPath(service.programs, "python")
+    for router in fleet.routers:
+        address = router.address
+        yield Unit(
+            name=router.name,
+            host=address.host,
+            what="the API of docshard",
+            command=_line(
+                "/usr/bin/env",
+                f"DOCSHARD_LISTEN_HOST={address.host}",
+                f"DOCSHARD_LISTEN_PORT={address.port}",
+                f"DOCSHARD_ROUTER_WORKERS={router.workers}",
+                *(str(python), "-P", "-m", "router"),
+            ),
+            # Requests that run when it is told to stop are answered first.
+            stop_seconds=60,
+            user=service.user,
+            environment=service.environment,
+        )
+    for worker in fleet.workers:
+        yield Unit(
+            name=worker.name,
+            host=worker.host or "",
+            what="background work of docshard",
+            command=_line(str(PurePosixPath(service.programs, "docshard")), "worker"),
+            user=service.user,
+            environment=service.environment,
+        )
+
+
+def _line(*words: str) -> str:
+    """A command line as systemd splits it; none of our words has a blank or a quote."""
+    return " ".join(word.replace("%", "%%").replace("$", "$$") for word in words)

@@ -1,0 +1,87 @@
+"""The programs that read rendered files say themselves whether they can."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from deploy.fleet.file import read_fleet_file
+from deploy.pooling.certificates import write_certificates
+from deploy.rendering.targets import TARGETS
+
+EXAMPLE = (Path(__file__).parents[2] / "deploy" / "fleet.example.toml").read_text()
+
+
+def program(name: str) -> str:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
+    found = shutil.which(name, path=path)
+    if found is None:
+        assert "DOCSHARD_REQUIRE_ALL" not in os.environ, f"{name} is not installed"
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def written(target: str, folder: Path, replaced: Mapping[str, str]) -> list[Path]:
+    """The target's files below the folder, less what this machine has not."""
+    paths = []
+    for name, text in TARGETS[target](read_fleet_file(EXAMPLE)).items():
+        local = text
+        for before, after in replaced.items():
+            local = local.replace(before, after)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(local)
+        paths.append(path)
+    return paths
+
+
+def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+def test_haproxy_reads_its_file(tmp_path: Path) -> None:
+    write_certificates(tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_text((tmp_path / "certificate.pem").read_text() + (tmp_path / "key.pem").read_text())
+    (path,) = written("haproxy", tmp_path, {"/etc/docshard/tls/api.pem": str(both)})
+    done = run([program("haproxy"), "-c", "-f", str(path)])
+    assert done.returncode == 0, done.stderr
+    path.write_text(path.read_text().replace("balance leastconn", "balance lestconn"))
+    assert run([program("haproxy"), "-c", "-f", str(path)]).returncode != 0
+
+
+def test_systemd_reads_every_unit(tmp_path: Path) -> None:
+    programs = ["/usr/bin/etcd", "/usr/bin/patroni", "/usr/sbin/pgbouncer"]
+    here = dict.fromkeys([*programs, "/opt/docshard/bin/docshard"], "/bin/true")
+    paths = written("systemd", tmp_path, here)
+    by_host: dict[Path, list[str]] = {}
+    for path in paths:
+        by_host.setdefault(path.parent, []).append(str(path))
+    for units in by_host.values():
+        done = run([program("systemd-analyze"), "verify", "--man=no", *units])
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_patroni_reads_every_node(tmp_path: Path) -> None:
+    here = {
+        "/var/lib/docshard/postgres": str(tmp_path),
+        "/run/docshard": str(tmp_path),
+    }
+    secrets = {
+        f"PATRONI_{who}_PASSWORD": "from the environment"
+        for who in ("RESTAPI", "SUPERUSER", "REPLICATION", "REWIND")
+    }
+    command = [program("patroni"), "--ignore-listen-port", "--validate-config"]
+    for path in written("patroni", tmp_path, here):
+        done = run([*command, str(path)], **secrets, PATRONI_RESTAPI_USERNAME="docshard")
+        assert done.returncode == 0, done.stdout + done.stderr
+    path.write_text(path.read_text().replace('"loop_wait": 2', '"loop_wait": "soon"'))
+    assert run([*command, str(path)], **secrets).returncode != 0
