@@ -1,10 +1,12 @@
-"""Looks whether ports are taken."""
+"""Looks whether ports are taken, and whether somebody answers there."""
 
 from __future__ import annotations
 
 import socket
 
 from deploy.fleet.planning import LOOPBACK
+
+_ANSWER_SECONDS = 1.0
 
 
 def is_free(port: int) -> bool:
@@ -17,6 +19,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody takes connections there now."""
+    with socket.socket() as probe:
+        probe.settimeout(_ANSWER_SECONDS)
+        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def free() -> int:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from deploy.errors import OperatorError
 from deploy.fleet.model import Part
 from deploy.local.home import write_private
+from deploy.local.ports import accepts
 from deploy.local.waiting import awaited
 
 HOME_MARK = "DOCSHARD_FLEET_HOME"
@@ -151,6 +152,10 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 def listens(process: psutil.Process, port: int | None) -> bool:
     """Whether a process or one that descends from it accepts connections on this port."""
+    # Whose a port is takes a look at every process of the machine, which is too much for somebody
+    # who waits; that nobody has it the kernel says at once.
+    if port is None or not accepts(port):
+        return False
     for one in family(process):
         with contextlib.suppress(psutil.Error):
             for connection in one.net_connections("tcp"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from deploy.local import processes
 from deploy.local.home import Home
 from deploy.local.parts import existing_parts
 from deploy.local.status import PartStatus, status_of
+from tests.command import run_docshard
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,7 @@ class LocalFleet:
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `docshard …` to its end."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "deploy.cli.main", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=400,
-        )
+        done = run_docshard(arguments, self.environment, seconds=400)
         if check and done.returncode != 0:
             raise AssertionError(
                 f"docshard {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"

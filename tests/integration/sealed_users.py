@@ -23,6 +23,7 @@ from services.resources import Data
 from shards.placement import CacheLimits, PlacementCache
 from shards.registry import ShardRegistry
 from shards.tenants import FenceLimits, Tenants
+from tests.command import run_docshard
 from tests.integration.postgres import ADMIN, Database
 
 COLUMNS: tuple[UserColumn, ...] = ("email", "mobile", "mfa_secret")
@@ -145,14 +146,7 @@ class Safe:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `docshard …` to its end."""
-        return subprocess.run(
-            _command(*arguments),
-            env=self.variables(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return run_docshard(arguments, self.variables(), seconds=60)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -95,11 +95,12 @@ async def test_nothing_is_skipped_while_many_write(desk: Desk, feed: Feed) -> No
             if over and not items:
                 return
 
-    linking = asyncio.create_task(linker())
-    following = asyncio.create_task(follower())
-    await asyncio.gather(*(writer() for _ in range(WRITERS)))
-    written.set()
-    await asyncio.gather(linking, following)
+    # A group: who fails must not leave a linker behind that asks for a dropped database for ever.
+    async with asyncio.TaskGroup() as group:
+        linking = group.create_task(linker())
+        group.create_task(follower())
+        await asyncio.gather(*(writer() for _ in range(WRITERS)))
+        written.set()
     rows = await desk.rows(
         "SELECT c.seq, l.id, l.action FROM docshard.audit_chain c"
         " JOIN docshard.audit_logs l ON l.client_id = c.client_id AND l.id = c.audit_id"

@@ -10,6 +10,11 @@ from services.keys.material import Purpose
 from tests.integration.postgres import SUPERUSER, Database, Site
 from tests.integration.sealed_users import Office, User, office, some_users
 
+_PLACE = """
+    SELECT current_setting('data_directory') AS folder, oid AS database
+    FROM pg_database WHERE datname = current_database()
+"""
+
 
 @pytest.fixture
 async def held(global_db: Database, tmp_path: Path) -> AsyncIterator[Office]:
@@ -33,10 +38,11 @@ def dump(database: Database, site: Site) -> bytes:
     ).stdout
 
 
-def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file of a server: tables, indexes, write-ahead log."""
+def contents(folder: Path, database: int) -> Iterator[tuple[Path, bytes]]:
+    """Every file of a server: tables, indexes, write-ahead log; not those of other databases."""
+    others = {file for file in (folder / "base").iterdir() if file.name != str(database)}
     for file in folder.rglob("*"):
-        if file.is_file():
+        if file.is_file() and others.isdisjoint(file.parents):
             yield file, file.read_bytes()
 
 
@@ -47,7 +53,7 @@ async def test_neither_a_dump_nor_the_servers_files_hold_plaintext(
     await held.safe.add(held.fields, users)
     async with held.safe.database.session() as session:
         await session.execute("CHECKPOINT")
-        row = await (await session.execute("SHOW data_directory")).fetchone()
+        row = await (await session.execute(_PLACE)).fetchone()
     assert row is not None
     dumped = dump(held.safe.database, postgres_site)
     assert str(users[0].id).encode() in dumped
@@ -57,7 +63,7 @@ async def test_neither_a_dump_nor_the_servers_files_hold_plaintext(
     assert not any(secret in dumped or secret.hex().encode() in dumped for secret in secrets)
 
     looked_at = 0
-    for file, content in contents(Path(row["data_directory"])):
+    for file, content in contents(Path(row["folder"]), row["database"]):
         looked_at += users[0].id.bytes in content
         assert [text for text in [*texts, *secrets] if text in content] == [], file
     assert looked_at > 0, "the rows are in none of the files, so nothing was proven"
