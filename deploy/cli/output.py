@@ -86,15 +86,14 @@ def show_json_lines(document: Mapping[str, Any], items: Iterable[Any]) -> None:
     Each is made when it is written: half a million of them are never in memory together.
     """
     head, tail = _json(document).rsplit("[]", 1)
-    out = click.get_text_stream("stdout")
     before = "[\n"
-    out.write(head)
+    sys.stdout.write(head)
     for item in items:
-        out.write(before + orjson.dumps(item, default=str).decode())
+        sys.stdout.write(before + orjson.dumps(item, default=str).decode())
         before = ",\n"
-    out.write("[]" if before == "[\n" else "\n]")
-    out.write(f"{tail}\n")
-    out.flush()
+    sys.stdout.write("[]" if before == "[\n" else "\n]")
+    sys.stdout.write(f"{tail}\n")
+    sys.stdout.flush()
 
 
 def _json(document: Mapping[str, Any]) -> str:

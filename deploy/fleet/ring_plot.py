@@ -14,7 +14,7 @@ from services.fleet.planner.simulation import Answer, Question
 _WIDTH, _PANEL_WIDTH, _PANEL_HEIGHT = 860, 530, 190
 _LEFT, _TOP, _STEP = 90, 76, 280
 _STEPS = (1.0, 2.0, 5.0)
-_FEWEST_TICKS = 3
+_FEWEST_TICKS, _MOST_TICKS = 3, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,15 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
 
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers of which the first is not above the lowest and the last not below the highest:
-    1, 2 and 5 of each power of ten; close values get an even division."""
+    1, 2 and 5 of each power of ten, or these alone when they are many; close values get an even
+    division."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     grid = [step * 10.0**power for power in range(first, last + 1) for step in _STEPS]
     below = max((one for one in grid if one <= low), default=grid[0])
     above = min((one for one in grid if one >= high), default=grid[-1])
     ticks = [one for one in grid if below <= one <= above]
+    if len(ticks) > _MOST_TICKS:
+        return [10.0**power for power in range(first, last + 1)]
     if len(ticks) >= _FEWEST_TICKS or below == above:
         return ticks
     return [below + (above - below) * part / 4 for part in range(5)]
