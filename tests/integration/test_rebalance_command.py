@@ -25,9 +25,17 @@ PATIENCE = 60
 def environment(fleet_dbs: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an operator's shell has."""
     database = fleet_dbs.global_db
-    monkeypatch.setenv("DOCSHARD_GLOBAL_NODES", json.dumps([database.address.model_dump()]))
-    monkeypatch.setenv("DOCSHARD_DATABASE", database.name)
-    monkeypatch.setenv("DOCSHARD_ADMIN_DB_PASSWORD", database.server.password)
+    for name, value in {
+        "GLOBAL_NODES": json.dumps([database.address.model_dump()]),
+        "DATABASE": database.name,
+        "ADMIN_DB_PASSWORD": database.server.password,
+        "KEY_FILE": "/nowhere/unused",
+        "S3_ENDPOINT": "http://127.0.0.1:9",
+        "S3_BUCKET": "unused",
+        "S3_ACCESS_KEY": "unused",
+        "S3_SECRET_KEY": "unused",
+    }.items():
+        monkeypatch.setenv(f"DOCSHARD_{name}", value)
 
 
 async def docshard(*arguments: str) -> int:
@@ -53,8 +61,11 @@ async def test_a_watcher_leaves_and_the_rebalance_goes_on_until_it_is_stopped(
         )
         assert watching.stderr is not None
         async with asyncio.timeout(PATIENCE):
-            while "is running" not in (line := (await watching.stderr.readline()).decode()):
-                assert line, "it ended by itself"
+            told = b""
+            while b"is running" not in told:
+                line = await watching.stderr.readline()
+                assert line, told.decode()
+                told += line
             watching.send_signal(signal.SIGINT)
             rest = (await watching.stderr.read()).decode()
             assert await watching.wait() == Exit.OK
