@@ -92,7 +92,7 @@ async def present_pace(data: Data) -> Pace:
 def _think(population: Population, goal: Goal, assumptions: Assumptions) -> Plan:
     ring = Ring({shard.name: shard.weight for shard in population.shards if shard.active})
     # A plan has no cycles; the collector would walk its half a million batches again and again
-    # while it grows, for a quarter of all the time that it takes.
+    # while it grows: a quarter of the time that making them takes.
     collecting = gc.isenabled()
     gc.disable()
     try:
