@@ -51,7 +51,7 @@ class Rebalance:
 
 @dataclass(frozen=True, slots=True)
 class NewRebalance:
-    """A rebalance to make; it runs from the moment it is there."""
+    """A rebalance to make: it is planned, and none of its moves begins before it runs."""
 
     id: UUID
     goal: str
@@ -66,10 +66,15 @@ _LIVES = rebalances.c.state.in_([sa.literal_column(f"'{state}'") for state in LI
 _INSERT = write(
     sa.insert(rebalances)
     .values(
-        state="running",
+        state="planned",
         **{name: sa.bindparam(name) for name in ("id", "goal", "reason", "plan", "settings")},
     )
     .returning(rebalances)
+)
+_LOCK_PLANNED = write(
+    sa.select(rebalances.c.id)
+    .where(rebalances.c.id == _ID, rebalances.c.state == sa.literal_column("'planned'"))
+    .with_for_update()
 )
 _GET = read(sa.select(rebalances).where(rebalances.c.id == _ID))
 _LIVING = read(sa.select(rebalances).where(_LIVES))
@@ -145,7 +150,7 @@ _ADD_CLIENTS = write(
 
 
 async def insert(connection: WriteConnection, new: NewRebalance) -> Rebalance:
-    """Add a running rebalance.
+    """Add a planned rebalance.
 
     Raises:
         AnotherLives: one is planned, running or paused.
@@ -191,6 +196,12 @@ async def change(
         _CHANGE, id_=rebalance_id, state=state, among=list(among), ends=state not in LIVING
     )
     return None if row is None else Rebalance(**row)
+
+
+async def lock_planned(connection: WriteConnection, rebalance_id: UUID) -> bool:
+    """Whether it is still planned, and then stays so until this transaction has ended: who stops it
+    wishes the end of all its moves, and must not miss those that are being added."""
+    return await connection.returning(_LOCK_PLANNED, id_=rebalance_id) is not None
 
 
 async def abort_moves(connection: WriteConnection, rebalance_id: UUID) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +19,7 @@ from router.answers import Answer, header, problems
 from router.bodies import BodyLimits
 from router.call import Call
 from router.headers import LONGEST_STALENESS
-from router.problems import from_validation
+from router.problems import from_validation, pointer
 from services import errors
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -127,6 +128,7 @@ class GuardedRoute(APIRoute):
         """Wrap the framework's handler: admission, then the body, then the endpoint."""
         handler = super().get_route_handler()
         rule, takes_json = self.rule, self.body_field is not None
+        named = _query_names(self)
 
         async def handle(request: Request) -> Response:
             call = Call(request.scope, request.receive, _limits(request, takes_json))
@@ -139,6 +141,7 @@ class GuardedRoute(APIRoute):
         async def answer(call: Call) -> Response:
             try:
                 await rule.admit(call)
+                _refuse_unknown(call, named)
                 if takes_json:
                     await call.load_json()
                 return await handler(call)
@@ -150,6 +153,26 @@ class GuardedRoute(APIRoute):
                 raise
 
         return handle
+
+
+def _query_names(route: APIRoute) -> frozenset[str] | None:
+    """Query parameters of a route; None when a model of them refuses others itself."""
+    fields = route.dependant.query_params
+    if any(
+        isinstance(kind := field.field_info.annotation, type) and issubclass(kind, BaseModel)
+        for field in fields
+    ):
+        return None
+    return frozenset(field.alias for field in fields)
+
+
+def _refuse_unknown(call: Call, named: frozenset[str] | None) -> None:
+    """A filter that is misspelt, or that does not exist, must not look as if it had been kept."""
+    if named is None:
+        return
+    for name in call.query_params:
+        if name not in named:
+            raise errors.InvalidRequest.at(pointer(("query", name)), "Is not known here.")
 
 
 def _limits(request: Request, takes_json: bool) -> BodyLimits:

@@ -166,7 +166,9 @@ def rebalance_steps(state: str, whole: Overview) -> list[str]:
     runs = ["docshard worker"] if whole.unattended else []
     if state == "paused":
         return [*runs, "docshard rebalance resume", "docshard rebalance stop"]
-    if state in ("planned", "running"):
+    if state == "planned":  # its start goes on, or was killed: then nothing but its end is left
+        return ["docshard rebalance watch", "docshard rebalance stop"]
+    if state == "running":
         return [*runs, *(f"docshard rebalance {verb}" for verb in ("watch", "pause", "stop"))]
     if not whole.ended:
         return [*runs, "docshard rebalance watch"]

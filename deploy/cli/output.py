@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -77,8 +77,28 @@ def show_one(kind: str, fields: Mapping[str, Any], output: Format) -> None:
 
 def show_json(document: Mapping[str, Any]) -> None:
     """Write a document with its schema_version."""
+    click.echo(_json(document))
+
+
+def show_json_lines(document: Mapping[str, Any], items: Iterable[Any]) -> None:
+    """Write a document whose last member is an empty list, with these items in it, one in a line.
+
+    Each is made when it is written: half a million of them are never in memory together.
+    """
+    head, tail = _json(document).rsplit("[]", 1)
+    before = "[\n"
+    sys.stdout.write(head)
+    for item in items:
+        sys.stdout.write(before + orjson.dumps(item, default=str).decode())
+        before = ",\n"
+    sys.stdout.write("[]" if before == "[\n" else "\n]")
+    sys.stdout.write(f"{tail}\n")
+    sys.stdout.flush()
+
+
+def _json(document: Mapping[str, Any]) -> str:
     content = {"schema_version": SCHEMA_VERSION, **document}
-    click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode())
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode()
 
 
 def show_steps(steps: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from deploy.cli.figures import duration_span, milliseconds_span, size
-from deploy.cli.output import Format, output_option, show_json, show_one, show_rows
+from deploy.cli.output import Format, output_option, show_json_lines, show_one, show_rows
 from deploy.cli.service import with_data
 from services.fleet.planning import Goal, Plan, Wishes, make_plan
 
@@ -43,13 +44,22 @@ def plan(goal: Goal, tolerance: float, output: Format) -> None:
     """
     made = with_data(partial(make_plan, goal=goal, wishes=Wishes(tolerance=tolerance)))
     if output is Format.JSON:
-        show_json({"plan": plan_document(made)})
+        show_plan_document({}, made)
     else:
         show_plan(made)
 
 
-def plan_document(made: Plan) -> dict[str, Any]:
-    """A plan for programs: totals, flows, and every batch in order."""
+def show_plan_document(around: Mapping[str, Any], made: Plan) -> None:
+    """A plan for programs: totals, flows, and every batch in order, a line each."""
+    batches = (
+        {"source": batch.source, "target": batch.target, "clients": batch.clients}
+        | {"predicted": batch.record()}
+        for batch in made.batches
+    )
+    show_json_lines({**around, "plan": _totals(made) | {"batches": []}}, batches)
+
+
+def _totals(made: Plan) -> dict[str, Any]:
     return {
         "goal": made.goal,
         "clients": made.clients,
@@ -63,11 +73,6 @@ def plan_document(made: Plan) -> dict[str, Any]:
         "imbalance": {"before": asdict(made.before), "after": asdict(made.after)},
         "obstacles": made.obstacles,
         "flows": [asdict(flow) for flow in made.flows()],
-        "batches": [
-            {"source": batch.source, "target": batch.target, "clients": batch.clients}
-            | {"predicted": batch.record()}
-            for batch in made.batches
-        ],
     }
 
 

@@ -13,10 +13,9 @@ from deploy.cli.output import (
     dry_run_option,
     output_option,
     reason_option,
-    show_json,
     show_steps,
 )
-from deploy.cli.rebalance import plan_document, show_plan
+from deploy.cli.rebalance import show_plan, show_plan_document
 from deploy.cli.rebalance_watch import finish, show_standing, wait_for
 from deploy.cli.run_options import limits_of, run_options
 from deploy.cli.service import with_data
@@ -74,7 +73,7 @@ def start(
 def show_foreseen(plan: Plan, output: Format) -> None:
     """What would be done, or that nothing is to be done."""
     if output is Format.JSON:
-        show_json({"rebalance": None, "plan": plan_document(plan)})
+        show_plan_document({"rebalance": None}, plan)
     else:
         show_plan(plan)
 
@@ -131,7 +130,7 @@ def _changing(verb: str, change: _Change, what: str, steps: Sequence[str]) -> cl
 
 def _due(found: Standing, verb: str, steps: Sequence[str]) -> Sequence[str]:
     """The steps of a change, none when the rebalance is not in a state for it."""
-    among = {"pause": ("planned", "running"), "resume": ("paused",)}.get(verb, LIVING)
+    among = {"pause": ("running",), "resume": ("paused",)}.get(verb, LIVING)
     return steps if found.rebalance.state in among else ()
 
 

@@ -1,10 +1,11 @@
-"""`docshard ring show`: how the ring spreads new clients."""
+"""`docshard ring …`: how the ring spreads new clients."""
 
 from __future__ import annotations
 
 import click
 
 from deploy.cli.output import Format, output_option, show_rows
+from deploy.cli.ring_simulate import simulate_ring
 from deploy.cli.service import with_data
 from services.fleet.shards import shard_states
 
@@ -12,6 +13,9 @@ from services.fleet.shards import shard_states
 @click.group()
 def ring() -> None:
     """Look at the ring that proposes a home for each new client."""
+
+
+ring.add_command(simulate_ring)
 
 
 @ring.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,7 +29,8 @@ from services.resources import Data
 
 __all__ = ["LIVING", "Rebalance"]
 
-_PAGE: Final = 1_000
+AT_ONCE: Final = 500
+"""Batches that are ordered in one transaction: at most 25,000 clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +68,93 @@ class Started:
     left_out: Mapping[str, int]
 
 
-async def start(data: Data, plan: Plan, limits: RunLimits, reason: str | None) -> Started:
-    """Order the plan's moves, all or none.
+async def start(
+    data: Data, plan: Plan, limits: RunLimits, reason: str | None, at_once: int = AT_ONCE
+) -> Started:
+    """Order the plan's moves, and let them run when all are there.
+
+    A transaction writes the moves of `at_once` batches: a plan of a million clients is more than
+    one could take within its deadline. Until the last of them the rebalance is `planned`, and
+    nobody begins a move of such a one. Should a client be taken away meanwhile, it is stopped
+    again; if its starter is killed it stays `planned`, and `stop` removes it. Either way workers
+    abort its moves, of which none has begun.
 
     Clients that are pinned, moved or moving by now are left out; that others change between our
     look and our commit is harmless: a move's commit point demands the epoch that is written here
     (I6), and no client can be in two living moves.
 
     Raises:
-        Conflict: another rebalance lives, or nothing is left to move. Busy: a client was taken into
-        another move at this moment. DirectoryUnavailable.
+        Conflict: another rebalance lives, this one was stopped meanwhile, or nothing is left to
+        move. Busy: a client was taken into another move at this moment. DirectoryUnavailable.
     """
+    order = _Order(plan, limits, reason)
     with global_failures(), _refusals():
-        async with data.global_db.write() as connection:
-            ids = [client_id for batch in plan.batches for client_id in batch.clients]
-            fit, left_out = still_fit(plan.batches, await candidates.seen(connection, ids))
-            if not fit:
-                raise Conflict("There is nothing to move.")
-            made = await rebalances.insert(connection, _new(plan, limits, reason))
-            ordered = [_move(position, *one) for position, one in enumerate(fit)]
-            await rebalances.add_moves(connection, made, ordered)
-            image = {"goal": made.goal, "moves": len(fit), **limits.record()}
-            await _record(connection, made.id, _Told("start", None, image), reason)
-    return Started(made, len(fit), sum(len(epochs) for _, epochs in fit), left_out)
+        try:
+            for at in range(0, len(plan.batches), at_once):
+                async with data.global_db.write() as connection:
+                    await order.add(connection, plan.batches[at : at + at_once])
+            async with data.global_db.write() as connection:
+                running = await order.let_run(connection)
+        except (AlreadyMoving, ClientsElsewhere):
+            async with data.global_db.write() as connection:
+                await order.withdraw(connection)
+            raise
+    return Started(running, order.moves, order.clients, dict(order.left_out))
+
+
+@dataclass(slots=True)
+class _Order:
+    """A rebalance while its moves are written; `made` is None while none is."""
+
+    plan: Plan
+    limits: RunLimits
+    reason: str | None
+    made: Rebalance | None = None
+    moves: int = 0
+    clients: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    async def add(self, connection: WriteConnection, some: Sequence[Batch]) -> None:
+        """Order the moves of these batches, all or none. The first transaction that has any makes
+        the rebalance: from then on no other can begin."""
+        ids = [client_id for batch in some for client_id in batch.clients]
+        fit, left_out = still_fit(some, await candidates.seen(connection, ids))
+        new = [_move(self.moves + number, *one) for number, one in enumerate(fit)]
+        if new:
+            made = self.made or await self._announce(connection)
+            if not await rebalances.lock_planned(connection, made.id):
+                raise Conflict("The rebalance was stopped before it had begun.")
+            await rebalances.add_moves(connection, made, new)
+            self.made = made
+        self.moves += len(new)
+        self.clients += sum(len(one.clients) for one in new)
+        self.left_out.update(left_out)
+
+    async def let_run(self, connection: WriteConnection) -> Rebalance:
+        """All moves are there."""
+        if self.made is None:
+            raise Conflict("There is nothing to move.")
+        running = await rebalances.change(connection, self.made.id, "running", ("planned",))
+        if running is None:
+            raise Conflict("The rebalance was stopped before it had begun.")
+        image = {"goal": running.goal, "moves": self.moves, **self.limits.record()}
+        await _record(connection, running.id, _Told("start", None, image), self.reason)
+        return running
+
+    async def withdraw(self, connection: WriteConnection) -> None:
+        """It will not be carried out; who stopped it before has done the same."""
+        if self.made is None:
+            return
+        if await rebalances.change(connection, self.made.id, "stopped", ("planned",)):
+            await rebalances.abort_moves(connection, self.made.id)
+            told = _Told("stop", {"state": "planned"}, {"state": "stopped"})
+            await _record(connection, self.made.id, told, self.reason)
+
+    async def _announce(self, connection: WriteConnection) -> Rebalance:
+        made = await rebalances.insert(connection, _new(self.plan, self.limits, self.reason))
+        image = {"goal": made.goal, "clients": self.plan.clients, **self.limits.record()}
+        await _record(connection, made.id, _Told("plan", None, image), self.reason)
+        return made
 
 
 def still_fit(
@@ -124,9 +189,10 @@ async def pause(data: Data, reason: str | None) -> Rebalance:
     switched is swept all the same.
 
     Raises:
-        NotFound: no rebalance lives. Conflict: it is paused already. DirectoryUnavailable.
+        NotFound: no rebalance lives. Conflict: it is paused already, or still being ordered.
+        DirectoryUnavailable.
     """
-    return await _change(data, _Change("pause", "paused", ("planned", "running")), reason)
+    return await _change(data, _Change("pause", "paused", ("running",)), reason)
 
 
 async def resume(data: Data, reason: str | None) -> Rebalance:

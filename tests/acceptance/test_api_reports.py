@@ -21,6 +21,9 @@ def test_usage_is_counted_by_type_and_month(admin: httpx.Client, tenant: Tenant)
     answer = admin.get(f"{path}/reports/usage")
     assert answer.status_code == 200, answer.text
     assert answer.headers["Served-By"] in {"primary", "replica"}
+    wrong = admin.get(f"{path}/reports/usage", params={"month": "2026-11"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_request")
+    assert wrong.json()["errors"][0]["pointer"] == "?month"
     report = answer.json()
     month = made["created_at"][:7]
     for name in ("documents", "versions", "bytes"):

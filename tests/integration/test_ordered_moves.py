@@ -1,20 +1,26 @@
 """Moves are ordered all or none, from what is so at that moment; wishes are kept and audited."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from global_db.moves import Move
-from services.errors import Conflict, NotFound
+from global_db import move_claims
+from global_db import moves as orders
+from global_db.moves import Move, NewMove
+from services.errors import Busy, Conflict, NotFound
 from services.fleet import drains, moves, moves_by_hand, rebalances
+from services.fleet.moving.runner import COPYING
 from services.fleet.planning import Batch, Goal, Plan, Prediction, Span, make_plan
 from services.fleet.rebalance_standing import history, standing
 from services.fleet.rebalances import RunLimits
 from services.resources import Data
 from tests.integration.databases import Fleet
 from tests.integration.postgres import ADMIN
+from tests.integration.waiting import until
 
 LIMITS = RunLimits(bytes_per_second=1_000_000, grace_seconds=5)
 AUDIT = """SELECT action, reason, changes->'after' AS after FROM docshard.audit_logs
@@ -70,7 +76,8 @@ async def test_a_plan_becomes_moves_of_those_who_are_still_as_it_knew_them(
     found = await standing(data)
     assert found.limits == LIMITS
     assert found.rebalance.reason == "more room"
-    [told] = await sql(fleet_dbs, AUDIT, started.rebalance.id)
+    planned, told = await sql(fleet_dbs, AUDIT, started.rebalance.id)
+    assert (planned["action"], planned["reason"]) == ("rebalance.plan", "more room")
     assert (told["action"], told["reason"]) == ("rebalance.start", "more room")
     assert told["after"]["moves"] == 1
 
@@ -123,11 +130,75 @@ async def test_pause_resume_and_stop_are_kept_and_audited(data: Data, fleet_dbs:
         await rebalances.pause(data, None)
     told = [(row["action"], row["reason"]) for row in await sql(fleet_dbs, AUDIT, made.id)]
     assert told == [
+        ("rebalance.plan", None),
         ("rebalance.start", None),
         ("rebalance.pause", "peak hours"),
         ("rebalance.resume", None),
         ("rebalance.stop", "enough"),
     ]
+
+
+async def test_a_large_plan_is_ordered_in_batches_and_runs_when_all_is_there(
+    data: Data, fleet_dbs: Fleet
+) -> None:
+    batches = [[await fleet_dbs.tenant()] for _ in range(5)]
+    gone = [[uuid4()], [uuid4()]]
+    plan = await _real(data, *gone, *batches)
+    started = await rebalances.start(data, plan, LIMITS, None, at_once=2)
+    assert (started.moves, started.clients, started.left_out) == (5, 5, {"gone": 2})
+    assert started.rebalance.state == "running"
+    found = await ordered(data)
+    assert [one.position for one in found] == [0, 1, 2, 3, 4]
+    moved = [(await moves.detail(data, one.id)).clients[0].client_id for one in found]
+    assert moved == [client for [client] in batches]
+
+
+async def test_an_order_that_loses_a_client_midway_is_withdrawn(
+    data: Data, fleet_dbs: Fleet
+) -> None:
+    first, taken = [await fleet_dbs.tenant() for _ in range(2)]
+    plan = await _real(data, [first], [taken])
+    async with data.global_db.write() as connection:
+        other = NewMove(uuid4(), "shard-1", "shard-2", {taken: 1})
+        await orders.create(connection, other)
+        start = asyncio.create_task(rebalances.start(data, plan, LIMITS, None, at_once=1))
+        await until(partial(_counts, fleet_dbs, "docshard.moves WHERE rebalance_id IS NOT NULL", 1))
+        await until(partial(_counts, fleet_dbs, "pg_locks WHERE NOT granted", 1))
+    with pytest.raises(Busy):
+        await start
+    assert [(one.state, one.wish) for one in await ordered(data)] == [("planned", "abort")]
+    assert (await standing(data)).rebalance.state == "stopped"
+
+
+async def test_a_start_that_was_killed_midway_runs_nothing_and_can_be_removed(
+    data: Data, fleet_dbs: Fleet
+) -> None:
+    batches = [[await fleet_dbs.tenant()] for _ in range(4)]
+    plan = await _real(data, *batches)
+    async with fleet_dbs.global_db.session() as other, other.transaction():
+        [third] = batches[2]
+        await other.execute("SELECT FROM docshard.clients WHERE id = %s FOR UPDATE", [third])
+        start = asyncio.create_task(rebalances.start(data, plan, LIMITS, None, at_once=1))
+        await until(partial(_counts, fleet_dbs, "docshard.moves WHERE rebalance_id IS NOT NULL", 2))
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+    assert (await standing(data)).rebalance.state == "planned"
+    assert len(await ordered(data)) == 2
+    async with data.global_db.read() as connection:
+        assert not await move_claims.is_due(connection, COPYING)
+    for refused in (rebalances.pause, rebalances.resume):
+        with pytest.raises(Conflict, match="planned"):
+            await refused(data, None)
+    assert (await rebalances.stop(data, "half of it")).state == "stopped"
+    assert {one.wish for one in await ordered(data)} == {"abort"}
+    async with data.global_db.read() as connection:
+        assert await move_claims.is_due(connection, COPYING)
+
+
+async def _counts(fleet: Fleet, what: str, number: int) -> bool:
+    [row] = await sql(fleet, f"SELECT count(*) FROM {what}")  # noqa: S608 - words of this file
+    return int(row["count"]) == number
 
 
 async def test_by_hand_only_those_move_who_may(data: Data, fleet_dbs: Fleet) -> None:

@@ -1,6 +1,7 @@
 """The planner: who moves where, what is never moved, what a plan promises. Pure."""
 
 import random
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from services.fleet.planner.batching import HOT_WRITES, MAX_BYTES, MAX_TENANTS, MAX_WRITES
 from services.fleet.planner.plan import Goal, Plan
 from services.fleet.planner.planning import plan
-from services.fleet.planner.population import Hold, Population, ShardFacts, Tenant
+from services.fleet.planner.population import Columns, Hold, Population, ShardFacts, Tenant
 from shards.ring import Ring
 
 TOLERANCE = 0.1
@@ -158,6 +159,28 @@ def test_the_goal_load_never_makes_the_fullest_shard_fuller(
         assert not grown or getattr(made.after, name) < before
     if before <= 1 + TOLERANCE:
         assert not made.batches
+
+
+@settings(max_examples=30, deadline=None)
+@given(fleets(), st.sampled_from(Goal))
+def test_columns_are_planned_as_single_tenants_are(
+    fleet: tuple[list[ShardFacts], list[Tenant]], goal: Goal
+) -> None:
+    facts, tenants = fleet
+    population = Population(facts)
+    unknown = [-1 if one.rows is None or one.bytes is None else one.rows for one in tenants]
+    population.extend(
+        Columns(
+            b"".join(one.client_id.bytes for one in tenants),
+            array("I", [population.position[one.shard] for one in tenants]),
+            bytes(one.hold for one in tenants),
+            array("q", unknown),
+            array("q", [-1 if one.bytes is None else one.bytes for one in tenants]),
+            array("d", [one.reads for one in tenants]),
+            array("d", [one.writes for one in tenants]),
+        )
+    )
+    assert plan(population, ring_of(facts), goal) == planned(facts, tenants, goal)
 
 
 def test_bounded_load_is_reached_by_few_moves() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from hashring import HashRing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,18 @@ def test_golden_vectors_never_change() -> None:
         ring = Ring(equal(shards))
         seen = {client: ring.home(UUID(client)) for client in VECTORS}
         assert seen == {client: homes[str(shards)] for client, homes in VECTORS.items()}
+
+
+@settings(max_examples=30, deadline=None)
+@given(shard_sets)
+def test_the_ring_is_the_library_s_and_many_look_ups_are_as_each(shards: dict[str, float]) -> None:
+    ring = Ring(shards)
+    members = [f"{name}/{i}" for name, count in ring.members.items() for i in range(count)]
+    library = HashRing(members)
+    homes = [library.get_node(str(client)).rpartition("/")[0] for client in SAMPLE]
+    assert [ring.home(client) for client in SAMPLE] == homes
+    numbers = ring.homes(b"".join(client.bytes for client in SAMPLE))
+    assert [ring.names[number] for number in numbers] == homes
 
 
 @settings(max_examples=30, deadline=None)

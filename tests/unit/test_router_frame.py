@@ -46,9 +46,18 @@ async def test_a_fault_of_ours_tells_nothing(rule: TinyRule) -> None:
     assert (problem["code"], problem["request_id"]) == ("internal", "r-1")
 
 
+async def test_a_query_parameter_that_the_route_does_not_know_is_refused(rule: TinyRule) -> None:
+    async with client_of(tiny_app(rule)) as client:
+        answer = await client.post("/v1/things/1?x=1", json=THING)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+    assert problem["instance"] == "/v1/things/1"
+    assert problem["errors"] == [{"pointer": "?x", "message": "Is not known here."}]
+
+
 async def test_problems_have_every_member(rule: TinyRule) -> None:
     async with client_of(tiny_app(rule)) as client:
-        answer = await client.post("/v1/things/1?x=1", json=THING | {"colour": "red"})
+        answer = await client.post("/v1/things/1", json=THING | {"colour": "red"})
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json() == {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import add, itemgetter
 
 from services.fleet.planner.plan import Batch
 from services.fleet.planner.population import Population
@@ -54,31 +56,37 @@ def batches(population: Population, wanted: Sequence[int], pace: Pace) -> tuple[
     are, few batches wait for one before them.
     """
     count = len(population.shards)
-    placed = [
-        ((number, (target - source) % count, source), packed)
-        for (source, target), movers in _pairs(population, wanted).items()
-        for number, packed in enumerate(_pack(population, movers))
+    placed: list[tuple[int, Batch]] = []
+    for pair, movers in _pairs(population, wanted):
+        source, target = divmod(pair, count)
+        for number, packed in enumerate(_pack(population, movers)):
+            # The round, then the distance, then the source, as one number that sorts like them.
+            order = (number * count + (target - source) % count) * count + source
+            placed.append((order, _batch(population, packed, source, target, pace)))
+    placed.sort(key=itemgetter(0))
+    return tuple(batch for _, batch in placed)
+
+
+def _pairs(population: Population, wanted: Sequence[int]) -> Iterator[tuple[int, Iterator[int]]]:
+    """Who moves, by source and target (as source * shards + target), the smallest first."""
+    count = len(population.shards)
+    pair = array("Q", map(add, (source * count for source in population.shard), wanted))
+    movers = [
+        at
+        for at, (source, target) in enumerate(zip(population.shard, wanted, strict=True))
+        if source != target
     ]
-    placed.sort(key=lambda one: one[0])
-    return tuple(
-        _batch(population, packed, source, (source + distance) % count, pace)
-        for (_, distance, source), packed in placed
-    )
+    # Two sorts that keep what is equal in its order, instead of one by tuples made for each.
+    movers.sort(key=population.bytes.__getitem__)
+    movers.sort(key=pair.__getitem__)
+    return groupby(movers, key=pair.__getitem__)
 
 
-def _pairs(population: Population, wanted: Sequence[int]) -> dict[tuple[int, int], array[int]]:
-    """Who moves, by source and target."""
-    movers: dict[tuple[int, int], array[int]] = {}
-    for at, (source, target) in enumerate(zip(population.shard, wanted, strict=True)):
-        if source != target:
-            movers.setdefault((source, target), array("I")).append(at)
-    return movers
-
-
-def _pack(population: Population, movers: Sequence[int]) -> Iterator[_Packed]:
-    """The smallest first: they soon show how moves go, and later predictions learn from them."""
+def _pack(population: Population, movers: Iterable[int]) -> Iterator[_Packed]:
+    """In this order, the smallest first: they soon show how moves go, and later predictions learn
+    from them."""
     filling = _Packed()
-    for at in sorted(movers, key=lambda one: (population.bytes[one], one)):
+    for at in movers:
         if population.bytes[at] > MAX_BYTES or population.writes[at] >= HOT_WRITES:
             alone = _Packed()
             alone.add(population, at)

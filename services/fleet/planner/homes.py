@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from services.fleet.planner.population import Hold, Population
 from shards.ring import Ring
@@ -11,19 +11,30 @@ from shards.ring import Ring
 
 def ring_homes(population: Population, ring: Ring) -> array[int]:
     """Everybody who is free to go lives at home."""
-    return _sent_home(population, ring, range(len(population)))
+    wanted = array("I", population.shard)
+    homes = _homes(population, ring, population.ids)
+    for at, (hold, home) in enumerate(zip(population.hold, homes, strict=True)):
+        if hold == Hold.FREE:
+            wanted[at] = home
+    return wanted
 
 
 def drained(population: Population, ring: Ring) -> array[int]:
     """Those on draining shards live at home, the others where they are."""
-    shards = population.shards
-    leaving = (at for at, shard in enumerate(population.shard) if not shards[shard].active)
-    return _sent_home(population, ring, leaving)
-
-
-def _sent_home(population: Population, ring: Ring, going: Iterable[int]) -> array[int]:
+    active = [shard.active for shard in population.shards]
+    leaving = [
+        at
+        for at, (shard, hold) in enumerate(zip(population.shard, population.hold, strict=True))
+        if not active[shard] and hold == Hold.FREE
+    ]
     wanted = array("I", population.shard)
-    for at in going:
-        if population.hold[at] == Hold.FREE:
-            wanted[at] = population.position[ring.home(population.id(at))]
+    ids = b"".join(population.id(at).bytes for at in leaving)
+    for at, home in zip(leaving, _homes(population, ring, ids), strict=True):
+        wanted[at] = home
     return wanted
+
+
+def _homes(population: Population, ring: Ring, ids: bytes) -> Iterator[int]:
+    """The ring's numbers of shards as those of the population."""
+    numbers = [population.position[name] for name in ring.names]
+    return (numbers[owner] for owner in ring.homes(ids))

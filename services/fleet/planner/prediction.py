@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 MIB = 1024**2
 _FEWEST = 3
@@ -89,7 +90,7 @@ def predict(weight: Weight, pace: Pace = DEFAULT_PACE) -> Prediction:
     endless = busy > _SATURATED or not weight.known
     return Prediction(
         _span(likely, pace.spread, endless=endless),
-        _span(pace.fence_ms, pace.fence_spread, endless=busy > _SATURATED),
+        _pause(pace, endless=busy > _SATURATED),
     )
 
 
@@ -130,6 +131,12 @@ def together(spans: Iterable[Span]) -> Span:
 
 def _copying(rows: float, size: float, pace: Pace) -> float:
     return max(rows / pace.rows_per_second, size / pace.bytes_per_second)
+
+
+@lru_cache(maxsize=16)
+def _pause(pace: Pace, *, endless: bool) -> Span:
+    """The same for nearly all of half a million batches."""
+    return _span(pace.fence_ms, pace.fence_spread, endless=endless)
 
 
 def _span(likely: float, spread: tuple[float, float], *, endless: bool) -> Span:
