@@ -58,6 +58,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "precondition_required": 428,
         "too_many_requests": 429,
         "internal": 500,
+        "database_full": 503,
         "shard_unavailable": 503,
         "shard_behind": 503,
         "tenant_moving": 503,

@@ -7,6 +7,7 @@ The docstring of a class is its meaning: the docs' table of errors is made from 
 
 from services.errors.base import FieldError, ServiceError, TemporaryError
 from services.errors.outages import (
+    DatabaseFull,
     DirectoryUnavailable,
     InternalError,
     KeysUnavailable,
@@ -67,6 +68,7 @@ __all__ = [
     "ContentRefused",
     "ContentTooLarge",
     "CursorExpired",
+    "DatabaseFull",
     "DirectoryUnavailable",
     "EmailTaken",
     "FieldError",
