@@ -57,6 +57,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "idempotency_mismatch": 422,
         "precondition_required": 428,
         "too_many_requests": 429,
+        "headers_too_large": 431,
         "internal": 500,
         "database_full": 503,
         "shard_unavailable": 503,

@@ -44,7 +44,8 @@ def tenant_failures() -> Iterator[None]:
 
     Raises:
         NotFound, ShardUnavailable, ShardBehind, TenantMoving, DatabaseFull, Overloaded,
-        OutcomeUnknown, Busy, IdempotencyInProgress; DirectoryUnavailable when the placement could not be asked.
+        OutcomeUnknown, Busy, IdempotencyInProgress; DirectoryUnavailable when the placement
+        could not be asked.
     """
     with _common():
         try:

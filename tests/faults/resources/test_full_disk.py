@@ -1,4 +1,4 @@
-"""A shard without room: writes are refused clearly, reads go on, others notice nothing (I9, I10)."""
+"""A shard without room: writes are refused clearly, reads go on, others notice nothing."""
 
 import os
 import time
@@ -88,7 +88,7 @@ async def test_a_full_disk_refuses_what_needs_room_and_nothing_else(
 async def test_a_full_log_volume_ends_the_server_and_the_router_outlives_that(
     lab: Lab, small: SmallServer, tell: Tell
 ) -> None:
-    """PostgreSQL cannot go on without its log: it ends itself, and comes back when there is room."""
+    """PostgreSQL cannot go on without its log: it ends, and comes back when there is room."""
     async with neighbour(lab.spared) as others:
         small.volume.fill()
         struck_at = time.monotonic()
