@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from services.blobs.store import BlobStore
 from services.settings import S3Settings
 from tests.faults.resources.clock import Clock, clock_in
 from tests.faults.resources.router_process import RouterProcess, router_process
@@ -31,7 +32,7 @@ class Astray:
 
 @pytest.fixture
 async def astray(
-    own_fleet: Fleet, tmp_path: Path, s3_settings: S3Settings
+    own_fleet: Fleet, tmp_path: Path, s3_settings: S3Settings, blobs: BlobStore
 ) -> AsyncIterator[Astray]:
     clock = clock_in(tmp_path)
     more = clock.environment | LEASE

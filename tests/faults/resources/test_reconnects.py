@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,12 +17,13 @@ CALLERS = [100, pytest.param(500, marks=pytest.mark.torture)]
 _POOL = 6
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def router(
-    own_fleet: Fleet, tmp_path: Path, s3_settings: S3Settings
+    fleet_dbs: Fleet, tmp_path_factory: pytest.TempPathFactory, s3_settings: S3Settings
 ) -> AsyncIterator[RouterProcess]:
     more = {"DOCSHARD_POOL_MAX_SIZE": str(_POOL)}
-    async with router_process(own_fleet, tmp_path, s3_settings, more) as made:
+    folder = tmp_path_factory.mktemp("router")
+    async with router_process(fleet_dbs, folder, s3_settings, more) as made:
         yield made
 
 
@@ -73,7 +73,7 @@ async def p99(router: RouterProcess) -> float:
 
 @pytest.mark.parametrize("callers", CALLERS)
 async def test_callers_that_all_come_back_at_once(
-    router: RouterProcess, own_fleet: Fleet, tell: Callable[[str], None], callers: int
+    router: RouterProcess, fleet_dbs: Fleet, tell: Callable[[str], None], callers: int
 ) -> None:
     await router.struck.made()
     before, most = await p99(router), 0
@@ -81,7 +81,7 @@ async def test_callers_that_all_come_back_at_once(
     coming = asyncio.create_task(storm(router, callers))
     router.start()
     while not coming.done():
-        most = max(most, await held(own_fleet))
+        most = max(most, await held(fleet_dbs))
         await asyncio.wait({coming}, timeout=0.1)
     served = await coming
     # One more connection asks the server who it is.
@@ -95,7 +95,7 @@ async def test_callers_that_all_come_back_at_once(
 
 
 async def test_servers_that_end_every_connection_are_found_again(
-    router: RouterProcess, own_fleet: Fleet
+    router: RouterProcess, fleet_dbs: Fleet
 ) -> None:
     """As when a pooler or a server is restarted under callers at work."""
     stop, refused = asyncio.Event(), []
@@ -108,15 +108,14 @@ async def test_servers_that_end_every_connection_are_found_again(
                 await asyncio.sleep(0.1)
 
     working = [asyncio.create_task(works()) for _ in range(20)]
-    async with own_fleet.shards["shard-1"].session() as session:
+    async with fleet_dbs.shards["shard-1"].session() as session:
         for _ in range(3):
             await session.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE usename = %s AND datname = current_database()",
                 [APP],
             )
-            assert await held(own_fleet) <= _POOL + 1
-            await asyncio.sleep(0)
+            assert await held(fleet_dbs) <= _POOL + 1
     stop.set()
     await asyncio.gather(*working)
     assert set(refused) <= {"shard_unavailable", "overloaded"}

@@ -79,3 +79,14 @@ async def test_content_is_refused_in_time_and_documents_go_on(
     assert (again.status_code, again.json()["version_number"]) == (httpx.codes.CREATED, 2)
     assert (await http.get(f"{path}?proxy=true")).content == b"second"
     tell(others.told(f"object store: {fault}", struck_at, healed_at))
+
+
+async def test_a_bucket_that_is_gone_is_the_store_that_is_away(
+    own_fleet: Fleet, s3_settings: S3Settings, blobs: BlobStore, tmp_path: Path
+) -> None:
+    create_key_file(tmp_path / "key")
+    gone = s3_settings.model_copy(update={"bucket": "docshard-gone"})
+    async with lab_over(own_fleet, settings_of(own_fleet, tmp_path / "key", s3=gone)) as lab:
+        document = await lab.struck.made()
+        path = f"{lab.struck.documents}/{document['id']}/content"
+        assert_clear(await lab.struck.http.put(path, content=b"x"), "storage_unavailable")
