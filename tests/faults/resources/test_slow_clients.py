@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import httpx
@@ -46,11 +46,6 @@ class Crowd:
 
     lines: list[Line]
 
-    def parts(self) -> Iterator["Crowd"]:
-        """Some at a time: it is patience that is tried here, not a rush."""
-        for at in range(0, len(self.lines), _RUSH):
-            yield Crowd(self.lines[at : at + _RUSH])
-
     def shout(self, text: bytes) -> None:
         """Send the same on every line."""
         for _, writer in self.lines:
@@ -80,6 +75,14 @@ async def crowd_before(router: RouterProcess, size: int) -> Crowd:
     """So many callers, connected."""
     opening = (asyncio.open_connection("127.0.0.1", router.port, limit=2048) for _ in range(size))
     return Crowd(list(await asyncio.gather(*opening)))
+
+
+async def growing(router: RouterProcess, crowd: Crowd, size: int) -> AsyncIterator[Crowd]:
+    """The crowd comes some at a time: it is patience that is tried here, not a rush."""
+    for _ in range(size // _RUSH):
+        part = await crowd_before(router, _RUSH)
+        crowd.lines.extend(part.lines)
+        yield part
 
 
 def head(router: RouterProcess, method: str, path: str, *fields: str) -> bytes:
@@ -122,10 +125,10 @@ async def test_a_crowd_that_sends_bodies_slowly(
     """More than may run at a time: whoever is served at once must not wait behind them."""
 
     async def work() -> None:
-        crowd = await crowd_before(router, size)
+        crowd = Crowd([])
         fields = ("Content-Type: application/json", "Content-Length: 1000000")
         begun = head(router, "POST", router.struck.documents, *fields) + b'{"original_name":'
-        for part in crowd.parts():
+        async for part in growing(router, crowd, size):
             part.shout(begun)
             assert (await router.struck.list()).is_success
         assert await crowd.until_closed(30) < 30
@@ -142,9 +145,8 @@ async def test_a_crowd_that_reads_slowly(router: RouterProcess, tell: Tell, size
     assert put.status_code == httpx.codes.CREATED, put.text
 
     async def work() -> None:
-        crowd = await crowd_before(router, size)
-        answers = []
-        for part in crowd.parts():
+        crowd, answers = Crowd([]), list[bytes]()
+        async for part in growing(router, crowd, size):
             part.shout(head(router, "GET", f"{path}?proxy=true"))
             answers += [await reader.readline() for reader, _ in part.lines]
         # So many downloads go on at a time; the others hear that at once and are done.

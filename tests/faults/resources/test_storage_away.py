@@ -16,6 +16,7 @@ from services.settings import S3Settings
 from tests.faults.resources.lab import Lab, assert_clear, lab_over, neighbour, settings_of
 from tests.integration.databases import Fleet
 from tests.integration.proxy import Proxy, proxy_to
+from tests.integration.s3 import running_s3
 
 # Three tries of at most a second each, with pauses between them, and what is undone afterwards.
 _BOUND_SECONDS = 15.0
@@ -82,11 +83,12 @@ async def test_content_is_refused_in_time_and_documents_go_on(
 
 
 async def test_a_bucket_that_is_gone_is_the_store_that_is_away(
-    own_fleet: Fleet, s3_settings: S3Settings, blobs: BlobStore, tmp_path: Path
+    own_fleet: Fleet, tmp_path: Path
 ) -> None:
     create_key_file(tmp_path / "key")
-    gone = s3_settings.model_copy(update={"bucket": "docshard-gone"})
-    async with lab_over(own_fleet, settings_of(own_fleet, tmp_path / "key", s3=gone)) as lab:
-        document = await lab.struck.made()
-        path = f"{lab.struck.documents}/{document['id']}/content"
-        assert_clear(await lab.struck.http.put(path, content=b"x"), "storage_unavailable")
+    with running_s3(tmp_path) as empty:
+        settings = settings_of(own_fleet, tmp_path / "key", s3=empty.settings)
+        async with lab_over(own_fleet, settings) as lab:
+            document = await lab.struck.made()
+            path = f"{lab.struck.documents}/{document['id']}/content"
+            assert_clear(await lab.struck.http.put(path, content=b"x"), "storage_unavailable")
