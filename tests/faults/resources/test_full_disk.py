@@ -22,8 +22,6 @@ from tests.integration.databases import registered_fleet
 from tests.integration.postgres import Postgres, Site
 from tests.integration.waiting import until
 
-pytestmark = pytest.mark.versions
-
 SIZE = 160 * MIB
 Tell = Callable[[str], None]
 

@@ -55,7 +55,7 @@ async def in_time(lab: Lab, calls: int) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-@pytest.mark.parametrize("delay_seconds", [0.3, 3.0])
+@pytest.mark.parametrize("delay_seconds", [0.3, pytest.param(3.0, marks=pytest.mark.torture)])
 async def test_a_slow_network(lab: Lab, wire: Wire, tell: Tell, delay_seconds: float) -> None:
     await lab.struck.made()
     async with neighbour(lab.spared) as others:
