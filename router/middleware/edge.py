@@ -4,7 +4,8 @@ import asyncio
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final
 
 import uuid_utils
@@ -62,7 +63,7 @@ class EdgeMiddleware:
         scope[SCOPE_KEY] = context
         collect(context.timings)
         collect_served(context.served)
-        body = _Body(scope["headers"], receive, self._while_waiting)
+        body = _Body(scope["headers"], receive, self._while_waiting, self._idle)
         answer = _Answer(context, body, send)
         self._running += 1
         try:
@@ -85,17 +86,25 @@ class EdgeMiddleware:
         Raises:
             RequestTimeout: too many wait, and this one has waited longest.
         """
-        self._running -= 1
         limit = asyncio.timeout(None)
         try:
-            async with limit:
-                self._waiting[limit] = None
-                self._end_longest()
-                return await receive()
+            with self._idle():
+                async with limit:
+                    self._waiting[limit] = None
+                    self._end_longest()
+                    return await receive()
         except TimeoutError:
             raise RequestTimeout from None
         finally:
             self._waiting.pop(limit, None)
+
+    @contextmanager
+    def _idle(self) -> Iterator[None]:
+        """Who only waits for the other side takes nobody's place."""
+        self._running -= 1
+        try:
+            yield
+        finally:
             self._running += 1
 
     def _end_longest(self) -> None:
@@ -112,9 +121,11 @@ class _Body:
         headers: Iterable[tuple[bytes, bytes]],
         receive: Receive,
         while_waiting: Callable[[Receive], Awaitable[Message]],
+        idle: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._receive = receive
         self._while_waiting = while_waiting
+        self._idle = idle
         self.complete = not any(
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in headers
@@ -134,12 +145,10 @@ class _Body:
     async def linger(self) -> None:
         """Swallow what is still coming, within bounds."""
         taken = 0
-        try:
+        with self._idle(), suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self.complete and taken < LINGER_BYTES:
                     taken += len((await self._next()).get("body", b""))
-        except TimeoutError:
-            return
 
 
 class _Answer:
