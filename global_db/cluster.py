@@ -35,6 +35,7 @@ from global_db.connection import (
 from global_db.errors import (
     ClusterUnavailable,
     ConnectionLost,
+    DiskFull,
     LockNotAvailable,
     OutcomeUnknown,
     PoolExhausted,
@@ -99,7 +100,7 @@ class Cluster:
         """A connection to the primary, each statement its own transaction.
 
         Raises:
-            ClusterUnavailable, PoolExhausted, StatementTimeout.
+            ClusterUnavailable, PoolExhausted, DiskFull, StatementTimeout.
         """
         await self.settle()
         async with self.read_on(self.primary()) as connection:
@@ -123,7 +124,8 @@ class Cluster:
         """One transaction on the primary, committed when the block ends without an error.
 
         Raises:
-            ClusterUnavailable, PoolExhausted, LockNotAvailable, StatementTimeout: rolled back.
+            ClusterUnavailable, PoolExhausted, DiskFull, LockNotAvailable, StatementTimeout: rolled
+                back.
             OutcomeUnknown: the connection was lost during COMMIT.
         """
         await self.settle()
@@ -237,6 +239,9 @@ class Cluster:
             yield
         except (PoolTimeout, TooManyRequests) as error:
             node.alarm.set()
+            if not node.lends:
+                # Nobody holds one: they were waited for in vain because none can be made.
+                raise ClusterUnavailable(self.name, "no connection could be made") from error
             raise PoolExhausted(self.name, "every connection is in use") from error
         except CommitInterrupted as error:
             node.suspect()
@@ -248,6 +253,8 @@ class Cluster:
         except errors.ReadOnlySqlTransaction as error:
             node.suspect()
             raise ConnectionLost(self.name, "the node is no primary any more") from error
+        except errors.DiskFull as error:
+            raise DiskFull(self.name, "a volume of the node is full") from error
         except psycopg.OperationalError as error:
             if is_connection_failure(error):
                 node.suspect()

@@ -24,6 +24,10 @@ class PoolExhausted(ClusterUnavailable):
     """Every connection is in use and the queue is full or too slow. Nothing was sent."""
 
 
+class DiskFull(ClusterError):
+    """The server has no room for what this needs. Rolled back; what needs none goes on."""
+
+
 class OutcomeUnknown(ClusterError):
     """The connection died after COMMIT was sent: the transaction may or may not have committed."""
 

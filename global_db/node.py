@@ -91,6 +91,11 @@ class Node:
         """How many of our reads run on it."""
         return len(self._reading)
 
+    @property
+    def lends(self) -> bool:
+        """Whether any of its connections is in use."""
+        return bool(self._reading or self._writing)
+
     async def open(self) -> None:
         """Start the pool without waiting for the server."""
         await self.pool.open(wait=False)

@@ -50,11 +50,13 @@ class NewRefreshToken:
 class Person:
     """Who has an unended session: an active, living user.
 
-    `must_enrol`: a role of theirs demands a second factor, and they have none.
+    `login_age`: seconds since the login. `must_enrol`: a role of theirs demands a second factor,
+    and they have none.
     """
 
     user_id: UUID
     logged_in_at: datetime
+    login_age: float
     must_enrol: bool
 
 
@@ -79,6 +81,9 @@ _PERSON = read(
     sa.select(
         users.c.id.label("user_id"),
         sessions.c.logged_in_at,
+        sa.cast(
+            sa.extract("epoch", sa.func.clock_timestamp() - sessions.c.logged_in_at), sa.Double
+        ).label("login_age"),
         (users.c.mfa_secret.is_(None) & _DEMANDED).label("must_enrol"),
     )
     .join(users, users.c.id == sessions.c.user_id)

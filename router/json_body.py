@@ -9,6 +9,8 @@ from typing import Any, Final, NoReturn
 from services.errors import FieldError, InvalidJson, InvalidRequest
 
 MAX_DEPTH: Final = 32
+# More than any of our bodies has: each unknown one would be judged, and told, by itself.
+MAX_MEMBERS: Final = 1000
 _INT64: Final = 2**63
 # PostgreSQL's text has no NUL, and a lone surrogate is not a character.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -40,10 +42,19 @@ def parse(body: bytes) -> Any:
         raise InvalidJson(f"{error.msg} at byte {error.pos}.") from None
     except ValueError as error:  # an integer of thousands of digits
         raise InvalidJson(f"A number cannot be read: {error}.") from None
+    _refuse_crowds(value)
     refused = [one for _, one in zip(range(20), unkeepable(value), strict=False)]
     if refused:
         raise InvalidRequest(refused[0].message, refused)
     return value
+
+
+def _refuse_crowds(value: Any) -> None:
+    """Of the body itself and of items in its lists; how large metadata may be is bounded apart."""
+    inside = value.values() if isinstance(value, dict) else ()
+    items = (one for many in inside if isinstance(many, list) for one in many)
+    if any(isinstance(one, dict) and len(one) > MAX_MEMBERS for one in (value, *items)):
+        raise InvalidRequest(f"An object of the body has more than {MAX_MEMBERS} members.")
 
 
 def _refuse_constant(name: str) -> NoReturn:

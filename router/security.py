@@ -29,7 +29,8 @@ from services.tenant import documents
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_IDENTIFIED: Final = ("unauthenticated", "directory_unavailable", "keys_unavailable")
+_ASKED: Final = ("directory_unavailable", "database_full", "keys_unavailable")
+_IDENTIFIED: Final = ("unauthenticated", *_ASKED)
 _ON_CLIENT: Final = ("not_found", "forbidden", "client_suspended", "client_inactive")
 _IN_CLIENT: Final = (
     *(*_IDENTIFIED, *_ON_CLIENT, "shard_unavailable", "shard_behind", "tenant_moving"),
@@ -99,7 +100,7 @@ class Public(_NoTarget):
     """Anybody: for getting in."""
 
     permission = PUBLIC
-    refusals = ("directory_unavailable", "keys_unavailable")
+    refusals = _ASKED
 
     async def admit(self, call: Call) -> None:
         """Let everyone pass."""

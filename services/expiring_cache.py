@@ -12,10 +12,11 @@ V = TypeVar("V")
 class ExpiringCache(Generic[K, V]):
     """The `max_entries` entries used last, none beyond its own expiry.
 
-    Expiry and `clock` are in seconds of one clock; the default is the wall clock.
+    Expiry and `clock` are in seconds of one clock; the default is one that nobody sets:
+    a clock that is set back must not prolong what is trusted.
     """
 
-    def __init__(self, max_entries: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_entries = max_entries
         self._clock = clock
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()

@@ -25,7 +25,8 @@ def global_failures() -> Iterator[None]:
     """Around work in the global database.
 
     Raises:
-        DirectoryUnavailable, Overloaded, OutcomeUnknown, Busy, IdempotencyInProgress.
+        DirectoryUnavailable, DatabaseFull, Overloaded, OutcomeUnknown, Busy,
+        IdempotencyInProgress.
     """
     with _common():
         try:
@@ -42,8 +43,9 @@ def tenant_failures() -> Iterator[None]:
     """Around work inside a tenant.
 
     Raises:
-        NotFound, ShardUnavailable, ShardBehind, TenantMoving, Overloaded, OutcomeUnknown, Busy,
-        IdempotencyInProgress; DirectoryUnavailable when the placement could not be asked.
+        NotFound, ShardUnavailable, ShardBehind, TenantMoving, DatabaseFull, Overloaded,
+        OutcomeUnknown, Busy, IdempotencyInProgress; DirectoryUnavailable when the placement
+        could not be asked.
     """
     with _common():
         try:
@@ -80,5 +82,8 @@ def _common() -> Iterator[None]:
     except cluster_errors.OutcomeUnknown as error:
         _log.warning("%s", error)
         raise errors.OutcomeUnknown from error
+    except cluster_errors.DiskFull as error:
+        _log.warning("%s", error)
+        raise errors.DatabaseFull from error
     except cluster_errors.LockNotAvailable as error:
         raise errors.Busy from error

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import re
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final
 
 import uuid_utils
@@ -12,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.context import SCOPE_KEY, RequestContext
 from router.problems import problem_response
-from services.errors import InternalError, Overloaded
+from services.errors import InternalError, Overloaded, RequestTimeout
 from services.served import collect_served
 from services.timing import collect
 
@@ -41,13 +43,16 @@ _ALWAYS_SERVED: Final = frozenset({"/healthz", "/readyz"})
 class EdgeMiddleware:
     """Request-Id, Server-Timing, security headers, and 500 without details.
 
-    At most `max_running` requests are served at a time; more are refused at once (I9).
+    At most `max_running` requests are served at a time; more are refused at once (I9). Who waits
+    for a body is not served meanwhile: senders that dawdle must not keep others out. As many may
+    wait; beyond that those end that have waited longest, and not those that came last.
     """
 
     def __init__(self, app: ASGIApp, max_running: int) -> None:
         self._app = app
         self._max_running = max_running
         self._running = 0
+        self._waiting: OrderedDict[asyncio.Timeout, None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -58,7 +63,7 @@ class EdgeMiddleware:
         scope[SCOPE_KEY] = context
         collect(context.timings)
         collect_served(context.served)
-        body = _Body(scope["headers"], receive)
+        body = _Body(scope["headers"], receive, self._while_waiting, self._idle)
         answer = _Answer(context, body, send)
         self._running += 1
         try:
@@ -75,18 +80,63 @@ class EdgeMiddleware:
         finally:
             self._running -= 1
 
+    async def _while_waiting(self, receive: Receive) -> Message:
+        """The next part of a body.
+
+        Raises:
+            RequestTimeout: too many wait, and this one has waited longest.
+        """
+        limit = asyncio.timeout(None)
+        try:
+            with self._idle():
+                async with limit:
+                    self._waiting[limit] = None
+                    self._end_longest()
+                    return await receive()
+        except TimeoutError:
+            raise RequestTimeout from None
+        finally:
+            self._waiting.pop(limit, None)
+
+    @contextmanager
+    def _idle(self) -> Iterator[None]:
+        """Who only waits for the other side takes nobody's place."""
+        self._running -= 1
+        try:
+            yield
+        finally:
+            self._running += 1
+
+    def _end_longest(self) -> None:
+        if len(self._waiting) > self._max_running:
+            longest, _ = self._waiting.popitem(last=False)
+            longest.reschedule(asyncio.get_running_loop().time())
+
 
 class _Body:
     """Watches whether the whole body was taken from the connection."""
 
-    def __init__(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> None:
+    def __init__(
+        self,
+        headers: Iterable[tuple[bytes, bytes]],
+        receive: Receive,
+        while_waiting: Callable[[Receive], Awaitable[Message]],
+        idle: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._receive = receive
+        self._while_waiting = while_waiting
+        self._idle = idle
         self.complete = not any(
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in headers
         )
 
     async def receive(self) -> Message:
+        if self.complete:  # what comes now is that the caller went away
+            return await self._receive()
+        return await self._while_waiting(self._next)
+
+    async def _next(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self.complete = True
@@ -95,12 +145,10 @@ class _Body:
     async def linger(self) -> None:
         """Swallow what is still coming, within bounds."""
         taken = 0
-        try:
+        with self._idle(), suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self.complete and taken < LINGER_BYTES:
-                    taken += len((await self.receive()).get("body", b""))
-        except TimeoutError:
-            return
+                    taken += len((await self._next()).get("body", b""))
 
 
 class _Answer:

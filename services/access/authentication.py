@@ -95,7 +95,9 @@ async def _person(connection: ReadConnection, session_id: UUID) -> Principal:
     person = await sessions.person(connection, session_id)
     if person is None:
         raise Unauthenticated("The session has ended.")
-    session = Session(session_id, person.logged_in_at, person.must_enrol)
+    session = Session(
+        session_id, person.logged_in_at, time.monotonic() - person.login_age, person.must_enrol
+    )
     # Who has to set up a second factor first may do nothing else: a session without grants opens
     # only what belongs to the account itself.
     grants = () if person.must_enrol else await identities.grants(connection, person.user_id)
@@ -108,7 +110,7 @@ def _remember(
     principal: Principal,
     expires_at: float | None = None,
 ) -> None:
-    timing, now = resources.settings.timing, time.time()
-    end = inf if expires_at is None else expires_at
+    timing, now = resources.settings.timing, time.monotonic()
+    end = inf if expires_at is None else now + expires_at - time.time()
     resources.principals.put(key, principal, min(now + timing.principal_lease_seconds, end))
     resources.remembered.put(key, principal, min(now + timing.outage_seconds, end))

@@ -7,8 +7,9 @@ one asks whether it goes on. Every change of a family is made by who holds its u
 from __future__ import annotations
 
 import hmac
+import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from global_db import accounts, sessions
@@ -93,7 +94,7 @@ def demand_recent_login(resources: Resources, access: OwnAccess) -> None:
     Raises:
         LoginTooOld.
     """
-    age = (datetime.now(UTC) - access.session.logged_in_at).total_seconds()
+    age = time.monotonic() - access.session.login_clock
     if age > resources.settings.sessions.recent_login_seconds:
         raise LoginTooOld
 

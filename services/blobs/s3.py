@@ -19,7 +19,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_ABSENT = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchBucket"}
+# Not NoSuchBucket: without our bucket it is the store that is not there, and no blob is missing.
+_ABSENT = {"404", "NoSuchKey", "NotFound", "NoSuchUpload"}
 
 
 class BlobAbsent(LookupError):

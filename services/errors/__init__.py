@@ -7,6 +7,7 @@ The docstring of a class is its meaning: the docs' table of errors is made from 
 
 from services.errors.base import FieldError, ServiceError, TemporaryError
 from services.errors.outages import (
+    DatabaseFull,
     DirectoryUnavailable,
     InternalError,
     KeysUnavailable,
@@ -29,6 +30,7 @@ from services.errors.refusals import (
     CursorExpired,
     EmailTaken,
     Forbidden,
+    HeadersTooLarge,
     IdempotencyInProgress,
     IdempotencyMismatch,
     InvalidCredentials,
@@ -67,10 +69,12 @@ __all__ = [
     "ContentRefused",
     "ContentTooLarge",
     "CursorExpired",
+    "DatabaseFull",
     "DirectoryUnavailable",
     "EmailTaken",
     "FieldError",
     "Forbidden",
+    "HeadersTooLarge",
     "IdempotencyInProgress",
     "IdempotencyMismatch",
     "InternalError",

@@ -11,6 +11,15 @@ class ShardUnavailable(TemporaryError):
     default_retry_after_seconds = 5
 
 
+class DatabaseFull(TemporaryError):
+    """The database has no room for this; nothing was changed, and what needs no room, as reading,
+    goes on. Repeat it later: operators have to make room first."""
+
+    code = "database_full"
+    title = "The database is full"
+    default_retry_after_seconds = 30
+
+
 class ShardBehind(TemporaryError):
     """The database that holds this client waits for a schema migration."""
 

@@ -243,6 +243,13 @@ class RangeNotSatisfiable(ServiceError):
         self.size = size
 
 
+class HeadersTooLarge(ServiceError):
+    """Request line and headers, or trailers, are larger than 64 KiB."""
+
+    code = "headers_too_large"
+    title = "The headers are too large"
+
+
 class ContentTooLarge(ServiceError):
     """The body is larger than the limit; nothing was kept."""
 

@@ -15,11 +15,14 @@ from global_db.identities import Grant
 class Session:
     """How a person came in: `id` is that of the family of refresh tokens.
 
-    `must_enrol`: a role of theirs demands a second factor and they have none.
+    `login_clock`: when the login was, in seconds of our own monotonic clock: its age is told by the
+    database's clock, and nobody sets ours. `must_enrol`: a role of theirs demands a second factor
+    and they have none.
     """
 
     id: UUID
     logged_in_at: datetime
+    login_clock: float
     must_enrol: bool = False
 
 

@@ -52,5 +52,5 @@ class Reports:
     async def _count(self, resources: Resources, access: TenantAccess) -> UsageReport:
         async with self._turns:
             report = await read(resources, access.client_id, usage.report, access.reading)
-        self._known.put(access.client_id, report, time.time() + FRESH_SECONDS)
+        self._known.put(access.client_id, report, time.monotonic() + FRESH_SECONDS)
         return report

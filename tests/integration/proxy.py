@@ -15,6 +15,8 @@ class Proxy:
 
     target: int
     port: int = 0
+    deaf: bool = False
+    """Breaks every new connection at once, as where nobody listens."""
     refuses: bool = False
     """Answers every new connection with 503."""
     delay_seconds: float = 0.0
@@ -23,6 +25,9 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        if self.deaf:
+            writer.transport.abort()
+            return
         self._lines.add(writer)
         try:
             if self.refuses:

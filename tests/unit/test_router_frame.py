@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from router.bodies import BodyLimits
+from router.call import Call
 from router.frame import UnguardedRoute
 from services.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated
 from tests.unit.router_frame import TinyEdge, TinyRule, client_of, framed, tiny_app
@@ -191,23 +192,54 @@ def test_a_route_without_a_rule_stops_the_app() -> None:
         framed([Route("/v1/open", PlainTextResponse("hello"))])
 
 
-async def test_more_than_can_be_served_is_refused_at_once(rule: TinyRule) -> None:
-    go_on, all_run = asyncio.Event(), asyncio.Barrier(4)
+class BusyRule(TinyRule):
+    """Admits nobody before it is told to, and then everybody."""
 
-    async def waiting() -> AsyncIterator[bytes]:
-        await all_run.wait()
+    def __init__(self, callers: int) -> None:
+        super().__init__()
+        self.go_on, self.all_run = asyncio.Event(), asyncio.Barrier(callers + 1)
+
+    async def admit(self, call: Call) -> None:
+        if not self.go_on.is_set():
+            await self.all_run.wait()
+            await asyncio.wait_for(self.go_on.wait(), 5)
+        await super().admit(call)
+
+
+async def test_more_than_can_be_served_is_refused_at_once() -> None:
+    rule = BusyRule(3)
+    async with client_of(tiny_app(rule)) as client:
+        busy = [asyncio.create_task(client.get("/v1/things/1")) for _ in "abc"]
+        await asyncio.wait_for(rule.all_run.wait(), 5)
+        refused = await client.get("/v1/things/1")
+        rule.go_on.set()
+        served = await asyncio.gather(*busy)
+        later = await client.get("/v1/things/1")
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert refused.headers["Retry-After"] == "1"
+    assert [answer.status_code for answer in (*served, later)] == [200] * 4
+
+
+async def test_senders_that_dawdle_keep_nobody_out_and_the_longest_go_first(
+    rule: TinyRule,
+) -> None:
+    """Three are served at a time here, and three may wait for their bodies besides (I9)."""
+    go_on, asked = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def dawdling() -> AsyncIterator[bytes]:
+        asked.release()
         await asyncio.wait_for(go_on.wait(), 5)
         yield b"x"
 
     app = tiny_app(rule)
     app.state.edge = TinyEdge(BodyLimits(1000, 10), BodyLimits(1000, 10))
     async with client_of(app) as client:
-        busy = [asyncio.create_task(client.put("/v1/things/1", content=waiting())) for _ in "abc"]
-        await asyncio.wait_for(all_run.wait(), 5)
-        refused = await client.get("/v1/things/1")
+        senders = []
+        for _ in range(4):
+            senders.append(asyncio.create_task(client.put("/v1/things/1", content=dawdling())))
+            await asyncio.wait_for(asked.acquire(), 5)
+            assert (await client.get("/v1/things/1")).status_code == 200
+        first = await asyncio.wait_for(senders[0], 5)
+        assert (first.status_code, first.json()["code"]) == (408, "request_timeout")
         go_on.set()
-        served = await asyncio.gather(*busy)
-        later = await client.get("/v1/things/1")
-    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-    assert refused.headers["Retry-After"] == "1"
-    assert [answer.status_code for answer in (*served, later)] == [200] * 4
+        assert [(await sender).status_code for sender in senders[1:]] == [200] * 3

@@ -1,0 +1,51 @@
+"""A clock that a test sets for one process: Debian's libfaketime between it and the kernel.
+
+What it tells of the time of day is moved; its monotonic clock, which nobody can set, is not.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_LIBRARY = "faketime/libfaketime.so.1"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """`environment` puts a process on this clock."""
+
+    library: Path
+    file: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": str(self.library),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def move(self, seconds: int) -> None:
+        """So far from the true time, from now on."""
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}s\n")
+        new.chmod(0o644)
+        new.replace(self.file)
+
+
+def clock_in(folder: Path) -> Clock:
+    """A clock that is right until it is moved."""
+    found = sorted(Path("/usr/lib").glob(f"*/{_LIBRARY}"))
+    if not found:
+        if "DOCSHARD_REQUIRE_ALL" in os.environ:
+            raise RuntimeError("Debian's package libfaketime is missing: .ci/run installs it")
+        pytest.skip("libfaketime is not installed")
+    clock = Clock(found[0], folder / "clock")
+    clock.move(0)
+    return clock
