@@ -34,7 +34,8 @@ from shards import census
 from shards.census import Resident, Span
 from shards.registry import ShardBehind
 
-_PAGE = 1_000
+PAGE = 1_000
+"""Tenants that are compared at once: what is in memory is some pages of so many."""
 _AT_ONCE = 16
 _SHOWN = 200
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
@@ -60,18 +61,18 @@ class _ShardPage:
     residents: list[Resident]
     holders: list[UUID]
 
-    def end(self) -> UUID:
-        """Up to where nothing is left out."""
+    def end(self, page: int) -> UUID:
+        """Up to where nothing is left out, when so many were asked for."""
         ends = [
             ids[-1]
             for ids in ([one.client_id for one in self.residents], self.holders)
-            if len(ids) == _PAGE
+            if len(ids) == page
         ]
         return min(ends, default=_LAST)
 
 
-async def examine(mover: Data) -> Examined:
-    """Compare the directory with every shard that answers; changes nothing.
+async def examine(mover: Data, page: int = PAGE) -> Examined:
+    """Compare the directory with every shard that answers, page by page; changes nothing.
 
     Raises:
         DirectoryUnavailable.
@@ -79,7 +80,7 @@ async def examine(mover: Data) -> Examined:
     with global_failures():
         await mover.registry.refresh()
         found = await _objects(mover)
-        async for tenants in _pages(mover):
+        async for tenants in _pages(mover, page):
             suspects = {one.client_id: one for one in tenants if any(judge_tenant(one))}
             async with mover.global_db.read() as connection:
                 moving = await placements.moving(connection, list(suspects))
@@ -141,14 +142,14 @@ async def _objects(mover: Data) -> list[Misplaced]:
     return found
 
 
-async def _pages(mover: Data) -> AsyncIterator[list[Tenant]]:
+async def _pages(mover: Data, size: int) -> AsyncIterator[list[Tenant]]:
     after = _FIRST
     while after != _LAST:
         async with mover.global_db.read() as connection:
-            placed = await placements.page(connection, after, _PAGE)
-        upto = placed[-1].client_id if len(placed) == _PAGE else _LAST
-        shards = await _ask_shards(mover, Span(after, upto, _PAGE))
-        upto = min([upto, *(page.end() for page in shards.values() if page)])
+            placed = await placements.page(connection, after, size)
+        upto = placed[-1].client_id if len(placed) == size else _LAST
+        shards = await _ask_shards(mover, Span(after, upto, size))
+        upto = min([upto, *(page.end(size) for page in shards.values() if page)])
         yield _joined([one for one in placed if one.client_id <= upto], shards, upto)
         after = upto
 
