@@ -9,7 +9,7 @@ import pytest
 import uuid_utils.compat as uuid_utils
 
 from services.fleet.placement_doctor import Misplaced
-from services.fleet.placement_examination import examine, mend
+from services.fleet.placement_examination import Extent, examine, mend
 from services.resources import Data
 from tests.integration.databases import Fleet
 from tests.integration.postgres import ADMIN, APP
@@ -239,7 +239,7 @@ async def test_pages_leave_nobody_out(ward: Ward) -> None:
     held = [client for number, client in enumerate(clients) if not number % 2][:4]
     for client in held:
         await ward.copy_rows("shard-2", client)
-    found = (await examine(ward.mover, page=3)).found
+    found = (await examine(ward.mover, Extent(page=3))).found
     told = " ".join(one.what for one in found)
     assert len(found) == len(strays) + len(held)
     assert all(str(one) in told for one in [*strays, *held])
