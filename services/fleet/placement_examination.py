@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from global_db import placements
+from global_db import leftovers, placements
 from global_db.errors import ClusterError
 from global_db.placements import Placed
 from services.audit import Event, record_global
@@ -110,7 +110,8 @@ async def examine(mover: Data, extent: Extent = EVERYBODY) -> Examined:
 
 
 async def mend(data: Data, mover: Data, misplaced: Misplaced, reason: str | None) -> bool:
-    """Mend one finding as the mover, and write that into the global audit log as the operator.
+    """Mend one finding as the mover, and write that into the global audit log as the operator,
+    and into the books of the move that left it.
 
     False when nothing is as it was found any more; then nothing was changed.
 
@@ -124,6 +125,8 @@ async def mend(data: Data, mover: Data, misplaced: Misplaced, reason: str | None
     with global_failures():
         async with data.global_db.write() as connection:
             await record_global(connection, Origin(reason=reason), event)
+            if misplaced.removes is not None:
+                await leftovers.mended(connection, misplaced.removes)
     return True
 
 
