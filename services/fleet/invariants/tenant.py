@@ -38,19 +38,20 @@ _CHAIN_DO: Final = "`docshard audit verify` tells all of it; keep the shard's ba
 
 @dataclass(frozen=True, slots=True)
 class TenantProof:
-    """Proves one client after the other into one report. Without `blobs` neither blobs nor archived
-    months are looked at, without `keyring` no chain is. `known`: the state of every archive in the
-    global database."""
+    """Proves a client into a report. Without `blobs` neither blobs nor archived objects are looked
+    at, without `keyring` no chain is. `known`: the state of every archive in the global database.
+    """
 
     data: Data
     scope: Scope
+    client: UUID
     report: Report
     blobs: Blobs | None = None
     keyring: Keyring | None = None
     known: Mapping[UUID, str] | None = None
     portion: Portion = USUAL
 
-    async def run(self, client: UUID) -> None:
+    async def run(self) -> None:
         """Prove what the scope asks for.
 
         Raises:
@@ -58,24 +59,24 @@ class TenantProof:
             NotFound: there is no such client any more.
         """
         if self.scope.rules & {Rule.AUDITED, Rule.VERSIONED}:
-            vouched = await self._months(client)
-            await self._documents(client, vouched)
+            vouched = await self._months()
+            await self._documents(vouched)
             if Rule.AUDITED in self.scope.rules and self.keyring is not None:
-                await self._chain(client, self.keyring, vouched)
+                await self._chain(self.keyring, vouched)
         if Rule.STORED in self.scope.rules and self.blobs is not None:
-            await self.blobs.prove(client)
+            await self.blobs.prove(self.client, self.report)
 
     def _add(self, finding: Finding) -> None:
         if finding.rule in self.scope.rules:
             self.report.add(finding)
 
-    async def _months(self, client: UUID) -> frozenset[date]:
+    async def _months(self) -> frozenset[date]:
         """The months whose rows may be gone, as others than the shard alone say."""
         with tenant_failures():
-            every = await self.data.tenants.read(client, archives.every)
+            every = await self.data.tenants.read(self.client, archives.every)
         vouched = set()
         for archive in every:
-            found = list(archived.judge(client, await self._archive_facts(client, archive)))
+            found = list(archived.judge(self.client, await self._archive_facts(archive)))
             for one in found:
                 self._add(one)
             if not found:
@@ -83,55 +84,55 @@ class TenantProof:
         self.report.archives += len(every)
         return frozenset(vouched)
 
-    async def _archive_facts(self, client: UUID, archive: TenantArchive) -> ArchiveFacts:
-        key = key_of(archive.month, archive.archive_id, client)
+    async def _archive_facts(self, archive: TenantArchive) -> ArchiveFacts:
+        key = key_of(archive.month, archive.archive_id, self.client)
         state = None if self.known is None else self.known.get(archive.archive_id, "unknown")
         stored = archive.stored
         if stored is None or archive.s3_key != key:
             return ArchiveFacts(archive, key, state)
-        info = None if self.blobs is None else await self.blobs.object(key)
-        linked = await self._linked(client, stored, archive.month)
+        info = None if self.blobs is None else await self.blobs.object(key, self.report)
+        linked = await self._linked(stored, archive.month)
         return ArchiveFacts(archive, key, state, self.blobs is not None, info, linked)
 
-    async def _linked(self, client: UUID, stored: StoredObject, month: date) -> int:
+    async def _linked(self, stored: StoredObject, month: date) -> int:
         since, until = _beginning(month), _beginning(_after(month))
 
         async def work(tenant: TenantRead) -> int:
             return await archives.linked(tenant, stored, since, until)
 
         with tenant_failures():
-            return await self.data.tenants.read(client, work)
+            return await self.data.tenants.read(self.client, work)
 
-    async def _documents(self, client: UUID, vouched: frozenset[date]) -> None:
+    async def _documents(self, vouched: frozenset[date]) -> None:
         kept_since = max((_beginning(_after(month)) for month in vouched), default=_BEGINNING)
         after = evidence.FIRST
         while after != evidence.LAST:
-            after, found = await self._range(client, after, kept_since)
+            after, found = await self._range(after, kept_since)
             for facts in found:
                 self.report.documents += facts.exists
                 self.report.versions += facts.versions
                 self.report.audit_rows += facts.changed + facts.purged
-                for finding in documents.judge(client, facts):
+                for finding in documents.judge(self.client, facts):
                     self._add(finding)
 
-    async def _range(
-        self, client: UUID, after: UUID, kept_since: datetime
-    ) -> tuple[UUID, list[DocumentFacts]]:
+    async def _range(self, after: UUID, kept_since: datetime) -> tuple[UUID, list[DocumentFacts]]:
         async def work(tenant: TenantRead) -> tuple[UUID, list[DocumentFacts]]:
             upto = await evidence.upto(tenant, after, self.portion)
             return upto, await evidence.facts(tenant, Range(after, upto), kept_since)
 
         with tenant_failures():
-            return await self.data.tenants.read(client, work, TenantReading(self.scope.staleness))
+            return await self.data.tenants.read(
+                self.client, work, TenantReading(self.scope.staleness)
+            )
 
-    async def _chain(self, client: UUID, keyring: Keyring, vouched: frozenset[date]) -> None:
+    async def _chain(self, keyring: Keyring, vouched: frozenset[date]) -> None:
         """On the primary: a replica may lack links that a signed head vouches for."""
-        known = await heads.load(self.data, keyring, client)
-        chain = _Vouched(self.data, client, vouched=vouched)
+        known = await heads.load(self.data, keyring, self.client)
+        chain = _Vouched(self.data, self.client, vouched=vouched)
         found = await Verification(chain, known).run()
         self.report.links += found.checked
         for broken in found.findings:
-            self._add(_told(client, broken))
+            self._add(_told(self.client, broken))
 
 
 @dataclass(frozen=True, slots=True)
