@@ -17,7 +17,7 @@ from services.fleet.invariants import archived, documents
 from services.fleet.invariants.archived import ArchiveFacts
 from services.fleet.invariants.findings import MOST_KEPT, Finding, Report, Rule
 from services.fleet.invariants.scope import Drawing, Sample
-from shards.archives import TenantArchive
+from shards.archives import StoredObject, TenantArchive
 from shards.evidence import DocumentFacts
 
 CLIENT, NOW = UUID(int=1), datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,6 +103,8 @@ def test_each_fault_alone_is_one_finding(
         {"found": None},
         {"found": BlobInfo(99, "gzip", b"digest")},
         {"found": BlobInfo(100, "gzip", b"other")},
+        {"broken": "row 5"},
+        {"held": StoredObject(4, 100, b"digest", 1, 9)},
         {"linked": 6},
         {"archive": replace(STORED, stored_at=None)},
     ],

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from services.blobs.store import BlobInfo
 from services.fleet.invariants.findings import Finding, Rule
-from shards.archives import TenantArchive
+from shards.archives import StoredObject, TenantArchive
 
 _MEANS: Final = "rows of that month may be gone for good, and nobody vouches for them"
 _DO: Final = "look for the object in the bucket's older versions, and for the rows in a backup"
@@ -37,6 +37,9 @@ class ArchiveFacts:
     asked: bool = False
     found: BlobInfo | None = None
     linked: int = 0
+    held: StoredObject | None = None
+    """What the object was found to hold, when it was read; `broken` is why it could not be."""
+    broken: str | None = None
 
 
 def judge(client: UUID, facts: ArchiveFacts) -> Iterator[Finding]:
@@ -69,5 +72,9 @@ def _differences(facts: ArchiveFacts) -> Iterator[str]:
         yield f"has {found.size} bytes, not {archive.size}"
     elif found is not None and found.sha256 not in (None, archive.sha256):
         yield "has another SHA-256"
+    elif facts.broken is not None:
+        yield f"is not what was written: {facts.broken}"
+    elif facts.held is not None and facts.held != archive.stored:
+        yield "holds other rows than were stored"
     if facts.linked != archive.rows:
         yield f"has {archive.rows} rows, and the chain {facts.linked} links of them"

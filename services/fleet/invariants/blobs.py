@@ -11,9 +11,11 @@ from uuid import UUID
 from services.blobs.store import BlobAbsent, BlobInfo, BlobStore
 from services.failures import tenant_failures
 from services.fleet import blob_check
+from services.fleet.archive_objects import read_again
 from services.fleet.invariants.findings import Finding, Report, Rule
 from services.resources import Data
 from shards import versions
+from shards.archives import StoredObject
 from shards.tenants import TenantRead
 from shards.versions import NamedBlob
 
@@ -50,14 +52,28 @@ class Blobs:
                 if one is not None:
                     report.add(one)
 
-    async def object(self, key: str, report: Report) -> BlobInfo | None:
-        """What an object is; None when there is none.
+    async def ask(self, key: str) -> BlobInfo | None:
+        """What the store says of an object; None when there is none.
 
         Raises:
             StorageUnavailable.
         """
         async with self._asking:
-            info = await self.store.head(key)
+            return await self.store.head(key)
+
+    async def archived(self, key: str, report: Report) -> StoredObject:
+        """What an archive's object holds, each row proven.
+
+        Raises:
+            BrokenRow, BlobAbsent, StorageUnavailable.
+        """
+        async with self._reading:
+            held = await read_again(self.store, key)
+        report.bytes_read += held.size
+        return held
+
+    async def _object(self, key: str, report: Report) -> BlobInfo | None:
+        info = await self.ask(key)
         if info is None or not self.reads:
             return info
         found = await self._read(key, info)
@@ -65,7 +81,7 @@ class Blobs:
         return found
 
     async def _wrong(self, client: UUID, version: NamedBlob, report: Report) -> Finding | None:
-        info = await self.object(version.s3_key, report)
+        info = await self._object(version.s3_key, report)
         report.blobs += 1
         what = blob_check.fault(version, info)
         # One that was purged since its page was read needs no blob.

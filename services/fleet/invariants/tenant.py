@@ -7,7 +7,7 @@ judged by rows that a move has left behind or has not brought yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from services.chain.walk import Fault
 from services.chain.walk import Finding as Broken
 from services.failures import tenant_failures
 from services.fleet.archive_objects import key_of
+from services.fleet.audit_lines import BrokenRow
 from services.fleet.invariants import archived, documents
 from services.fleet.invariants.archived import ArchiveFacts
 from services.fleet.invariants.blobs import Blobs
@@ -90,9 +91,19 @@ class TenantProof:
         stored = archive.stored
         if stored is None or archive.s3_key != key:
             return ArchiveFacts(archive, key, state)
-        info = None if self.blobs is None else await self.blobs.object(key, self.report)
         linked = await self._linked(stored, archive.month)
-        return ArchiveFacts(archive, key, state, self.blobs is not None, info, linked)
+        facts = ArchiveFacts(archive, key, state, linked=linked)
+        return facts if self.blobs is None else await self._object_facts(facts, self.blobs)
+
+    async def _object_facts(self, facts: ArchiveFacts, blobs: Blobs) -> ArchiveFacts:
+        found = await blobs.ask(facts.key)
+        facts = replace(facts, asked=True, found=found)
+        if found is None or not self.scope.reads_blobs:
+            return facts
+        try:
+            return replace(facts, held=await blobs.archived(facts.key, self.report))
+        except BrokenRow as error:
+            return replace(facts, broken=str(error))
 
     async def _linked(self, stored: StoredObject, month: date) -> int:
         since, until = _beginning(month), _beginning(_after(month))
