@@ -61,10 +61,12 @@ EVERYBODY = Extent()
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What is misplaced; of very much only the beginning, and `more` says so."""
+    """What is misplaced; of very much only the beginning, and `more` says so. Shards that could
+    not be asked, at least for some tenants, are `unseen`."""
 
     found: tuple[Misplaced, ...]
     more: bool = False
+    unseen: frozenset[str] = frozenset()
 
     def findings(self) -> list[Finding]:
         """As the doctor tells them."""
@@ -98,15 +100,17 @@ async def examine(mover: Data, extent: Extent = EVERYBODY) -> Examined:
     with global_failures():
         await mover.registry.refresh()
         found = [] if extent.client else await _objects(mover, extent)
+        unseen: frozenset[str] = frozenset()
         async for tenants in _pages(mover, extent):
+            unseen = unseen.union(*(one.unseen for one in tenants))
             suspects = {one.client_id: one for one in tenants if any(judge_tenant(one))}
             async with mover.global_db.read() as connection:
                 moving = await placements.moving(connection, list(suspects), extent.tidying)
             for client_id in suspects.keys() - moving:
                 found += judge_tenant(suspects[client_id])
             if len(found) > _SHOWN:
-                return Examined(tuple(found[:_SHOWN]), more=True)
-    return Examined(tuple(found))
+                return Examined(tuple(found[:_SHOWN]), more=True, unseen=unseen)
+    return Examined(tuple(found), unseen=unseen)
 
 
 async def mend(data: Data, mover: Data, misplaced: Misplaced, reason: str | None) -> bool:

@@ -279,6 +279,7 @@ def test_nobody_else_is_told_of(spoilt: Spoilt) -> None:
         (Rule.UNVERIFIED, "shard-1", "2 tenants were not looked at"),
         (Rule.UNVERIFIED, "shard-2", "1 tenants were not looked at"),
         (Rule.UNVERIFIED, "shard-3", "2 tenants were not looked at"),
+        (Rule.UNVERIFIED, "shard-3", "its tenants were not compared with the directory"),
     }
     documents = {one.document for one in spoilt.of_tenant(spoilt.several)} - {None}
     assert documents == set(spoilt.documents.values())

@@ -99,7 +99,7 @@ def test_each_fault_alone_is_one_finding(
     "changed",
     [
         {"key": "another"},
-        {"state": "unknown"},
+        {"state": None},
         {"found": None},
         {"found": BlobInfo(99, "gzip", b"digest")},
         {"found": BlobInfo(100, "gzip", b"other")},

@@ -27,8 +27,8 @@ class ArchiveFacts:
     """A tenant's archived month, and what others know of it.
 
     `key`: where the service would have put the object. `state`: what the global database says of
-    the archive, None when it was not asked. `asked`: whether the store was; then `found` is the
-    object. `linked`: links of the chain that are of the month, in the range of seq of the object.
+    the archive, None when it does not know it. `asked`: whether the store was asked; then `found`
+    is the object. `linked`: links of the chain that are of the month, in the object's range of seq.
     """
 
     archive: TenantArchive
@@ -54,11 +54,11 @@ def _doubts(facts: ArchiveFacts) -> Iterator[str]:
     archive = facts.archive
     if archive.s3_key != facts.key:
         yield "has a key that the service never gives"
-    elif facts.state == "unknown":
+    elif facts.state is None:
         yield "is of an archive that the global database does not know"
     elif archive.stored_at is None:
         # Begun is as good as any: its rows are still on the shard, attached or not.
-        if facts.state is not None and facts.state not in _BEGUN:
+        if facts.state not in _BEGUN:
             yield f"was never stored, and the archive is {facts.state}"
     else:
         yield from _differences(facts)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-from global_db import archives, placements
+from global_db import placements
 from global_db.placements import Placed
 from services.blobs.store import BlobStore
 from services.errors import NotFound, ServiceError, TenantMoving
@@ -24,7 +24,7 @@ from services.failures import global_failures
 from services.fleet.invariants.blobs import Blobs
 from services.fleet.invariants.findings import Finding, Report, Rule
 from services.fleet.invariants.scope import Drawing, Scope
-from services.fleet.invariants.tenant import TenantProof
+from services.fleet.invariants.tenant import KnownArchives, TenantProof
 from services.fleet.placement_doctor import GRACE_SECONDS, Misplaced
 from services.fleet.placement_examination import Extent, examine
 from services.keys.keyring import Keyring
@@ -82,12 +82,12 @@ async def _begun(sources: Sources, scope: Scope, report: Report) -> _Proof:
     data = sources.data
     with global_failures():
         await data.registry.refresh()
-        async with data.global_db.read() as connection:
-            known = {one.id: one.state for one in await archives.all_archives(connection)}
+    known = KnownArchives(data)
+    await known.refresh()
     blobs = None
     if sources.blobs is not None:
         blobs = Blobs(data, sources.blobs, scope.reads_blobs)
-    tenant = TenantProof(data, scope, _FIRST, Report(), blobs, sources.keyring, known)
+    tenant = TenantProof(data, scope, _FIRST, Report(), known, blobs, sources.keyring)
     return _Proof(sources, scope, report, tenant)
 
 
@@ -155,8 +155,7 @@ class _Proof:
     def unverified(self) -> Iterator[Finding]:
         """What did not answer."""
         for (shard, why), count in sorted(self.unseen.items()):
-            what = f"{count} tenants were not looked at, or not to their end: {why}"
-            yield Finding(Rule.UNVERIFIED, what, "nothing is proven of them", _AGAIN, subject=shard)
+            yield _unseen(shard, f"{count} tenants were not looked at, or not to their end: {why}")
 
     async def placements(self) -> None:
         """Compare the directory with every shard (I6)."""
@@ -168,6 +167,13 @@ class _Proof:
         for one in examined.found:
             if self.scope.shard in (None, one.shard):
                 self.report.add(_misplaced(one))
+        self.report.more += examined.more
+        for shard in sorted(examined.unseen):
+            self.report.add(_unseen(shard, "its tenants were not compared with the directory"))
+
+
+def _unseen(shard: str, what: str) -> Finding:
+    return Finding(Rule.UNVERIFIED, what, "nothing is proven of them", _AGAIN, subject=shard)
 
 
 def _misplaced(one: Misplaced) -> Finding:

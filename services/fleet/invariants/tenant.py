@@ -7,17 +7,18 @@ judged by rows that a move has left behind or has not brought yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Final
 from uuid import UUID
 
+from global_db import archives as global_archives
 from services.chain import heads
 from services.chain.sources import TenantChain
 from services.chain.verification import Verification
 from services.chain.walk import Fault
 from services.chain.walk import Finding as Broken
-from services.failures import tenant_failures
+from services.failures import global_failures, tenant_failures
 from services.fleet.archive_objects import key_of
 from services.fleet.audit_lines import BrokenRow
 from services.fleet.invariants import archived, documents
@@ -37,19 +38,37 @@ _CHAIN_MEANS: Final = "its audit log from there on is not to be trusted"
 _CHAIN_DO: Final = "`docshard audit verify` tells all of it; keep the shard's backups"
 
 
+@dataclass(slots=True)
+class KnownArchives:
+    """What the global database says of every archive."""
+
+    data: Data
+    states: Mapping[UUID, str] = field(default_factory=dict)
+
+    async def refresh(self) -> None:
+        """Ask it.
+
+        Raises:
+            DirectoryUnavailable.
+        """
+        with global_failures():
+            async with self.data.global_db.read() as connection:
+                found = await global_archives.all_archives(connection)
+        self.states = {one.id: one.state for one in found}
+
+
 @dataclass(frozen=True, slots=True)
 class TenantProof:
     """Proves a client into a report. Without `blobs` neither blobs nor archived objects are looked
-    at, without `keyring` no chain is. `known`: the state of every archive in the global database.
-    """
+    at, without `keyring` no chain is."""
 
     data: Data
     scope: Scope
     client: UUID
     report: Report
+    known: KnownArchives
     blobs: Blobs | None = None
     keyring: Keyring | None = None
-    known: Mapping[UUID, str] | None = None
     portion: Portion = USUAL
 
     async def run(self) -> None:
@@ -60,12 +79,22 @@ class TenantProof:
             NotFound: there is no such client any more.
         """
         if self.scope.rules & {Rule.AUDITED, Rule.VERSIONED}:
-            vouched = await self._months()
-            await self._documents(vouched)
-            if Rule.AUDITED in self.scope.rules and self.keyring is not None:
-                await self._chain(self.keyring, vouched)
+            rows = replace(self, report=Report())
+            await rows._rows()
+            if not rows.report.holds:
+                # A month may have begun to be archived between two reads: so it is looked at again.
+                await self.known.refresh()
+                rows = replace(self, report=Report())
+                await rows._rows()
+            self.report.take(rows.report)
         if Rule.STORED in self.scope.rules and self.blobs is not None:
             await self.blobs.prove(self.client, self.report)
+
+    async def _rows(self) -> None:
+        vouched = await self._months()
+        await self._documents(vouched)
+        if Rule.AUDITED in self.scope.rules and self.keyring is not None:
+            await self._chain(self.keyring, vouched)
 
     def _add(self, finding: Finding) -> None:
         if finding.rule in self.scope.rules:
@@ -87,7 +116,7 @@ class TenantProof:
 
     async def _archive_facts(self, archive: TenantArchive) -> ArchiveFacts:
         key = key_of(archive.month, archive.archive_id, self.client)
-        state = None if self.known is None else self.known.get(archive.archive_id, "unknown")
+        state = self.known.states.get(archive.archive_id)
         stored = archive.stored
         if stored is None or archive.s3_key != key:
             return ArchiveFacts(archive, key, state)
