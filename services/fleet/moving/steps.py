@@ -28,6 +28,7 @@ from shards.copying import (
     markers,
     publications,
     slots,
+    standbys,
     subscriptions,
 )
 from shards.copying.errors import Unready
@@ -220,9 +221,13 @@ async def link_chain(run: Run) -> None:
 
 
 async def approach(run: Run) -> None:
-    """Shorten what the switch has to do: the streams are at their ends, the servers known ones."""
+    """Shorten what the switch has to do: the streams are at their ends, the servers known ones, the
+    standbys there; whoever is to be asked at the switch has been, by connections that are kept."""
     await catch_up(run)
     await slots.advance_back(run.target, run.mover)
+    await asyncio.gather(
+        *(standbys.await_flushed(one, 0, _MARKER_SECONDS) for one in (run.source, run.target))
+    )
     await same_servers(run)
 
 
