@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from global_db.at_once import Work
 from global_db.cluster import Cluster
+from global_db.connection import ReadConnection
 from global_db.errors import LockNotAvailable
 from global_db.statement import WriteStatement, read, write
 from shards.copying import changes, markers, slots
@@ -86,7 +87,12 @@ async def found(cluster: Cluster, batch: Batch) -> list[Residency]:
         ClusterError.
     """
     async with cluster.read() as connection:
-        rows = await connection.all(_FOUND, clients=list(batch.clients))
+        return await found_by(connection, batch)
+
+
+async def found_by(connection: ReadConnection, batch: Batch) -> list[Residency]:
+    """The same of the server behind this connection."""
+    rows = await connection.all(_FOUND, clients=list(batch.clients))
     return [Residency(**row) for row in rows]
 
 

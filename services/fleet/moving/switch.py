@@ -118,7 +118,9 @@ async def last_look(at: _Switch) -> None:
     keeps it, and whoever undoes it ends this run in the directory first.
     """
     run = at.run
-    place, rows = await asyncio.gather(claims.place(run.source), fence.found(run.source, run.batch))
+    async with run.source.read() as connection:
+        place = await claims.place_by(connection)
+        rows = await fence.found_by(connection, run.batch)
     if not run.expect({"source": place}):
         raise Worthless("the source failed over behind the fence")
     mine = [
