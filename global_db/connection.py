@@ -253,7 +253,8 @@ async def roll_back(raw: RawConnection) -> None:
         await raw.close()
     # Cancelled with answers under way libpq may stay in pipeline mode, where COMMIT's message of
     # several statements is refused, to whoever borrows the connection next.
-    if raw.pgconn.pipeline_status is not PipelineStatus.OFF:
+    # The driver says it as a plain number.
+    if raw.pgconn.pipeline_status != PipelineStatus.OFF:
         await raw.close()
 
 

@@ -39,7 +39,7 @@ _OLDEST: LiteralString = """
 _FIND: LiteralString = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
 _END: LiteralString = "SELECT pg_terminate_backend(%s)"
 _DROP: LiteralString = "SELECT pg_drop_replication_slot(%s)"
-# On 15 applied rows are flushed as they commit (synchronous_commit = local), so this is behind them.
+# On 15 applied rows are flushed as they commit (synchronous_commit = local): this is behind them.
 _advance = sa.cast(
     sa.func.pg_replication_slot_advance(
         sa.bindparam("name", type_=sa.Text), sa.func.pg_current_wal_flush_lsn()
