@@ -2,8 +2,8 @@
 
 Writers and readers of the batch wait meanwhile, so it is short, bounded, and either done or undone.
 
-    source   fence + marker ─┬─ on every standby's disk ──────────────┬─ still fenced, same timeline
-    target                   └─ marker applied → way back → open N + 1 ┴─ on every standby's disk
+    source   fence + marker ─┬─ on every standby's disk → still fenced, same timeline ──┐
+    target                   └─ marker applied → way back → open → on standbys' disks ─┐│
     directory                                                                          commit point
 
 A marker seen on the target proves that all before it was applied, and nothing about the source's
@@ -77,8 +77,8 @@ async def switch(run: Run) -> None:
     _log.info("move %s: switched, after a pause of %s ms", run.move.id, pause_ms)
 
 
-async def leave(run: Run) -> None:
-    """The source is left for good; may be repeated."""
+async def leave_for_good(run: Run) -> None:
+    """Nobody waits at the source any more: it is `gone` there. May be repeated."""
     _demand(run, await fence.leave(run.source, run.mover, run.batch), "left by the move")
 
 
@@ -163,15 +163,15 @@ async def commit_point(at: _Switch) -> None:
     run.move = move
 
 
-async def leave_source(at: _Switch) -> None:
-    """Nobody waits at the source any more."""
-    await leave(at.run)
+async def leave(at: _Switch) -> None:
+    """The source is left."""
+    await leave_for_good(at.run)
 
 
 _FENCING: Final = fence_source
 _SIDE_BY_SIDE: Final = ((flush_source, last_look), (open_target, flush_target))
 _POINT: Final = commit_point
-_LEAVING: Final = leave_source
+_LEAVING: Final = leave
 STEPS: Final = tuple(
     act.__name__ for act in (_FENCING, *chain.from_iterable(_SIDE_BY_SIDE), _POINT, _LEAVING)
 )
