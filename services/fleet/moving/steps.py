@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from global_db import leases, move_endings, moves, partitions
-from global_db.cluster import Cluster
 from global_db.leftovers import Thing
 from services.fleet.moving.disks import free_bytes
 from services.fleet.moving.preflight import Look, judge
@@ -84,7 +83,7 @@ async def begin(run: Run) -> None:
         source, target = await asyncio.gather(
             facts.examine(run.source, run.batch), facts.examine(run.target, run.batch)
         )
-        target = replace(target, free_bytes=free_of(run, run.target))
+        target = replace(target, free_bytes=free_bytes(run.terms.data_folder, run.target))
         look = Look(run.move.source, run.move.target, source, target, HISTORY.head, None in held)
         refusals = judge(look)
         if refusals:
@@ -257,12 +256,6 @@ THEN: Mapping[State, State] = {
     State.VERIFYING: State.FENCED,
 }
 """What follows when the steps are done; `begin` leaves `planned` itself."""
-
-
-def free_of(run: Run, cluster: Cluster) -> int | None:
-    """Free bytes on the smallest disk among the cluster's, or None when none is known."""
-    found = [free_bytes(run.terms.data_folder, one.name) for one in cluster.addresses]
-    return min((free for free in found if free is not None), default=None)
 
 
 async def same_servers(run: Run) -> None:
