@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from global_db.columns import given_rows
 from global_db.connection import WriteConnection
 from global_db.statement import write
 from global_db.tables import audit_logs
@@ -39,8 +41,17 @@ _INSERT = write(
 )
 
 
+_NAMES = tuple(GlobalAuditRow.__slots__)
+_given = given_rows("given", **{name: (name, audit_logs.c[name].type) for name in _NAMES})
+_INSERT_EACH = write(sa.insert(audit_logs).from_select(_NAMES, sa.select(_given)))
+
+
 async def insert(connection: WriteConnection, row: GlobalAuditRow) -> None:
     """Add an entry; its time is the transaction's, its content hash the table's own work."""
-    await connection.send(
-        _INSERT, **{name: getattr(row, name) for name in GlobalAuditRow.__slots__}
-    )
+    await connection.send(_INSERT, **{name: getattr(row, name) for name in _NAMES})
+
+
+async def insert_each(connection: WriteConnection, rows: Sequence[GlobalAuditRow]) -> None:
+    """Add many entries in one statement."""
+    columns = {name: [getattr(row, name) for row in rows] for name in _NAMES}
+    await connection.send(_INSERT_EACH, **columns)

@@ -20,6 +20,7 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from global_db.address import Login, NodeAddress, Pooler, PoolLimits
+from global_db.at_once import Done, Work, at_once
 from global_db.choice import Candidate, Wanted, order
 from global_db.connection import (
     WORK_SECONDS,
@@ -132,6 +133,17 @@ class Cluster:
         node = self.primary()
         async with self._lend(node, node.lend_for_writes) as raw, transaction(raw) as connection:
             yield connection
+
+    async def write_at_once(self, *works: Work, seconds: float = WORK_SECONDS) -> Done:
+        """One transaction on the primary, in one message; see `at_once`.
+
+        Raises:
+            As `write`; OutcomeUnknown also for a connection that was lost before COMMIT.
+        """
+        await self.settle()
+        node = self.primary()
+        async with self._lend(node, node.lend_for_writes) as raw:
+            return await at_once(raw, works, seconds)
 
     def primary_address(self) -> NodeAddress:
         """Where the primary listens itself, past any pooler."""

@@ -35,13 +35,13 @@ _COMMIT_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
 
 # READ COMMITTED whatever the server's default: the fence needs a fresh snapshot for each statement.
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # One message, so one round trip. `lsn` is read after COMMIT, so it is behind the commit record, and
 # it is what is flushed rather than what is inserted: other sessions' records that wait for the WAL
 # writer reach no replica meanwhile, and a place that ends a page is never reached as an insert
 # position. Only a session that does not wait for its own flush needs the latter. The timeline comes
 # from the WAL file's name: pg_control keeps the old one for seconds after a promotion.
-_COMMIT = """
+COMMIT = """
     SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint AS written,
            pg_current_xact_id_if_assigned()::text::bigint AS xid;
     COMMIT;
@@ -121,6 +121,17 @@ async def _run_behind(
     return cursor
 
 
+class Answer:
+    """What a statement that was sent will return."""
+
+    def __init__(self, cursor: psycopg.AsyncCursor[Row]) -> None:
+        self._cursor = cursor
+
+    async def rows(self) -> list[Row]:
+        """All of it; what was sent behind it arrives with the same wait."""
+        return await self._cursor.fetchall()
+
+
 class WriteConnection(ReadConnection):
     """A session inside a transaction that may write; made by `transaction`."""
 
@@ -147,6 +158,10 @@ class WriteConnection(ReadConnection):
         cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
         return await cursor.fetchall()
 
+    async def ask(self, statement: WriteStatement, **parameters: Any) -> Answer:
+        """Send a change; the rows it returns are waited for where they are read."""
+        return Answer(await self._raw.execute(statement.text, statement.fixed | parameters))
+
     async def commit(self) -> None:
         """Commit, and learn the position of the commit in the same round trip.
 
@@ -156,7 +171,7 @@ class WriteConnection(ReadConnection):
         """
         try:
             with deadline(self._raw, _COMMIT_SECONDS):
-                cursor = await self._raw.execute(_COMMIT, prepare=False)
+                cursor = await self._raw.execute(COMMIT, prepare=False)
                 found = await cursor.fetchone()
                 outcome = cursor.statusmessage if cursor.nextset() else None
                 row = await cursor.fetchone() if cursor.nextset() else None
@@ -186,11 +201,11 @@ async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
             # the last Sync; after COMMIT a pooler has taken the server connection back by then,
             # and would lend one for the Flush alone, until this client happens to speak again.
             async with raw.pipeline():
-                await raw.execute(_BEGIN)
+                await raw.execute(BEGIN)
                 yield connection
         await finish(connection.commit())
     except BaseException:
-        await finish(_roll_back(raw))
+        await finish(roll_back(raw))
         raise
 
 
@@ -226,7 +241,7 @@ def cut(raw: psycopg.AsyncConnection[Any]) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-async def _roll_back(raw: RawConnection) -> None:
+async def roll_back(raw: RawConnection) -> None:
     """Leave the connection clean for its pool, or closed: a server that hangs answers nothing."""
     if raw.closed:
         return
@@ -238,7 +253,8 @@ async def _roll_back(raw: RawConnection) -> None:
         await raw.close()
     # Cancelled with answers under way libpq may stay in pipeline mode, where COMMIT's message of
     # several statements is refused, to whoever borrows the connection next.
-    if raw.pgconn.pipeline_status is not PipelineStatus.OFF:
+    # The driver says it as a plain number.
+    if raw.pgconn.pipeline_status != PipelineStatus.OFF:
         await raw.close()
 
 

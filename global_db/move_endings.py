@@ -7,6 +7,7 @@ and an abort one after the other, and the second finds the state changed (I6).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -178,14 +179,17 @@ async def switch(
         RunEnded, BatchChanged: nothing may be committed.
     """
     await connection.send(_BOUND, limit="500ms")
-    row = await connection.returning(_SWITCH, id_=move.id, generation_=move.generation, grace=grace)
-    if row is None:
+    # Callers wait at a fence meanwhile: all is sent before the first answer is waited for.
+    switched = await connection.ask(_SWITCH, id_=move.id, generation_=move.generation, grace=grace)
+    replaced = await connection.ask(_REPLACE, **_replacing(move, move.target, 1))
+    await connection.send(_TURN_DEBRIS, id_=move.id, source=move.source)
+    rows = await switched.rows()
+    if not rows:
         raise RunEnded(str(move.id))
-    moved = await _replace(connection, move, move.target, 1)
+    moved = [Replaced(**row) for row in await replaced.rows()]
     if len(moved) != batch:
         raise BatchChanged(f"{len(moved)} of {batch} clients are as the move knows them")
-    await connection.send(_TURN_DEBRIS, id_=move.id, source=move.source)
-    return Move(**row), moved
+    return Move(**rows[0]), moved
 
 
 async def abort(
@@ -208,7 +212,7 @@ async def abort(
     )
     if row is None:
         raise RunEnded(str(move.id))
-    kept = await _replace(connection, move, move.source, 2) if touched else []
+    kept = await _replaced(connection, move, move.source, 2) if touched else []
     return Move(**row), kept
 
 
@@ -254,10 +258,12 @@ async def reverse(connection: WriteConnection, new: NewMove) -> Move:
     return ordered
 
 
-async def _replace(
+async def _replaced(
     connection: WriteConnection, move: Move, shard: str, steps: int
 ) -> list[Replaced]:
-    rows = await connection.changed(
-        _REPLACE, id_=move.id, source=move.source, shard_=shard, steps=steps
-    )
+    rows = await connection.changed(_REPLACE, **_replacing(move, shard, steps))
     return [Replaced(**row) for row in rows]
+
+
+def _replacing(move: Move, shard: str, steps: int) -> dict[str, Any]:
+    return {"id_": move.id, "source": move.source, "shard_": shard, "steps": steps}

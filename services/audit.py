@@ -5,7 +5,7 @@ I5: a row is written in the transaction of the change it tells of.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -77,23 +77,36 @@ async def record_global(
 
     No caller, or an origin with a reason alone, means an operator's command, as OPERATOR does.
     """
+    await global_audit.insert(connection, _global_row(caller, event, client_id))
+
+
+async def record_each(
+    connection: WriteConnection,
+    caller: Caller | Origin | None,
+    events: Sequence[tuple[Event, UUID]],
+) -> None:
+    """The same for many events, each with the client that it concerns, in one statement."""
+    rows = [_global_row(caller, event, client_id) for event, client_id in events]
+    await global_audit.insert_each(connection, rows)
+
+
+def _global_row(
+    caller: Caller | Origin | None, event: Event, client_id: UUID | None
+) -> GlobalAuditRow:
     principal = caller.principal if isinstance(caller, Caller) else None
     if principal is OPERATOR:
         principal = None
     origin = caller.origin if isinstance(caller, Caller) else caller or Origin()
-    await global_audit.insert(
-        connection,
-        GlobalAuditRow(
-            id=new_id(),
-            user_id=None if principal is None else principal.user_id,
-            api_key_id=None if principal is None else principal.api_key_id,
-            client_id=client_id,
-            action=event.action,
-            entity_type=event.entity_type,
-            entity_id=event.entity_id,
-            changes=event.changes(),
-            ip_address=origin.ip_address,
-            request_id=origin.request_id,
-            reason=origin.reason,
-        ),
+    return GlobalAuditRow(
+        id=new_id(),
+        user_id=None if principal is None else principal.user_id,
+        api_key_id=None if principal is None else principal.api_key_id,
+        client_id=client_id,
+        action=event.action,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        changes=event.changes(),
+        ip_address=origin.ip_address,
+        request_id=origin.request_id,
+        reason=origin.reason,
     )

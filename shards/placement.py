@@ -7,7 +7,6 @@ long a changed status goes unnoticed; notifications make it moments.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -115,12 +114,10 @@ class PlacementCache:
         if change is not None:
             change.set()
 
-    async def next_change(self, client_id: UUID, seconds: float) -> None:
-        """Wait until the client is announced as changed, at most so long."""
-        change = self._changes.setdefault(client_id, asyncio.Event())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await change.wait()
+    def next_change(self, client_id: UUID) -> asyncio.Event:
+        """Is set when the client is announced as changed the next time. Taken before the directory
+        is asked it misses nothing that the answer does not have yet."""
+        return self._changes.setdefault(client_id, asyncio.Event())
 
     def forget_all(self) -> None:
         """Drop every entry's lease; the entries stay usable should the directory be away."""

@@ -7,6 +7,8 @@ name another shard.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -29,10 +31,12 @@ from shards.traffic import Traffic
 
 T = TypeVar("T")
 
-# A switch takes some ten milliseconds, and its end is announced. Whoever misses that asks: soon at
-# first, then more and more rarely.
-_FENCE_POLL_SECONDS = 0.004
+# A switch takes some ten milliseconds, and its end is announced. Who asks before that takes time
+# from the switch; who hears nothing asks nevertheless, soon at first, then more and more rarely.
+# Announced is the directory's change: when a move is undone its shard opens a moment later.
+_FENCE_POLL_SECONDS = 0.02
 _LONGEST_FENCE_POLL_SECONDS = 0.05
+_CHANGED_POLL_SECONDS = 0.004
 # Directory and shard may be between two steps of a move when they disagree.
 _STEP_SECONDS = 0.5
 
@@ -206,7 +210,7 @@ class Tenants:
                 # Nothing speaks against the placement: the directory need not answer for this.
                 return await attempt(placement)
         except Fenced:
-            return await self._wait_at_fence(client_id, attempt, deadline)
+            return await self._wait_at_fence(placement, attempt, deadline)
         except Refused:
             return await self._once_more(client_id, attempt, deadline)
 
@@ -219,35 +223,46 @@ class Tenants:
         try:
             return await attempt(placement)
         except Fenced:
-            return await self._wait_at_fence(client_id, attempt, deadline)
+            return await self._wait_at_fence(placement, attempt, deadline)
         except Refused as error:
             step_ends = min(deadline, time.monotonic() + _STEP_SECONDS)
             try:
-                return await self._wait_at_fence(client_id, attempt, step_ends)
+                return await self._wait_at_fence(placement, attempt, step_ends)
             except TenantMoving:
                 raise TenantMisplaced(
                     f"{placement.shard} refuses {client_id} at epoch {placement.epoch}: {error}"
                 ) from error
 
     async def _wait_at_fence(
-        self, client_id: UUID, attempt: Callable[[Placement], Awaitable[T]], deadline: float
+        self,
+        refused: Placement,
+        attempt: Callable[[Placement], Awaitable[T]],
+        deadline: float,
     ) -> T:
         """A pause of a move is milliseconds: wait for it, in a queue with a bound (I9).
 
         `deadline` counts from the first attempt, which may itself have waited for a mover's lock.
         """
+        client_id = refused.client_id
         if self._waiting >= self._limits.max_waiting:
             raise TenantMoving("too many callers wait at this fence")
         self._waiting += 1
-        pause = _FENCE_POLL_SECONDS
+        pause, waited = _FENCE_POLL_SECONDS, False
         try:
             while time.monotonic() < deadline:
-                await self._placements.next_change(client_id, pause)
-                pause = min(pause * 2, _LONGEST_FENCE_POLL_SECONDS)
-                try:
-                    return await attempt(await self._placements.fetch(client_id))
-                except Refused:
-                    continue
+                change = self._placements.next_change(client_id)
+                placement = await self._placements.fetch(client_id)
+                if waited or placement != refused:
+                    try:
+                        return await attempt(placement)
+                    except Refused:
+                        pass
+                waited = True
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await change.wait()
+                pause = _CHANGED_POLL_SECONDS if change.is_set() else pause * 2
+                pause = min(pause, _LONGEST_FENCE_POLL_SECONDS)
             raise TenantMoving(f"{client_id} stayed fenced")
         finally:
             self._waiting -= 1

@@ -49,8 +49,8 @@ def node_addresses(cluster: Cluster) -> list[dict[str, Any]]:
     ]
 
 
-def service_environment(fleet: Fleet, credentials: Credentials) -> dict[str, str]:
-    """Every variable that a service reads, by name."""
+def service_environment(fleet: Fleet, credentials: Credentials, data: Path) -> dict[str, str]:
+    """Every variable that a service reads, by name. `data`: where servers keep their data."""
     storage, router = fleet.storage, fleet.router
     return {
         "DOCSHARD_ENV": "development",
@@ -75,6 +75,7 @@ def service_environment(fleet: Fleet, credentials: Credentials) -> dict[str, str
         "DOCSHARD_FREE_LOGIN_FAILURES_PER_ADDRESS": "1000000",
         # Who tries a move out wants to see its end; in earnest the way back stays open for an hour.
         "DOCSHARD_MOVE_GRACE_SECONDS": "5",
+        "DOCSHARD_MOVE_DATA_FOLDER": str(data),
     }
 
 

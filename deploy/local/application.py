@@ -46,9 +46,9 @@ class Application(Server):
         return hashlib.sha256(repr((code_mark(), self._environment())).encode()).hexdigest()[:16]
 
     def _environment(self) -> dict[str, str]:
-        return service_environment(
-            self.site.state.fleet, credentials(self.site.home, self.site.secrets)
-        )
+        state = self.site.state
+        known = credentials(self.site.home, self.site.secrets)
+        return service_environment(state.fleet, known, state.data)
 
 
 class RouterServer(Application):

@@ -26,7 +26,9 @@ class Contents:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        variables = service_environment(site.state.fleet, credentials(site.home, site.secrets))
+        variables = service_environment(
+            site.state.fleet, credentials(site.home, site.secrets), site.state.data
+        )
         write_private(site.home.service_env, render_environment(variables))
         # Settings come from the environment; ours is that of the fleet we bring up, whatever the
         # caller's shell was set for.

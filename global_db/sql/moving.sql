@@ -46,6 +46,11 @@ END $$;
 -- tables there are, may say tenants' tables only. From 16 on what came from another subscription is
 -- not sent: both sides of a move may listen.
 --
+-- What is applied need not be on disk before it is seen. Nobody is let in to it before the opening,
+-- whose COMMIT, like any, flushes all WAL before its own; and a server that crashes before that asks
+-- the slot again for what it lost, since the slot has been told only of what was flushed. On 15 the
+-- way back is advanced to behind what was applied, and a slot is not advanced past what is flushed.
+--
 -- conninfo holds a password. It stands in no log: the caller binds it and forbids that bound values
 -- are logged; an error inside would show the statement as its context, so it is raised anew.
 CREATE OR REPLACE FUNCTION docshard.subscribe(name text, conninfo text) RETURNS void
@@ -60,8 +65,9 @@ BEGIN
     BEGIN
         EXECUTE format('CREATE SUBSCRIPTION %1$I CONNECTION %2$L PUBLICATION %1$I WITH ('
                        'create_slot = false, slot_name = %1$L, copy_data = false, binary = true, '
-                       'synchronous_commit = ''local''%3$s)', name, conninfo,
-                       CASE WHEN newer THEN ', run_as_owner = true, origin = none' END);
+                       'synchronous_commit = %3$s)', name, conninfo,
+                       CASE WHEN newer THEN 'off, run_as_owner = true, origin = none'
+                            ELSE 'local' END);
     EXCEPTION WHEN OTHERS THEN
         -- Nor may it look as if the connection to this server had failed.
         RAISE EXCEPTION 'cannot subscribe: %', SQLERRM USING ERRCODE = 'DS012';

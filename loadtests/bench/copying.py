@@ -17,6 +17,25 @@ _COLUMNS: LiteralString = """
 """
 
 
+# As the service's own writes: entered, so that guards and row-level security let them in.
+_HISTORY: tuple[LiteralString, ...] = (
+    "SET LOCAL ROLE docshard_owner",
+    """SELECT docshard.enter_write(client_id, epoch) FROM docshard.residency
+        WHERE client_id = %(client)s""",
+    """INSERT INTO docshard.document_versions (client_id, id, document_id, version_number, s3_key,
+              checksum_sha256, size, mime_type, created_by)
+       SELECT client_id, gen_random_uuid(), id, n, 'bench/' || id || '/' || n,
+              sha256(id::text::bytea), 1000 * n, mime_type, created_by
+         FROM docshard.documents, generate_series(1, 4) AS n WHERE client_id = %(client)s""",
+    """INSERT INTO docshard.audit_logs (client_id, id, user_id, action, entity_type, entity_id,
+              changes)
+       SELECT client_id, gen_random_uuid(), created_by, 'document.update', 'document', id,
+              jsonb_build_object('before', jsonb_build_object('version', n - 1),
+                                 'after', jsonb_build_object('version', n))
+         FROM docshard.documents, generate_series(1, 3) AS n WHERE client_id = %(client)s""",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Rows a second by COPY alone and by a move; and the seconds of the whole move."""
@@ -36,6 +55,14 @@ def fill_documents(shard: Shard, client_id: str, rows: int) -> None:
     with _admin(shard) as admin:
         fill(admin, Library([UUID(client_id)], rows, 1.0))
         admin.execute("ANALYZE docshard.documents")
+
+
+def fill_history(shard: Shard, client_id: str) -> None:
+    """Give each of the tenant's documents four versions and three audit rows; the worker links
+    these, which makes three rows more. With the document itself there are eleven."""
+    with _admin(shard) as admin, admin.transaction():
+        for statement in _HISTORY:
+            admin.execute(statement, {"client": UUID(client_id)})
 
 
 def copied(source: Shard, target: Shard, client_id: str) -> float:

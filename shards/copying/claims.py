@@ -66,7 +66,7 @@ async def place(cluster: Cluster) -> Place:
         ClusterError.
     """
     async with cluster.read() as connection:
-        return await _place(connection)
+        return await place_by(connection)
 
 
 async def _claimed(cluster: Cluster, mover: Mover) -> bool:
@@ -82,7 +82,8 @@ async def _claimed(cluster: Cluster, mover: Mover) -> bool:
     return True
 
 
-async def _place(connection: ReadConnection) -> Place:
+async def place_by(connection: ReadConnection) -> Place:
+    """The same of the server behind this connection."""
     row = await connection.one(_PLACE)
     if row is None:
         raise LookupError("place() answers one row")

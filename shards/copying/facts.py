@@ -86,7 +86,7 @@ class ShardFacts:
 
     `oldest_pid` runs the oldest transaction that a new slot would wait for, for so many seconds.
     `without_identity` are tenant tables whose rows cannot be told apart in a stream.
-    `free_bytes` is None: PostgreSQL does not tell.
+    `free_bytes` of its disk: PostgreSQL does not tell, so it is None unless somebody else does.
     """
 
     major: int

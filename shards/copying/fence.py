@@ -15,30 +15,25 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from global_db.at_once import Work
 from global_db.cluster import Cluster
-from global_db.columns import given_rows
-from global_db.connection import WriteConnection
+from global_db.connection import ReadConnection
 from global_db.errors import LockNotAvailable
 from global_db.statement import WriteStatement, read, write
-from shards.copying import markers
+from shards.copying import changes, markers, slots
 from shards.copying.batch import Batch, Mover
 from shards.copying.errors import Unready
-from shards.copying.sessions import changing
+from shards.copying.sessions import change
 from shards.tables import residency
 
 # Writers that come while the fence waits queue behind it for so long at most, then go first.
 _LOCKS_MS = 80
 _REST_SECONDS = 0.02
-
-_MOVE = sa.bindparam("mover", type_=sa.Uuid)
-_GENERATION = sa.bindparam("mover_generation", type_=sa.BigInteger)
-_CLIENTS = sa.bindparam("clients", type_=ARRAY(sa.Uuid))
-_batch = given_rows("batch", client_id=("clients", sa.Uuid()), epoch=("epochs", sa.BigInteger()))
-_mine = residency.c.move_id == _MOVE
-_current = _mine & (residency.c.generation == _GENERATION)
+# Raised by demand_whole; see migrations/sql/0009_switch.sql.
+_NOT_WHOLE = "DS013"
 
 _FOUND = read(
     sa.select(
@@ -48,91 +43,13 @@ _FOUND = read(
         residency.c.move_id,
         residency.c.generation,
     )
-    .where(residency.c.client_id == sa.any_(_CLIENTS))
+    .where(residency.c.client_id == sa.any_(changes.CLIENTS))
     .order_by(residency.c.client_id)
 )
 _LOCK = write(
-    sa.select(sa.func.docshard.lock_tenants(_CLIENTS, sa.bindparam("patience", type_=sa.Integer)))
-)
-
-
-def _become(
-    state: str, plus: int, *before: sa.ColumnElement[bool], owned: bool = True
-) -> WriteStatement:
-    """Rows of the batch that are in one of the states `before` become `state` at N + `plus`."""
-    change = sa.update(residency).values(
-        epoch=_batch.c.epoch + plus,
-        state=state,
-        move_id=_MOVE if owned else None,
-        generation=_GENERATION if owned else None,
-        changed_at=sa.func.now(),
+    sa.select(
+        sa.func.docshard.lock_tenants(changes.CLIENTS, sa.bindparam("patience", type_=sa.Integer))
     )
-    return write(
-        change.where(residency.c.client_id == _batch.c.client_id, sa.or_(*before)).returning(
-            residency.c.client_id
-        )
-    )
-
-
-def _at(state: str, plus: int) -> sa.ColumnElement[bool]:
-    return (residency.c.state == state) & (residency.c.epoch == _batch.c.epoch + plus)
-
-
-_IMPORT = write(
-    insert(residency)
-    .from_select(
-        ["client_id", "epoch", "state", "move_id", "generation"],
-        sa.select(
-            _batch.c.client_id, _batch.c.epoch + 1, sa.literal("importing"), _MOVE, _GENERATION
-        ),
-    )
-    .on_conflict_do_update(
-        index_elements=[residency.c.client_id],
-        set_={
-            "epoch": sa.text("excluded.epoch"),
-            "state": sa.text("excluded.state"),
-            "move_id": sa.text("excluded.move_id"),
-            "generation": sa.text("excluded.generation"),
-            "changed_at": sa.func.now(),
-        },
-        where=sa.or_(
-            (residency.c.state == "gone") & (residency.c.epoch < sa.text("excluded.epoch")),
-            (residency.c.state == "importing")
-            & _current
-            & (residency.c.epoch == sa.text("excluded.epoch")),
-        ),
-    )
-    .returning(residency.c.client_id)
-)
-_OWN = _become(
-    "open",
-    0,
-    _at("open", 0)
-    & sa.or_(
-        residency.c.move_id.is_(None),
-        _mine,
-        residency.c.move_id == sa.any_(sa.bindparam("ended", type_=ARRAY(sa.Uuid))),
-    ),
-)
-_FENCE = _become("fenced", 0, _current & sa.or_(_at("open", 0), _at("fenced", 0)))
-_OPEN = _become("open", 1, _current & sa.or_(_at("importing", 1), _at("open", 1)))
-_LEAVE = _become("gone", 0, _current & _at("fenced", 0), _mine & _at("gone", 0))
-_GIVE_BACK = _become(
-    "open",
-    2,
-    _current & sa.or_(_at("open", 0), _at("fenced", 0)),
-    residency.c.move_id.is_(None) & _at("open", 2),
-    owned=False,
-)
-_DROP = _become(
-    "gone", 1, _current & sa.or_(_at("importing", 1), _at("open", 1)), _mine & _at("gone", 1)
-)
-_RELEASE = _become(
-    "open",
-    1,
-    _current & _at("open", 1),
-    residency.c.move_id.is_(None) & _at("open", 1),
-    owned=False,
 )
 
 
@@ -163,14 +80,6 @@ class Fenced(Changed):
     number: int
 
 
-class _Incomplete(Exception):
-    """Not the whole batch could be changed: rolled back."""
-
-    def __init__(self, clients: int) -> None:
-        super().__init__()
-        self.clients = clients
-
-
 async def found(cluster: Cluster, batch: Batch) -> list[Residency]:
     """The rows of the batch on this shard, by tenant; none for a tenant it does not know.
 
@@ -178,7 +87,12 @@ async def found(cluster: Cluster, batch: Batch) -> list[Residency]:
         ClusterError.
     """
     async with cluster.read() as connection:
-        rows = await connection.all(_FOUND, clients=list(batch.clients))
+        return await found_by(connection, batch)
+
+
+async def found_by(connection: ReadConnection, batch: Batch) -> list[Residency]:
+    """The same of the server behind this connection."""
+    rows = await connection.all(_FOUND, clients=list(batch.clients))
     return [Residency(**row) for row in rows]
 
 
@@ -188,7 +102,7 @@ async def begin_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
     Raises:
         Superseded, ClusterError; so do all below.
     """
-    return await _change(target, mover, batch, _IMPORT)
+    return await _change(target, mover, batch, _changing(mover, batch, changes.IMPORT))
 
 
 async def own(
@@ -199,7 +113,9 @@ async def own(
     A row that another move owns is taken only when that one is among `ended`: the moves which the
     global database says are over, or the one that this move reverses. `found` tells the owners.
     """
-    return await _change(source, mover, batch, _OWN, ended=list(ended))
+    return await _change(
+        source, mover, batch, _changing(mover, batch, changes.OWN, ended=list(ended))
+    )
 
 
 async def fence(source: Cluster, mover: Mover, batch: Batch, *, seconds: float = 5.0) -> Fenced:
@@ -225,17 +141,41 @@ async def fence(source: Cluster, mover: Mover, batch: Batch, *, seconds: float =
 
 async def open_(target: Cluster, mover: Mover, batch: Batch) -> Changed:
     """Target: `importing` N + 1 -> `open` N + 1, still owned by the move."""
-    return await _change(target, mover, batch, _OPEN)
+    return await _change(target, mover, batch, _changing(mover, batch, changes.OPEN))
+
+
+async def open_behind(
+    target: Cluster, mover: Mover, batch: Batch, number: int, seconds: float
+) -> Changed:
+    """The same behind the marker `number`, with the way back beginning behind what was applied.
+
+    One transaction, so that the caller is not waited for in between. The slot is no part of it and
+    stays advanced if it fails, which is harmless: nobody has written here, nor will before an
+    opening, and whoever tries again advances it again.
+
+    Raises:
+        Unready: the marker has not arrived in `seconds`; or the slot is missing or in use.
+    """
+    works = (
+        markers.awaiting(mover, number, seconds),
+        slots.advance_for_echo(mover),
+        _changing(mover, batch, changes.OPEN),
+    )
+    try:
+        with markers.arriving(), slots.advancing(target):
+            return await _change(target, mover, batch, *works, patience=seconds)
+    except markers.NotArrived as error:
+        raise Unready(f"{target.name}: {await markers.fares(target, mover)}") from error
 
 
 async def leave(source: Cluster, mover: Mover, batch: Batch) -> Changed:
     """Source: `fenced` N -> `gone` N."""
-    return await _change(source, mover, batch, _LEAVE)
+    return await _change(source, mover, batch, _changing(mover, batch, changes.LEAVE))
 
 
 async def give_back(source: Cluster, mover: Mover, batch: Batch) -> Changed:
     """Source, abort: `open` N or `fenced` N of this move -> `open` N + 2, owned by nobody."""
-    return await _change(source, mover, batch, _GIVE_BACK)
+    return await _change(source, mover, batch, _changing(mover, batch, changes.GIVE_BACK))
 
 
 async def drop_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
@@ -243,53 +183,49 @@ async def drop_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
 
     A tenant that has no row here yet stops the others, too: see `found`.
     """
-    return await _change(target, mover, batch, _DROP)
+    return await _change(target, mover, batch, _changing(mover, batch, changes.DROP))
 
 
 async def release(target: Cluster, mover: Mover, batch: Batch) -> Changed:
     """Target, in the end: `open` N + 1 of this move -> the same, owned by nobody."""
-    return await _change(target, mover, batch, _RELEASE)
+    return await _change(target, mover, batch, _changing(mover, batch, changes.RELEASE))
 
 
 async def _fence_once(source: Cluster, mover: Mover, batch: Batch) -> Fenced:
-    number, changed = 0, 0
+    works = (
+        Work(_LOCK, {"clients": list(batch.clients), "patience": _LOCKS_MS}),
+        _changing(mover, batch, changes.FENCE),
+        markers.putting(mover),
+    )
     try:
-        async with changing(source, mover) as connection:
-            await connection.send(_LOCK, clients=list(batch.clients), patience=_LOCKS_MS)
-            changed = await _apply(connection, mover, batch, _FENCE)
-            number = await markers.put_in(connection, mover)
-    except _Incomplete as error:
-        return Fenced(error.clients, 0, 0, 0)
-    ended = connection.ended_at
-    return Fenced(changed, ended.timeline, ended.lsn, number)
+        while True:
+            done = await change(source, mover, *works)
+            # Of two markers at once one is not put. Fenced again, what is fenced already counts.
+            if number := markers.put_by(done):
+                place = done.position
+                return Fenced(len(batch.clients), place.timeline, place.lsn, number)
+    except psycopg.Error as error:
+        return Fenced(_fewer(error), 0, 0, 0)
 
 
 async def _change(
-    cluster: Cluster, mover: Mover, batch: Batch, statement: WriteStatement, **values: Any
+    cluster: Cluster, mover: Mover, batch: Batch, *works: Work, patience: float = 0.0
 ) -> Changed:
     try:
-        async with changing(cluster, mover) as connection:
-            changed = await _apply(connection, mover, batch, statement, **values)
-    except _Incomplete as error:
-        return Changed(error.clients, 0, 0)
-    return Changed(changed, connection.ended_at.timeline, connection.ended_at.lsn)
+        done = await change(cluster, mover, *works, patience=patience)
+    except psycopg.Error as error:
+        return Changed(_fewer(error), 0, 0)
+    return Changed(len(batch.clients), done.position.timeline, done.position.lsn)
 
 
-async def _apply(
-    connection: WriteConnection,
-    mover: Mover,
-    batch: Batch,
-    statement: WriteStatement,
-    **values: Any,
-) -> int:
-    rows = await connection.changed(
-        statement,
-        mover=mover.move_id,
-        mover_generation=mover.generation,
-        clients=list(batch.clients),
-        epochs=batch.leaving(),
-        **values,
-    )
-    if len(rows) < len(batch.clients):
-        raise _Incomplete(len(rows))
-    return len(rows)
+def _changing(mover: Mover, batch: Batch, statement: WriteStatement, **values: Any) -> Work:
+    who = {"mover": mover.move_id, "mover_generation": mover.generation}
+    which = {"clients": list(batch.clients), "epochs": batch.leaving()}
+    return Work(statement, who | which | values)
+
+
+def _fewer(error: psycopg.Error) -> int:
+    """How many tenants could have been changed, when that was not the whole batch."""
+    if error.sqlstate != _NOT_WHOLE:
+        raise error
+    return int(error.diag.message_detail or 0)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from global_db.at_once import Done, Work
 from global_db.cluster import Cluster
-from global_db.connection import ReadConnection, WriteConnection
 from global_db.statement import read, write
 from shards.copying.batch import Mover
 from shards.copying.errors import Unready
-from shards.copying.sessions import changing
+from shards.copying.sessions import change
 from shards.move_tables import move_markers
 
-_POLL_SECONDS = 0.001
+# Raised by await_marker; see migrations/sql/0009_switch.sql.
+_NOT_THERE = "DS014"
 # A pooled connection is lent for less than a read may take.
 _LENT_SECONDS = 3.0
 
@@ -35,11 +38,11 @@ _PUT = write(
     .on_conflict_do_nothing()
     .returning(move_markers.c.number)
 )
-_THERE = read(
-    sa.select(
-        sa.exists().where(move_markers.c.move_id == _STREAM, move_markers.c.number >= _NUMBER)
-    )
+_awaited = sa.func.docshard.await_marker(
+    _STREAM, _NUMBER, sa.bindparam("patience", type_=sa.Integer)
 )
+_AWAIT = read(sa.select(_awaited.label("awaited")))
+_AWAIT_TO_WRITE = write(sa.select(_awaited.label("awaited")))
 _subscription = sa.table(
     "pg_stat_subscription_stats", sa.column("subname"), sa.column("apply_error_count")
 )
@@ -70,22 +73,46 @@ _LAG = read(
 )
 
 
+class NotArrived(Exception):
+    """The marker was not applied in time; `fares` tells why."""
+
+
 async def put(source: Cluster, mover: Mover) -> int:
     """Put the next marker into the forward stream; answers its number.
 
     Raises:
         Superseded, ClusterError.
     """
-    async with changing(source, mover) as connection:
-        return await put_in(connection, mover)
-
-
-async def put_in(connection: WriteConnection, mover: Mover) -> int:
-    """The same in a transaction of the mover that does something else as well."""
     # Of two at once one waits for the other, inserts nothing, and then sees the other's number.
-    while (row := await connection.returning(_PUT, stream=mover.forward.move_id)) is None:
+    while not (number := put_by(await change(source, mover, putting(mover)))):
         pass
-    return int(row["number"])
+    return number
+
+
+def putting(mover: Mover) -> Work:
+    """The next marker as the last part of a transaction that does something else as well."""
+    return Work(_PUT, {"stream": mover.forward.move_id})
+
+
+def put_by(done: Done) -> int:
+    """The number of the marker that such a transaction put; 0 when another came in between."""
+    return int(done.rows[-1][0]["number"]) if done.rows[-1] else 0
+
+
+def awaiting(mover: Mover, number: int, seconds: float) -> Work:
+    """What lets the rest of a transaction wait for the marker, on the target; see `arriving`."""
+    return Work(_AWAIT_TO_WRITE, _values(mover, number, seconds))
+
+
+@contextmanager
+def arriving() -> Iterator[None]:
+    """Turn a marker's absence into `NotArrived`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate != _NOT_THERE:
+            raise
+        raise NotArrived from error
 
 
 async def await_(target: Cluster, mover: Mover, number: int, seconds: float) -> None:
@@ -97,10 +124,10 @@ async def await_(target: Cluster, mover: Mover, number: int, seconds: float) -> 
     """
     deadline = time.monotonic() + seconds
     while not await _arrives(
-        target, mover, number, min(deadline, time.monotonic() + _LENT_SECONDS)
+        target, mover, number, min(_LENT_SECONDS, deadline - time.monotonic())
     ):
         if time.monotonic() >= deadline:
-            raise Unready(f"{target.name}: {await _fares(target, mover)}")
+            raise Unready(f"{target.name}: {await fares(target, mover)}")
 
 
 async def lag(source: Cluster, mover: Mover) -> int:
@@ -117,21 +144,23 @@ async def lag(source: Cluster, mover: Mover) -> int:
     return max(0, int(row["lag"]))
 
 
-async def _arrives(target: Cluster, mover: Mover, number: int, until: float) -> bool:
-    async with target.read() as connection:
-        while not await _there(connection, mover, number):
-            if time.monotonic() >= until:
-                return False
-            await asyncio.sleep(_POLL_SECONDS)
+async def _arrives(target: Cluster, mover: Mover, number: int, seconds: float) -> bool:
+    try:
+        with arriving():
+            async with target.read() as connection:
+                await connection.one(_AWAIT, **_values(mover, number, seconds))
+    except NotArrived:
+        return False
     return True
 
 
-async def _there(connection: ReadConnection, mover: Mover, number: int) -> bool:
-    row = await connection.one(_THERE, stream=mover.forward.move_id, number=number)
-    return row is not None and bool(next(iter(row.values())))
+def _values(mover: Mover, number: int, seconds: float) -> dict[str, Any]:
+    patience = max(0, round(seconds * 1000))
+    return {"stream": mover.forward.move_id, "number": number, "patience": patience}
 
 
-async def _fares(target: Cluster, mover: Mover) -> str:
+async def fares(target: Cluster, mover: Mover) -> str:
+    """How the forward stream's subscription fares, in words for people."""
     name = mover.forward.name
     async with target.read() as connection:
         row: dict[str, Any] = await connection.one(_FARES, name=name) or {}

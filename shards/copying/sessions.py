@@ -14,8 +14,15 @@ import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from global_db.at_once import Done, Work
 from global_db.cluster import Cluster
-from global_db.connection import RawConnection, Row, WriteConnection, is_connection_failure
+from global_db.connection import (
+    WORK_SECONDS,
+    RawConnection,
+    Row,
+    WriteConnection,
+    is_connection_failure,
+)
 from global_db.errors import ClusterUnavailable, LockNotAvailable
 from global_db.statement import write
 from shards.copying.batch import Mover
@@ -86,6 +93,19 @@ async def changing(cluster: Cluster, mover: Mover) -> AsyncIterator[WriteConnect
             # Not waited for: what follows in the pipeline does not run when it is refused.
             await connection.send(_AS_MOVER, move_id=mover.move_id, generation=mover.generation)
             yield connection
+
+
+async def change(cluster: Cluster, mover: Mover, *works: Work, patience: float = 0.0) -> Done:
+    """A transaction of the mover in one message, whose statements may wait for `patience` seconds.
+
+    Raises:
+        Superseded, ClusterError.
+    """
+    who = {"move_id": mover.move_id, "generation": mover.generation}
+    with superseding():
+        return await cluster.write_at_once(
+            Work(_AS_MOVER, who), *works, seconds=WORK_SECONDS + patience
+        )
 
 
 @contextmanager

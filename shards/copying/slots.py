@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -15,12 +15,13 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from global_db.at_once import Work
 from global_db.cluster import Cluster
 from global_db.connection import RawConnection, Row
 from global_db.statement import write
 from shards.copying.batch import Mover, Stream
 from shards.copying.errors import Unready
-from shards.copying.sessions import changing, failures, first, moving, session
+from shards.copying.sessions import change, failures, first, moving, session
 
 # A new slot waits for every transaction that was running; the service's own end within seconds.
 MAKE_SECONDS = 5.0
@@ -38,11 +39,22 @@ _OLDEST: LiteralString = """
 _FIND: LiteralString = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
 _END: LiteralString = "SELECT pg_terminate_backend(%s)"
 _DROP: LiteralString = "SELECT pg_drop_replication_slot(%s)"
-# Applied rows are flushed as they commit (synchronous_commit = local), so this is behind them all.
-_ADVANCE = write(
+# On 15 applied rows are flushed as they commit (synchronous_commit = local): this is behind them.
+_advance = sa.cast(
+    sa.func.pg_replication_slot_advance(
+        sa.bindparam("name", type_=sa.Text), sa.func.pg_current_wal_flush_lsn()
+    ),
+    sa.Text,
+)
+_ADVANCE = write(sa.select(_advance.label("advanced")))
+
+
+# From 16 on a subscriber asks for what came from nowhere else (origin = none): rows that were
+# applied are not sent back, wherever the slot stands. Of CASE only the branch that is meant runs.
+_ADVANCE_FOR_ECHO = write(
     sa.select(
-        sa.func.pg_replication_slot_advance(
-            sa.bindparam("name", type_=sa.Text), sa.func.pg_current_wal_flush_lsn()
+        sa.case(
+            (sa.cast(sa.func.current_setting("server_version_num"), sa.Integer) < 160_000, _advance)
         ).label("advanced")
     )
 )
@@ -85,19 +97,30 @@ async def make_back(target: Cluster, mover: Mover) -> None:
 async def advance_back(target: Cluster, mover: Mover) -> None:
     """Let the way back begin behind everything that is written on the target now.
 
-    Called before the fence to make the second call short, and behind the last marker, so that what
-    the forward stream applied does not come back (PostgreSQL 15 knows no origin = none).
+    Called before the fence: little is left to be decoded then, for `advance_for_echo` or whoever
+    takes up the way back.
 
     Raises:
         Superseded, ClusterError.
         Unready: the slot is not there, or in use.
     """
-    name = mover.stream(back=True).name
-    async with changing(target, mover) as connection:
-        try:
-            await connection.returning(_ADVANCE, name=name)
-        except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject) as error:
-            raise Unready(f"{target.name}: {error.diag.message_primary}") from error
+    with advancing(target):
+        await change(target, mover, Work(_ADVANCE, _back(mover)))
+
+
+def advance_for_echo(mover: Mover) -> Work:
+    """Behind the last marker, where it is needed: what the forward stream applied does not come
+    back."""
+    return Work(_ADVANCE_FOR_ECHO, _back(mover))
+
+
+@contextmanager
+def advancing(target: Cluster) -> Iterator[None]:
+    """Turn a slot that cannot be advanced into `Unready`."""
+    try:
+        yield
+    except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject) as error:
+        raise Unready(f"{target.name}: {error.diag.message_primary}") from error
 
 
 async def drop(cluster: Cluster, mover: Mover, *, back: bool = False) -> None:
@@ -146,6 +169,10 @@ async def _make(
     if row is None:
         raise LookupError("the command answers one row")
     return row
+
+
+def _back(mover: Mover) -> dict[str, str]:
+    return {"name": mover.stream(back=True).name}
 
 
 async def _oldest(cluster: Cluster) -> str:

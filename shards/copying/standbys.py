@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,12 @@ import sqlalchemy as sa
 
 from global_db.cluster import Cluster, Node
 from global_db.errors import ClusterError
-from global_db.statement import read
+from global_db.statement import ReadStatement, read
 from shards.copying.errors import Unready
 from shards.copying.lanes import together
 
-_POLL_SECONDS = 0.001
+# A pooled connection is lent for less than a read may take.
+_LENT_SECONDS = 3.0
 
 _receiver = sa.table("pg_stat_wal_receiver", sa.column("status"), schema="pg_catalog")
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("'0/0'::pg_lsn")
@@ -26,6 +28,20 @@ _RECEIVED = read(
         sa.cast(sa.func.pg_last_wal_receive_lsn() - _ZERO, sa.BigInteger).label("flushed"),
         sa.func.docshard.timeline(type_=sa.Integer).label("timeline"),
         sa.exists().where(_receiver.c.status == "streaming").label("streams"),
+    )
+)
+# The same, awaited where it happens.
+_AWAIT = read(
+    sa.select(
+        sa.func.docshard.await_received(
+            sa.bindparam("wanted", type_=sa.BigInteger),
+            sa.bindparam("patience", type_=sa.Integer),
+        ).table_valued(
+            sa.column("flushed", sa.BigInteger),
+            sa.column("timeline", sa.Integer),
+            sa.column("streams", sa.Boolean),
+            name="received",
+        )
     )
 )
 _WRITTEN = read(
@@ -46,16 +62,21 @@ class Standby:
     timeline: int | None = None
 
 
-async def await_flushed(cluster: Cluster, lsn: int, seconds: float) -> None:
+async def await_flushed(
+    cluster: Cluster, lsn: int, seconds: float, timeline: int | None = None
+) -> None:
     """Wait until every catalogued standby has flushed the WAL up to `lsn` (bytes).
+
+    `timeline` is the one that `lsn` was written on; unless it is known it is the primary's.
 
     Raises:
         Unready: one does not answer or does not stream, at once; or not within `seconds`.
         ClusterError: there is no primary.
     """
     primary = cluster.primary()
-    async with cluster.read() as connection:
-        timeline = (await connection.one(_WRITTEN) or {})["timeline"]
+    if timeline is None:
+        async with cluster.read() as connection:
+            timeline = (await connection.one(_WRITTEN) or {})["timeline"]
     deadline = time.monotonic() + seconds
     standbys = (node for node in cluster.nodes if node is not primary)
     await together(_await_one(cluster, one, lsn, timeline, deadline) for one in standbys)
@@ -78,7 +99,8 @@ async def _await_one(
     cluster: Cluster, node: Node, lsn: int, timeline: int, deadline: float
 ) -> None:
     while True:
-        found = await _ask(cluster, node)
+        patience = min(_LENT_SECONDS, max(0.0, deadline - time.monotonic()))
+        found = await _ask(cluster, node, _AWAIT, wanted=lsn, patience=math.ceil(patience * 1000))
         if found.timeline == timeline and found.flushed >= lsn:
             return
         if not found.streams or found.timeline != timeline:
@@ -91,14 +113,15 @@ async def _await_one(
                 f"{cluster.name}: the standby {node.address.name} is"
                 f" {lsn - found.flushed} bytes behind: find out why it is slow"
             )
-        await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _ask(cluster: Cluster, node: Node) -> Standby:
+async def _ask(
+    cluster: Cluster, node: Node, question: ReadStatement = _RECEIVED, **values: int
+) -> Standby:
     name = node.address.name
     try:
         async with cluster.read_on(node) as connection:
-            row: dict[str, Any] = await connection.one(_RECEIVED) or {}
+            row: dict[str, Any] = await connection.one(question, **values) or {}
     except ClusterError:
         return Standby(name, streams=False)
     return Standby(name, row["streams"], int(row["flushed"] or 0), row["timeline"])

@@ -138,7 +138,9 @@ def test_a_shell_and_the_command_read_the_same_environment() -> None:
         for role in ("docshard_app", "docshard_worker", "docshard_admin", "docshard_mover")
     }
     variables = service_environment(
-        a_fleet(), Credentials(passwords, "ACCESS", "sec'ret", Path("/some where/keys"))
+        a_fleet(),
+        Credentials(passwords, "ACCESS", "sec'ret", Path("/some where/keys")),
+        Path("/data"),
     )
     text = render_environment(variables)
     assert parse_environment(text) == variables

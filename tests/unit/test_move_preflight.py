@@ -9,7 +9,7 @@ from shards.copying.facts import Room, ShardFacts, StandbyFacts, TableFacts
 
 GOOD = ShardFacts(
     major=18,
-    revision="0008",
+    revision="0009",
     collation="C.UTF-8",
     wal_level="logical",
     partitions=("audit_logs_2026_11",),
@@ -23,7 +23,7 @@ GOOD = ShardFacts(
     tables=(TableFacts("documents", 10, 100 * 1024**2),),
     standbys=(StandbyFacts("shard-1-replica", True, 0),),
 )
-FINE = Look("shard-1", "shard-2", GOOD, GOOD, "0008")
+FINE = Look("shard-1", "shard-2", GOOD, GOOD, "0009")
 
 
 def test_nothing_is_in_the_way() -> None:

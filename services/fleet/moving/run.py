@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +50,7 @@ class Terms:
     pause_seconds: float
     bytes_per_second: int | None
     standby_lag_bytes: int
+    data_folder: Path | None
 
     @classmethod
     def of(cls, settings: MoveSettings, rebalance: Mapping[str, Any]) -> Terms:
@@ -58,6 +60,7 @@ class Terms:
             pause_seconds=settings.pause_seconds,
             bytes_per_second=rebalance.get("bytes_per_second") or settings.bytes_per_second,
             standby_lag_bytes=settings.standby_lag_bytes,
+            data_folder=settings.data_folder,
         )
 
 

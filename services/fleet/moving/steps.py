@@ -10,11 +10,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from global_db import leases, move_endings, moves, partitions
 from global_db.leftovers import Thing
+from services.fleet.moving.disks import free_bytes
 from services.fleet.moving.preflight import Look, judge
 from services.fleet.moving.run import Run, Worthless, described
 from services.fleet.moving.throttle import Throttle, report
@@ -28,6 +29,7 @@ from shards.copying import (
     markers,
     publications,
     slots,
+    standbys,
     subscriptions,
 )
 from shards.copying.errors import Unready
@@ -81,6 +83,7 @@ async def begin(run: Run) -> None:
         source, target = await asyncio.gather(
             facts.examine(run.source, run.batch), facts.examine(run.target, run.batch)
         )
+        target = replace(target, free_bytes=free_bytes(run.terms.data_folder, run.target))
         look = Look(run.move.source, run.move.target, source, target, HISTORY.head, None in held)
         refusals = judge(look)
         if refusals:
@@ -220,9 +223,13 @@ async def link_chain(run: Run) -> None:
 
 
 async def approach(run: Run) -> None:
-    """Shorten what the switch has to do: the streams are at their ends, the servers known ones."""
+    """Shorten what the switch has to do: the streams are at their ends, the servers known ones, the
+    standbys there; whoever is to be asked at the switch has been, by connections that are kept."""
     await catch_up(run)
     await slots.advance_back(run.target, run.mover)
+    await asyncio.gather(
+        *(standbys.await_flushed(one, 0, _MARKER_SECONDS) for one in (run.source, run.target))
+    )
     await same_servers(run)
 
 

@@ -11,7 +11,7 @@ import logging
 from global_db import move_claims, move_endings
 from services.fleet.moving.run import Run
 from services.fleet.moving.steps import Step, drop_stream
-from services.fleet.moving.switch import leave
+from services.fleet.moving.switch import leave_for_good
 from services.fleet.moving.throttle import Throttle
 from services.fleet.moving.transitions import State
 from shards.copying import fence, subscriptions, sweep
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 async def leave_source(run: Run) -> None:
     """Once more: a failover may have lost it, and a runner may have died before it."""
-    await leave(run)
+    await leave_for_good(run)
 
 
 async def drop_forward(run: Run) -> None:

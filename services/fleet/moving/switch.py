@@ -2,8 +2,8 @@
 
 Writers and readers of the batch wait meanwhile, so it is short, bounded, and either done or undone.
 
-    source   fence + marker ─┬─ on every standby's disk ──────────────┬─ still fenced, same timeline
-    target                   └─ marker applied → way back → open N + 1 ┴─ on every standby's disk
+    source   fence + marker ─┬─ on every standby's disk → still fenced, same timeline ──┐
+    target                   └─ marker applied → way back → open → on standbys' disks ─┐│
     directory                                                                          commit point
 
 A marker seen on the target proves that all before it was applied, and nothing about the source's
@@ -20,24 +20,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Final
+from uuid import UUID
 
 from global_db import move_endings, move_runs
-from global_db.move_endings import BatchChanged, Replaced
-from services.audit import Event, record_global
+from global_db.cluster import Cluster
+from global_db.move_endings import BatchChanged
+from services.audit import Event, record_each
 from services.fleet.moving.run import Run, Worthless
 from services.identity.principal import Origin
-from shards.copying import claims, fence, markers, slots, standbys
+from shards.copying import claims, fence, standbys
 from shards.copying.errors import Superseded, Unready
 from shards.copying.fence import Changed, Fenced
 
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
-
-STEPS: Final = ("fence", "await_marker", "open_target", "last_look", "commit_point", "leave")
-"""What a switch does, for logs and tests; some of it side by side."""
 
 
 class NotFenced(Exception):
@@ -48,6 +47,18 @@ class TooSlow(Exception):
     """The pause reached its bound."""
 
 
+@dataclass
+class _Switch:
+    """One switch under way: the run, and what its steps hand to each other."""
+
+    run: Run
+    fenced: Fenced = field(init=False)
+    opened: Changed = field(init=False)
+
+
+_Act = Callable[[_Switch], Awaitable[None]]
+
+
 async def switch(run: Run) -> None:
     """Move the batch's place in the directory; the move is `fenced` in the global database already.
 
@@ -55,18 +66,19 @@ async def switch(run: Run) -> None:
         NotFenced; anything else: to be given up, unless `settle` finds it done.
     """
     began = time.monotonic()
-    fenced = await _fence(run)
+    at = _Switch(run)
+    await _do(at, _FENCING)
     # Abandoned, not awaited, when it is too slow: a server that hangs answers no cancellation
     # either, and whatever of it still arrives finds its conditions gone.
-    await _bounded(_behind_fence(run, fenced), run.terms.pause_seconds)
+    await _bounded(_behind_fence(at), run.terms.pause_seconds)
     pause_ms = round((time.monotonic() - began) * 1000, 1)
-    await _told(run, "leave", lambda: leave(run))
+    await _do(at, _LEAVING)
     await run.measure(pause_ms=pause_ms)
     _log.info("move %s: switched, after a pause of %s ms", run.move.id, pause_ms)
 
 
-async def leave(run: Run) -> None:
-    """The source is left for good; may be repeated."""
+async def leave_for_good(run: Run) -> None:
+    """Nobody waits at the source any more: it is `gone` there. May be repeated."""
     _demand(run, await fence.leave(run.source, run.mover, run.batch), "left by the move")
 
 
@@ -84,44 +96,31 @@ async def settle(run: Run) -> None:
     run.move = found
 
 
-async def _fence(run: Run) -> Fenced:
+async def fence_source(at: _Switch) -> None:
+    """The pause begins: nobody enters the batch's tenants on the source any more."""
+    run = at.run
     try:
-        fenced = await _told(run, "fence", lambda: fence.fence(run.source, run.mover, run.batch))
+        at.fenced = await fence.fence(run.source, run.mover, run.batch)
     except Unready as error:
         raise NotFenced(str(error)) from error
-    _demand(run, fenced, "fenced")
-    return fenced
+    _demand(run, at.fenced, "fenced")
 
 
-async def _behind_fence(run: Run, fenced: Fenced) -> None:
-    seconds = run.terms.pause_seconds
-    opened, _ = await asyncio.gather(
-        _open_behind_marker(run, fenced),
-        standbys.await_flushed(run.source, fenced.lsn, seconds),
-    )
-    await _told(run, "last_look", lambda: _last_look(run, opened))
-    await _told(run, "commit_point", lambda: _commit(run))
+async def flush_source(at: _Switch) -> None:
+    """Whichever standby of the source is promoted from now on has the fence."""
+    await _flushed(at.run, at.run.source, at.fenced)
 
 
-async def _open_behind_marker(run: Run, fenced: Fenced) -> Changed:
-    seconds = run.terms.pause_seconds
-    await _told(
-        run, "await_marker", lambda: markers.await_(run.target, run.mover, fenced.number, seconds)
-    )
-    # What came through the forward stream must not go back: the way back begins behind it.
-    await slots.advance_back(run.target, run.mover)
-    opened = await _told(run, "open_target", lambda: fence.open_(run.target, run.mover, run.batch))
-    _demand(run, opened, "open on the target")
-    return opened
+async def last_look(at: _Switch) -> None:
+    """The source is the server that was fenced, and still is.
 
-
-async def _last_look(run: Run, opened: Changed) -> None:
-    """The opening is safe, and the source is the server that was fenced, and still is."""
-    _, place, rows = await asyncio.gather(
-        standbys.await_flushed(run.target, opened.lsn, run.terms.pause_seconds),
-        claims.place(run.source),
-        fence.found(run.source, run.batch),
-    )
+    The fence is on its standbys' disks by now, so what is found here holds from now on: a failover
+    keeps it, and whoever undoes it ends this run in the directory first.
+    """
+    run = at.run
+    async with run.source.read() as connection:
+        place = await claims.place_by(connection)
+        rows = await fence.found_by(connection, run.batch)
     if not run.expect({"source": place}):
         raise Worthless("the source failed over behind the fence")
     mine = [
@@ -134,41 +133,81 @@ async def _last_look(run: Run, opened: Changed) -> None:
         raise Worthless("the source is not fenced any more")
 
 
-async def _commit(run: Run) -> None:
+async def open_target(at: _Switch) -> None:
+    """The marker is awaited, the way back advanced and the batch opened, in one transaction there:
+    what came through the forward stream does not go back, and what is written from now on does."""
+    run = at.run
+    at.opened = await fence.open_behind(
+        run.target, run.mover, run.batch, at.fenced.number, run.terms.pause_seconds
+    )
+    _demand(run, at.opened, "open on the target")
+
+
+async def flush_target(at: _Switch) -> None:
+    """Whichever standby of the target is promoted has the opening and all that came before it."""
+    await _flushed(at.run, at.run.target, at.opened)
+
+
+async def commit_point(at: _Switch) -> None:
     """The point of no return: one transaction, with an audit row for each tenant (I5, I6)."""
+    run = at.run
     try:
         async with run.recording() as connection:
-            move, moved = await move_endings.switch(
+            moves = [(_moved(run, client), client) for client in run.batch.clients]
+            await record_each(connection, Origin(reason=run.move.reason or None), moves)
+            move, _ = await move_endings.switch(
                 connection, run.move, len(run.batch.clients), run.terms.grace_seconds
             )
-            for client in moved:
-                await record_global(
-                    connection,
-                    Origin(reason=run.move.reason or None),
-                    _moved(run, client),
-                    client.client_id,
-                )
     except BatchChanged as error:
         raise Worthless(str(error)) from error
     run.move = move
 
 
-def _moved(run: Run, client: Replaced) -> Event:
-    before, move = {"shard": run.move.source, "epoch": client.epoch - 1}, str(run.move.id)
-    after = {"shard": run.move.target, "epoch": client.epoch}
-    return Event("client.move", "client", client.client_id, before, {**after, "move_id": move})
+async def leave(at: _Switch) -> None:
+    """The source is left."""
+    await leave_for_good(at.run)
+
+
+_FENCING: Final = fence_source
+_SIDE_BY_SIDE: Final = ((flush_source, last_look), (open_target, flush_target))
+_POINT: Final = commit_point
+_LEAVING: Final = leave
+STEPS: Final = tuple(
+    act.__name__ for act in (_FENCING, *chain.from_iterable(_SIDE_BY_SIDE), _POINT, _LEAVING)
+)
+"""What a switch does, for logs and tests; the lanes of the middle side by side."""
+
+
+async def _behind_fence(at: _Switch) -> None:
+    await asyncio.gather(*(_lane(at, acts) for acts in _SIDE_BY_SIDE))
+    await _do(at, _POINT)
+
+
+async def _lane(at: _Switch, acts: Iterable[_Act]) -> None:
+    for act in acts:
+        await _do(at, act)
+
+
+async def _do(at: _Switch, act: _Act) -> None:
+    await at.run.told(at.run, act.__name__, False)
+    await act(at)
+    await at.run.told(at.run, act.__name__, True)
+
+
+async def _flushed(run: Run, cluster: Cluster, changed: Changed) -> None:
+    await standbys.await_flushed(cluster, changed.lsn, run.terms.pause_seconds, changed.timeline)
+
+
+def _moved(run: Run, client: UUID) -> Event:
+    epoch, move = run.batch.epochs[client], str(run.move.id)
+    before = {"shard": run.move.source, "epoch": epoch}
+    after = {"shard": run.move.target, "epoch": epoch + 1, "move_id": move}
+    return Event("client.move", "client", client, before, after)
 
 
 def _demand(run: Run, changed: Changed, what: str) -> None:
     if changed.clients != len(run.batch.clients):
         raise Worthless(f"only {changed.clients} of the batch could be {what}")
-
-
-async def _told(run: Run, step: str, work: Callable[[], Awaitable[T]]) -> T:
-    await run.told(run, step, False)
-    result = await work()
-    await run.told(run, step, True)
-    return result
 
 
 async def _bounded(work: Coroutine[Any, Any, None], seconds: float) -> None:

@@ -50,6 +50,7 @@ class Throttle:
     totals: dict[str, int] = field(default_factory=dict)
     _done: dict[str, int] = field(default_factory=lambda: {"rows": 0, "bytes": 0})
     _looked_at: float = 0.0
+    _held: bool = False
     _allowance: Allowance = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,16 +71,32 @@ class Throttle:
             self._looked_at = time.monotonic()
 
     async def _look(self) -> None:
-        await report(self.run, **self._done, **self.totals)
+        await report(self.run, **self._done, **self.totals, held=None)
         for cluster in (self.run.source, self.run.target):
-            while standby_lag(cluster) > self.run.terms.standby_lag_bytes:
-                await self.run.check()
-                await asyncio.sleep(_STANDBY_SECONDS)
-            asked = time.monotonic()
-            await claims.place(cluster)
-            took = time.monotonic() - asked
-            if took > _SLOW_SECONDS:
-                await asyncio.sleep(min(took * _YIELD_FACTOR, _LONGEST_YIELD_SECONDS))
+            await self._let_standbys_follow(cluster)
+            await self._give_way(cluster)
+        if self._held:
+            await report(self.run, held=None)
+            self._held = False
+
+    async def _let_standbys_follow(self, cluster: Cluster) -> None:
+        while (lag := standby_lag(cluster)) > self.run.terms.standby_lag_bytes:
+            await self._hold(f"a standby of {cluster.name} is {lag} bytes behind", _STANDBY_SECONDS)
+
+    async def _give_way(self, cluster: Cluster) -> None:
+        asked = time.monotonic()
+        await claims.place(cluster)
+        took = time.monotonic() - asked
+        if took > _SLOW_SECONDS:
+            seconds = min(took * _YIELD_FACTOR, _LONGEST_YIELD_SECONDS)
+            await self._hold(f"{cluster.name} takes {took * 1000:.0f} ms to answer", seconds)
+
+    async def _hold(self, reason: str, seconds: float) -> None:
+        """Wait; meanwhile the move's progress tells why."""
+        self._held = True
+        await report(self.run, held=reason)
+        await self.run.check()
+        await asyncio.sleep(seconds)
 
 
 def standby_lag(cluster: Cluster) -> int:
