@@ -43,7 +43,7 @@ _MORE = {
 _BORN = ("primary", "replica")
 _POOLED = (DATABASE, f"{DATABASE}_replica")
 # The replica's name for the primary: who acknowledges a commit in synchronous mode.
-_STANDBY = "docshard_standby"
+STANDBY = "docshard_standby"
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Member:
         signal_file.touch()
         give(signal_file, self.site.engines.user)
         conninfo = other.postgres.conninfo(SUPERUSER, "postgres").replace("dbname=postgres", "")
-        source = f"{conninfo} application_name={_STANDBY}"
+        source = f"{conninfo} application_name={STANDBY}"
         # Where ALTER SYSTEM writes, so that a test can change it.
         with (self.folder / "postgresql.auto.conf").open("a") as written:
             written.write(f"primary_conninfo = '{source}'\n")
@@ -224,7 +224,7 @@ def running_pair(
         replica.follow(primary)
         replica.start()
         if synchronous:
-            primary.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{_STANDBY}'")
+            primary.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
             primary.sql("SELECT pg_reload_conf()")
         yield primary, replica
     finally:
