@@ -103,7 +103,7 @@ class Desk:
                 [state, Jsonb(settings), rebalance_id],
             )
 
-    async def rebalance_is(self, rebalance_id: UUID, state: str) -> None:
+    async def rebalance_is(self, rebalance_id: UUID, state: str, seconds: float = 5.0) -> None:
         """Wait until the rebalance is in this state."""
 
         async def there() -> bool:
@@ -114,7 +114,7 @@ class Desk:
                 row = await cursor.fetchone()
             return row is not None and row["state"] == state
 
-        await until(there)
+        await until(there, seconds)
 
     async def get(self, move_id: UUID) -> Move:
         """The move as it is now."""
