@@ -133,24 +133,6 @@ class Ledger:
 
         await until(there, _PATIENCE_SECONDS)
 
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """A writer and a reader while the block lasts; a fault ends the block."""
-        stop = asyncio.Event()
-
-        async def keep(work: Callable[[], Awaitable[None]], pause: float) -> None:
-            while not stop.is_set():
-                await work()
-                await asyncio.sleep(pause)
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(keep(self.write_once, _WRITE_PAUSE_SECONDS))
-            group.create_task(keep(self.read_once, _READ_PAUSE_SECONDS))
-            try:
-                yield
-            finally:
-                stop.set()
-
     async def _make(self) -> None:
         key = str(new_id())
         made = await _patiently(lambda: self._create(key))
@@ -178,6 +160,26 @@ class Ledger:
         return await with_reading(
             self.resources, self.access, Asked("list_versions", token=self.token)
         )
+
+
+@asynccontextmanager
+async def at_work(ledgers: Sequence[Ledger]) -> AsyncIterator[None]:
+    """A writer and a reader of each tenant while the block lasts; a fault ends the block."""
+    stop = asyncio.Event()
+
+    async def keep(work: Callable[[], Awaitable[None]], pause: float) -> None:
+        while not stop.is_set():
+            await work()
+            await asyncio.sleep(pause)
+
+    async with asyncio.TaskGroup() as group:
+        for ledger in ledgers:
+            group.create_task(keep(ledger.write_once, _WRITE_PAUSE_SECONDS))
+            group.create_task(keep(ledger.read_once, _READ_PAUSE_SECONDS))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 async def _patiently(send: Callable[[], Awaitable[T]]) -> T:

@@ -18,7 +18,7 @@ from services.fleet import moves as orders
 from services.fleet import moves_by_hand
 from tests.faults.matrix.ledger import Ledger
 from tests.faults.matrix.points import SWEEPS, Point, Route
-from tests.faults.matrix.runners import RunnerProcess
+from tests.faults.matrix.runners import RunnerProcess, Told
 from tests.faults.matrix.stands import Stand
 from tests.faults.matrix.world import World
 from tests.integration.waiting import until
@@ -54,6 +54,10 @@ class Play:
             found = await moves.get(connection, self.move_id)
         assert found is not None
         return found
+
+    def told(self) -> list[Told]:
+        """What both runners said."""
+        return [*self.first.told, *self.second.told]
 
     async def second_runs(self) -> None:
         """Another runner is at work from now on."""

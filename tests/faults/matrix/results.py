@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 PROPERTY = "kill_matrix"
 """The name under which a test's report carries its result."""
@@ -24,6 +27,20 @@ class Result:
     def plain(self) -> dict[str, str | int | float]:
         """As test processes tell each other."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def headline() -> str:
+    """When, of which commit, on which PostgreSQL."""
+    programs = os.environ.get("DOCSHARD_POSTGRES")
+    servers = f"PostgreSQL of {programs}" if programs else "PostgreSQL 18"
+    return f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {servers}."
+
+
+def _commit() -> str:
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip() or "unknown"
 
 
 def rows(results: Iterable[Result]) -> Iterator[Sequence[str]]:

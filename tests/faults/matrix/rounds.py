@@ -8,14 +8,23 @@ from contextlib import AsyncExitStack
 
 from tests.faults.matrix.cases import Case
 from tests.faults.matrix.checks import faults
-from tests.faults.matrix.ledger import Ledger
+from tests.faults.matrix.ledger import Ledger, at_work
 from tests.faults.matrix.play import Play, played, reach
+from tests.faults.matrix.points import LISTED
 from tests.faults.matrix.results import Result
 from tests.faults.matrix.world import World
 
 # Where a busy machine lets a lease run out at the switch, the move is aborted before its point.
 _ROUNDS = 3
 _REPLAYS = 3
+
+
+class Broken(Exception):
+    """What must always hold does not."""
+
+
+class NeverReached(Exception):
+    """The case has shown nothing."""
 
 
 async def run(world: World, case: Case) -> Result:
@@ -27,20 +36,20 @@ async def run(world: World, case: Case) -> Result:
         struck = await _round(world, case, batch)
         for ledger in ledgers:
             await ledger.replay(_REPLAYS)
-        assert await faults(world, ledgers) == []
+        if found := await faults(world, ledgers):
+            raise Broken("\n".join(found))
         if struck is not None:
             state, since = struck
             writes = sum(one.writes for one in ledgers) - before
             gap = max(one.longest_gap(since) for one in ledgers)
             return Result(case.family.name, number, state, writes, round(gap, 3))
-    raise AssertionError(f"{case.point} was not reached in {_ROUNDS} rounds")
+    raise NeverReached(f"{case.point}, in {_ROUNDS} rounds")
 
 
 async def _round(world: World, case: Case, batch: Sequence[Ledger]) -> tuple[str, float] | None:
     """One move. Answers how it ended, and when it was struck; None when it did not come so far."""
     async with AsyncExitStack() as stack:
-        for ledger in (*batch, *world.bystanders):
-            await stack.enter_async_context(ledger.at_work())
+        await stack.enter_async_context(at_work([*batch, *world.bystanders]))
         if case.family.by_links:
             await stack.enter_async_context(world.by_links())
         play = await stack.enter_async_context(played(world, case.point, batch))
@@ -53,6 +62,8 @@ async def _round(world: World, case: Case, batch: Sequence[Ledger]) -> tuple[str
         ended = await play.ends()
         for ledger in (*batch, *world.bystanders):
             await ledger.served()
+        if strange := {one.step for one in play.told()} - {one.step for one in LISTED}:
+            raise NeverReached(f"{', '.join(strange)}: of no list of the mover's")
     return (ended.state, since) if reached else None
 
 

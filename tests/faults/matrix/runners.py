@@ -15,10 +15,10 @@ from typing import Any
 from services.fleet.moving.runner import Rhythm
 from tests.faults.matrix.points import Point
 
-QUICK = Rhythm(lease=1.2, heartbeat=0.2, doubt=0.9, look=0.05)
+QUICK = Rhythm(lease=2.0, heartbeat=0.25, doubt=1.5, look=0.05)
 """A dead runner is followed soon: the lease is as short as a busy machine allows."""
-_START_SECONDS = 30.0
-_ANSWER_SECONDS = 12.0
+_START_SECONDS = 120.0
+_ANSWER_SECONDS = 30.0
 
 
 class RunnerDied(Exception):

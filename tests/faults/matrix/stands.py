@@ -51,7 +51,8 @@ class Stand:
 @asynccontextmanager
 async def stand(site: Site, name: str, history: History) -> AsyncIterator[Stand]:
     """A server with a migrated database; ended in the end."""
-    member = Member(site, f"matrix-{name}", Postgres(free_port(), site.password))
+    port = free_port()
+    member = Member(site, f"matrix-{name}-{port}", Postgres(port, site.password))
     await asyncio.to_thread(site.copy, site.template, member.folder)
     try:
         await asyncio.to_thread(_set_up, member, history)

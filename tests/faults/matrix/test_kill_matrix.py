@@ -12,13 +12,18 @@ import pytest
 from tests.faults.matrix.cases import Case, parameters
 from tests.faults.matrix.results import PROPERTY
 from tests.faults.matrix.rounds import run
-from tests.faults.matrix.world import World
+from tests.faults.matrix.world import Worlds
 
 Record = Callable[[str, object], None]
 
 
 @pytest.mark.parametrize("case", parameters())
 async def test_a_struck_move_ends_and_nothing_is_lost(
-    case: Case, world: World, record_property: Record
+    case: Case, worlds: Worlds, record_property: Record
 ) -> None:
-    record_property(PROPERTY, (await run(world, case)).plain())
+    try:
+        result = await run(await worlds.get(), case)
+    except BaseException:
+        await worlds.end()
+        raise
+    record_property(PROPERTY, result.plain())

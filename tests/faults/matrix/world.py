@@ -7,9 +7,10 @@ leaves behind is in the way of the next.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from uuid import UUID
 
@@ -87,6 +88,30 @@ class World:
     def other(self, shard: str) -> str:
         """The shard that is not this one."""
         return next(name for name in self.shards if name != shard)
+
+
+@dataclass
+class Worlds:
+    """The world of a test process; after a case that failed, another one."""
+
+    site: Site
+    folder: Path
+    _now: World | None = None
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    async def get(self) -> World:
+        """The present one."""
+        if self._now is None:
+            folder = self.folder / str(next(self._numbers))
+            folder.mkdir()
+            self._now = await self._stack.enter_async_context(world_of(self.site, folder))
+        return self._now
+
+    async def end(self) -> None:
+        """Nobody relies on it any more."""
+        self._now = None
+        await self._stack.aclose()
 
 
 def fleet_of(catalog: Stand, shards: Mapping[str, Stand]) -> Fleet:
