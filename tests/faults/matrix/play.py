@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +13,6 @@ import psycopg
 from global_db import leftovers, moves
 from global_db.errors import ClusterError
 from global_db.moves import Move
-from services.errors import TemporaryError
 from services.fleet import moves as orders
 from services.fleet import moves_by_hand
 from tests.faults.matrix.ledger import Ledger
@@ -49,11 +48,18 @@ class Play:
     wish: str | None = None
 
     async def move(self) -> Move:
-        """As it is now."""
-        async with self.world.operator.global_db.read() as connection:
-            found = await moves.get(connection, self.move_id)
-        assert found is not None
-        return found
+        """As it is, once the directory answers."""
+        found: list[Move | None] = []
+
+        async def there() -> bool:
+            with suppress(ClusterError):
+                async with self.world.operator.global_db.read() as connection:
+                    found.append(await moves.get(connection, self.move_id))
+            return bool(found)
+
+        await until(there, END_SECONDS)
+        assert found[0] is not None
+        return found[0]
 
     def told(self) -> list[Told]:
         """What both runners said."""
@@ -178,12 +184,3 @@ async def _reverse(play: Play) -> None:
     made = await orders.reverse(play.world.operator, play.move_id, "a test")
     play.move_id = made.id
     play.source, play.target = play.target, play.source
-
-
-async def patiently(play: Play) -> Move:
-    """The move, once the directory answers."""
-    while True:
-        try:
-            return await play.move()
-        except (ClusterError, TemporaryError):
-            await asyncio.sleep(0.02)

@@ -36,6 +36,7 @@ async def run(world: World, case: Case) -> Result:
         struck = await _round(world, case, batch)
         for ledger in ledgers:
             await ledger.replay(_REPLAYS)
+        await world.settled()
         if found := await faults(world, ledgers):
             raise Broken("\n".join(found))
         if struck is not None:

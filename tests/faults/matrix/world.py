@@ -16,8 +16,10 @@ from uuid import UUID
 
 from global_db import shard_catalog
 from global_db.cluster import Cluster
+from global_db.errors import ClusterError
 from global_db.migration import GLOBAL_HISTORY
 from services.resources import Data, Resources
+from shards.copying import claims
 from shards.registry import HISTORY
 from tests.faults.matrix.ledger import Ledger
 from tests.faults.matrix.runners import Runners
@@ -26,12 +28,14 @@ from tests.integration.databases import Fleet
 from tests.integration.desk import caller_of
 from tests.integration.postgres import ADMIN, MOVER, Site
 from tests.integration.process import resources_of
+from tests.integration.waiting import until
 
 SHARDS = ("shard-1", "shard-2")
 BATCH = 2
 _FURNITURE = 20
 # A batch that has grown so much is left alone, and a new one is made.
 _FULL = 400
+_SETTLE_SECONDS = 20.0
 
 
 @dataclass
@@ -84,6 +88,21 @@ class World:
         finally:
             await catalogue(self.operator.global_db, self.shards, by_links=False)
             await self.operator.registry.refresh()
+
+    async def settled(self) -> None:
+        """Wait until whoever watches reaches every server again."""
+
+        async def there() -> bool:
+            try:
+                for data in (self.operator, self.mover):
+                    await data.registry.refresh()
+                    for one in data.registry.shards():
+                        await claims.place(data.registry.cluster(one.name))
+            except ClusterError:
+                return False
+            return True
+
+        await until(there, _SETTLE_SECONDS)
 
     def other(self, shard: str) -> str:
         """The shard that is not this one."""
