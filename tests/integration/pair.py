@@ -96,6 +96,14 @@ class Member:
             processes.await_end(family, 10)
             self.process = None
 
+    def crash(self) -> None:
+        """An immediate shutdown: it recovers at its next start."""
+        if self.process is not None:
+            family = processes.family(self.process)
+            processes.send([self.process], signal.SIGQUIT)
+            processes.send(processes.await_end(family, 10), signal.SIGKILL)
+            self.process = None
+
     def stop(self) -> None:
         """An orderly shutdown: everything written reaches the replica first."""
         if self.process is not None:

@@ -1,0 +1,78 @@
+"""How a case runs: reach the point, strike, mend, wait for the end, compare everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from tests.faults.matrix.cases import Case
+from tests.faults.matrix.checks import faults
+from tests.faults.matrix.ledger import Ledger, at_work
+from tests.faults.matrix.play import Play, played, reach
+from tests.faults.matrix.points import LISTED
+from tests.faults.matrix.results import Result
+from tests.faults.matrix.world import World
+
+# Where a busy machine lets a lease run out at the switch, the move is aborted before its point.
+_ROUNDS = 3
+_REPLAYS = 3
+
+
+class Broken(Exception):
+    """What must always hold does not."""
+
+
+class NeverReached(Exception):
+    """The case has shown nothing."""
+
+
+async def run(world: World, case: Case) -> Result:
+    """Play the case until its point was reached; fails when it never is, or anything is wrong."""
+    for number in range(1, _ROUNDS + 1):
+        batch = await world.fresh_batch()
+        ledgers = [*batch, *world.bystanders]
+        before = sum(one.writes for one in ledgers)
+        struck = await _round(world, case, batch)
+        for ledger in ledgers:
+            await ledger.replay(_REPLAYS)
+        await world.settled()
+        if found := await faults(world, ledgers):
+            raise Broken("\n".join(found))
+        if struck is not None:
+            state, since = struck
+            writes = sum(one.writes for one in ledgers) - before
+            gap = max(one.longest_gap(since) for one in ledgers)
+            return Result(case.family.name, number, state, writes, round(gap, 3))
+    raise NeverReached(f"{case.point}, in {_ROUNDS} rounds")
+
+
+async def _round(world: World, case: Case, batch: Sequence[Ledger]) -> tuple[str, float] | None:
+    """One move. Answers how it ended, and when it was struck; None when it did not come so far."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(at_work([*batch, *world.bystanders]))
+        if case.family.by_links:
+            await stack.enter_async_context(world.by_links())
+        play = await stack.enter_async_context(played(world, case.point, batch))
+        await play.first.run(case.family.rhythm)
+        reached, since = await reach(play), time.monotonic()
+        if reached:
+            await _strike(play, case)
+        else:
+            await play.second_runs()
+        ended = await play.ends()
+        for ledger in (*batch, *world.bystanders):
+            await ledger.served()
+        if strange := {one.step for one in play.told()} - {one.step for one in LISTED}:
+            raise NeverReached(f"{', '.join(strange)}: of no list of the mover's")
+    return (ended.state, since) if reached else None
+
+
+async def _strike(play: Play, case: Case) -> None:
+    await case.family.strike(play)
+    try:
+        if play.first.alive:
+            play.first.go(play.wish)
+        await play.second_runs()
+    finally:
+        await case.family.mend(play)

@@ -1,0 +1,68 @@
+"""The servers of a world: each keeps its port and its data whatever befalls it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from global_db.address import NodeAddress
+from global_db.migration import History
+from tests.faults.matrix.links import Links
+from tests.integration.databases import ShardDatabase
+from tests.integration.pair import Member
+from tests.integration.postgres import Postgres, Site, free_port
+
+DATABASE = "docshard"
+
+
+@dataclass
+class Stand:
+    """A cluster: its server that is to be the primary, and the lines to it."""
+
+    name: str
+    primary: Member
+    links: Links
+
+    @property
+    def database(self) -> ShardDatabase:
+        """Its database past the lines, whoever is its primary."""
+        return ShardDatabase(self.primary.postgres, DATABASE)
+
+    def address(self, *, by_links: bool = False) -> NodeAddress:
+        """Where others find it: itself, or the lines to it."""
+        port = self.links.port if by_links else self.primary.postgres.port
+        return NodeAddress(name=self.name, host="127.0.0.1", port=port)
+
+    async def kill(self) -> None:
+        """The server and all its children are gone at once."""
+        await asyncio.to_thread(self.primary.kill)
+
+    async def crash(self) -> None:
+        """An immediate shutdown: what was not committed is lost."""
+        await asyncio.to_thread(self.primary.crash)
+
+    async def start(self) -> None:
+        """It recovers, and lets clients in."""
+        await asyncio.to_thread(self.primary.start)
+
+
+@asynccontextmanager
+async def stand(site: Site, name: str, history: History) -> AsyncIterator[Stand]:
+    """A server with a migrated database; ended in the end."""
+    port = free_port()
+    member = Member(site, f"matrix-{name}-{port}", Postgres(port, site.password))
+    await asyncio.to_thread(site.copy, site.template, member.folder)
+    try:
+        await asyncio.to_thread(_set_up, member, history)
+        async with Links(member.postgres.port).up() as links:
+            yield Stand(name, member, links)
+    finally:
+        await asyncio.to_thread(member.kill)
+
+
+def _set_up(member: Member, history: History) -> None:
+    member.start()
+    member.postgres.prepare(DATABASE)
+    member.postgres.migrate(DATABASE, history)
