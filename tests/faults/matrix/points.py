@@ -23,12 +23,16 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Before or after a step, on a route. `state` is the list's that has the step."""
+    """Before or after a step, on a route. `state` is the list's that has the step.
+
+    `passes`: so many steps of that name come earlier on the route.
+    """
 
     route: Route
     state: str
     step: str
     done: bool
+    passes: int = 0
 
     def __str__(self) -> str:
         prefix = "" if self.route is Route.FORWARD else f"{self.route}."
@@ -54,7 +58,7 @@ AT_SWITCH = tuple(Listed(State.FENCED, name) for name in switch.STEPS)
 BEHIND_SWITCH = tuple(_named(State.SWITCHED, (*sweep.LEAVING, *sweep.RETURNING, *sweep.SWEEPING)))
 IN_ABORT = tuple(_named(State.ABORTED, abort.STEPS))
 LISTED = (*BEFORE_SWITCH, *AT_SWITCH, *BEHIND_SWITCH, *IN_ABORT)
-"""Every step that a mover has. Names are told apart without their states."""
+"""Every step that a mover has."""
 SWEEPS = frozenset(one.name for one in sweep.SWEEPING)
 """What begins when the grace is over."""
 
@@ -66,8 +70,8 @@ def points() -> tuple[Point, ...]:
     back = tuple(one for one in ahead if one.state != State.COPYING)
     routes = {Route.FORWARD: ahead, Route.ABORT: IN_ABORT, Route.BACK: back}
     return tuple(
-        Point(route, one.state, one.step, done)
+        Point(route, one.state, one.step, done, [it.step for it in listed[:place]].count(one.step))
         for route, listed in routes.items()
-        for one in listed
+        for place, one in enumerate(listed)
         for done in (False, True)
     )

@@ -11,18 +11,23 @@ from datetime import UTC, datetime
 
 PROPERTY = "kill_matrix"
 """The name under which a test's report carries its result."""
-HEAD = ("fault", "cases", "rounds", "finished", "aborted", "acknowledged writes", "worst pause s")
+HEAD = (
+    *("fault", "cases", "rounds", "finished", "aborted", "acknowledged writes"),
+    *("longest without a write, s", "longest to the end, s"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case. `writes` were acknowledged and found again; `gap` in seconds."""
+    """One case. `writes` were acknowledged and found again; in seconds: `gap`, the longest time in
+    which a tenant had no write acknowledged, and `end`, from the fault to the move's end."""
 
     family: str
     rounds: int
     state: str
     writes: int
     gap: float
+    end: float
 
     def plain(self) -> dict[str, str | int | float]:
         """As test processes tell each other."""
@@ -83,4 +88,5 @@ def _row(name: str, results: Sequence[Result]) -> Sequence[str]:
         str(sum(one.state == "aborted" for one in results)),
         f"{sum(one.writes for one in results):,}",
         f"{max((one.gap for one in results), default=0.0):.2f}",
+        f"{max((one.end for one in results), default=0.0):.2f}",
     )

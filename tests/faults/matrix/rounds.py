@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from tests.faults.matrix.cases import Case
 from tests.faults.matrix.checks import faults
@@ -27,6 +28,15 @@ class NeverReached(Exception):
     """The case has shown nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Struck:
+    """How a struck move ended; moments of one clock."""
+
+    state: str
+    struck_at: float
+    ended_at: float
+
+
 async def run(world: World, case: Case) -> Result:
     """Play the case until its point was reached; fails when it never is, or anything is wrong."""
     for number in range(1, _ROUNDS + 1):
@@ -34,38 +44,44 @@ async def run(world: World, case: Case) -> Result:
         ledgers = [*batch, *world.bystanders]
         before = sum(one.writes for one in ledgers)
         struck = await _round(world, case, batch)
-        for ledger in ledgers:
-            await ledger.replay(_REPLAYS)
-        await world.settled()
-        if found := await faults(world, ledgers):
-            raise Broken("\n".join(found))
+        await _compare(world, ledgers)
         if struck is not None:
-            state, since = struck
             writes = sum(one.writes for one in ledgers) - before
-            gap = max(one.longest_gap(since) for one in ledgers)
-            return Result(case.family.name, number, state, writes, round(gap, 3))
+            gap = max(one.longest_gap(struck.struck_at) for one in ledgers)
+            end = struck.ended_at - struck.struck_at
+            return Result(case.family.name, number, struck.state, writes, gap, end)
     raise NeverReached(f"{case.point}, in {_ROUNDS} rounds")
 
 
-async def _round(world: World, case: Case, batch: Sequence[Ledger]) -> tuple[str, float] | None:
-    """One move. Answers how it ended, and when it was struck; None when it did not come so far."""
+async def _compare(world: World, ledgers: Sequence[Ledger]) -> None:
+    await world.settled()
+    for ledger in ledgers:
+        await ledger.replay(_REPLAYS)
+    if found := await faults(world, ledgers):
+        raise Broken("\n".join(found))
+
+
+async def _round(world: World, case: Case, batch: Sequence[Ledger]) -> _Struck | None:
+    """One move; None when it did not come to the point."""
+    ledgers = [*batch, *world.bystanders]
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(at_work([*batch, *world.bystanders]))
+        await stack.enter_async_context(at_work(ledgers))
         if case.family.by_links:
             await stack.enter_async_context(world.by_links())
         play = await stack.enter_async_context(played(world, case.point, batch))
         await play.first.run(case.family.rhythm)
-        reached, since = await reach(play), time.monotonic()
+        reached, struck_at = await reach(play), time.monotonic()
         if reached:
             await _strike(play, case)
         else:
             await play.second_runs()
         ended = await play.ends()
-        for ledger in (*batch, *world.bystanders):
+        ended_at = time.monotonic()
+        for ledger in ledgers:
             await ledger.served()
         if strange := {one.step for one in play.told()} - {one.step for one in LISTED}:
             raise NeverReached(f"{', '.join(strange)}: of no list of the mover's")
-    return (ended.state, since) if reached else None
+    return _Struck(ended.state, struck_at, ended_at) if reached else None
 
 
 async def _strike(play: Play, case: Case) -> None:

@@ -2,13 +2,13 @@
 
 It is the product's runner, with the environment of a worker. Lines of JSON go both ways:
 
-    in   {"do": "run", "rhythm": {…}}   {"do": "hold", "step": …, "done": …, "besides": move}
-         {"do": "go", "wish": …}        {"do": "stop"}
+    in   {"do": "run", "rhythm": {…}}   {"do": "go", "wish": …}   {"do": "stop"}
+         {"do": "hold", "step": …, "done": …, "passes": …, "besides": move}
     out  {"is": "ready" | "running" | "armed" | "held" | "stopped"}
          {"is": "told", "move": …, "generation": …, "state": …, "step": …, "done": …}
 
-At the step that it is to hold at it waits for `go`; with a wish in it, until that wish was heard.
-It ends when the test does.
+At the step that it is to hold at, when it has passed it so often, it waits for `go`; with a wish in
+it, until that wish was heard. It ends when the test does.
 """
 
 from __future__ import annotations
@@ -93,8 +93,7 @@ class Led:
             step=step,
             done=done,
         )
-        hold = self.hold
-        if hold and (hold["step"], hold["done"]) == (step, done) and hold["besides"] != move:
+        if self._is_there(move, step, done):
             self.hold = None
             say("held")
             wish = await self._go.get()
@@ -103,6 +102,13 @@ class Led:
                 return wish in (None, run.wish)
 
             await until(heard, _HEARD_SECONDS)
+
+    def _is_there(self, move: str, step: str, done: bool) -> bool:
+        hold = self.hold
+        if not hold or (hold["step"], hold["done"]) != (step, done) or hold["besides"] == move:
+            return False
+        hold["passes"] -= 1
+        return int(hold["passes"]) < 0
 
     async def _link(self, shard: str, clients: Sequence[UUID]) -> None:
         await link_clients(self.worker.registry.cluster(shard), clients)

@@ -72,7 +72,8 @@ class RunnerProcess:
     async def hold(self, point: Point, besides: str | None = None) -> None:
         """Let it wait at this point, once, in any move but that one."""
         self._event("held").clear()
-        await self._order("armed", do="hold", step=point.step, done=point.done, besides=besides)
+        where = {"step": point.step, "done": point.done, "passes": point.passes}
+        await self._order("armed", do="hold", besides=besides, **where)
 
     async def held(self, seconds: float) -> bool:
         """Wait until it waits there; False when it does not come there in time."""
