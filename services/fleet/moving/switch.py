@@ -97,7 +97,7 @@ async def _behind_fence(run: Run, fenced: Fenced) -> None:
     seconds = run.terms.pause_seconds
     opened, _ = await asyncio.gather(
         _open_behind_marker(run, fenced),
-        standbys.await_flushed(run.source, fenced.lsn, seconds),
+        standbys.await_flushed(run.source, fenced.timeline, fenced.lsn, seconds),
     )
     await _told(run, "last_look", lambda: _last_look(run, opened))
     await _told(run, "commit_point", lambda: _commit(run))
@@ -112,13 +112,17 @@ async def _open_behind_marker(run: Run, fenced: Fenced) -> Changed:
     await slots.advance_back(run.target, run.mover)
     opened = await _told(run, "open_target", lambda: fence.open_(run.target, run.mover, run.batch))
     _demand(run, opened, "open on the target")
+    if opened.timeline != run.move.facts["target"]["timeline"]:
+        # What was applied is awaited by no standby until now, and confirmed to the source: the
+        # promoted server may lack rows that are never sent again, whatever marker it has.
+        raise Worthless("the target failed over behind the last comparison")
     return opened
 
 
 async def _last_look(run: Run, opened: Changed) -> None:
     """The opening is safe, and the source is the server that was fenced, and still is."""
     _, place, rows = await asyncio.gather(
-        standbys.await_flushed(run.target, opened.lsn, run.terms.pause_seconds),
+        standbys.await_flushed(run.target, opened.timeline, opened.lsn, run.terms.pause_seconds),
         claims.place(run.source),
         fence.found(run.source, run.batch),
     )
