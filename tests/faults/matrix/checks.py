@@ -13,6 +13,7 @@ from global_db.connection import RawConnection
 from services.fleet import placement_examination
 from shards.tables import TENANT_TABLES
 from tests.faults.matrix.ledger import Ledger, digest_of
+from tests.faults.matrix.stands import Stand
 from tests.faults.matrix.world import World
 from tests.integration.rows import qualified
 
@@ -49,6 +50,18 @@ async def faults(world: World, ledgers: Sequence[Ledger]) -> list[str]:
     found += await _debris(world)
     examined = await placement_examination.examine(world.mover)
     found += [f"doctor: {one.subject}: {one.what}" for one in examined.findings()]
+    return found
+
+
+async def open_elsewhere(world: World, stand: Stand, ledgers: Sequence[Ledger]) -> list[str]:
+    """Who could be written to on a shard that the directory says they have left (I3)."""
+    homes = {one.client_id: await world.home(one.client_id) for one in ledgers}
+    found = []
+    async with stand.database.session() as session:
+        for client, (home, epoch) in homes.items():
+            rows = await _rows(session, _RESIDENCY, client)
+            over = [row for row in rows if row["state"] == "open" and row["epoch"] < epoch]
+            found += [f"{client}: {row}" for row in over if home != stand.name]
     return found
 
 

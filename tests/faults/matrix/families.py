@@ -12,10 +12,11 @@ from itertools import cycle
 from services.errors import Conflict
 from services.fleet import moves
 from services.fleet.moving.runner import Rhythm
+from tests.faults.matrix.checks import open_elsewhere
 from tests.faults.matrix.links import Kind, Links
 from tests.faults.matrix.play import Play
 from tests.faults.matrix.runners import QUICK
-from tests.faults.matrix.stands import Stand
+from tests.faults.matrix.stands import GuardedStand, Stand
 
 
 class Family(ABC):
@@ -26,6 +27,8 @@ class Family(ABC):
     """Of the runner that is held."""
     by_links = False
     """Whether lines are to be cut."""
+    guarded = False
+    """Whether shards need standbys."""
 
     @abstractmethod
     async def strike(self, play: Play) -> None:
@@ -116,6 +119,47 @@ class TargetKilled(Family):
         await play.target.start()
 
 
+class Promoted(Family):
+    """A shard's primary is killed and its synchronous standby takes over.
+
+    The dead one comes back as the standby once the runner goes on: until then nothing can switch.
+    """
+
+    guarded = True
+
+    @abstractmethod
+    def struck(self, play: Play) -> Stand:
+        """Which shard's."""
+
+    async def strike(self, play: Play) -> None:
+        stand = self._guarded(play)
+        await stand.fail_over()
+        if wrong := await open_elsewhere(play.world, stand, play.ledgers):
+            raise AssertionError(f"{stand.name} was promoted without a fence: {wrong}")
+
+    async def mend(self, play: Play) -> None:
+        await self._guarded(play).rejoin()
+
+    def _guarded(self, play: Play) -> GuardedStand:
+        stand = self.struck(play)
+        assert isinstance(stand, GuardedStand)
+        return stand
+
+
+class SourcePromoted(Promoted):
+    name = "source_promoted"
+
+    def struck(self, play: Play) -> Stand:
+        return play.source
+
+
+class TargetPromoted(Promoted):
+    name = "target_promoted"
+
+    def struck(self, play: Play) -> Stand:
+        return play.target
+
+
 class LineCut(Family):
     """By turns the runner's line to the source, its line to the target, and the servers' own."""
 
@@ -152,4 +196,6 @@ FAMILIES: tuple[Family, ...] = (
     GlobalRestarted(),
     LineCut(),
     Cancelled(),
+    SourcePromoted(),
+    TargetPromoted(),
 )

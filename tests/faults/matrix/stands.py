@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from global_db.address import NodeAddress
 from global_db.migration import History
 from tests.faults.matrix.links import Links
+from tests.faults.standbys import Standbys, standbys
 from tests.integration.databases import ShardDatabase
 from tests.integration.pair import Member
 from tests.integration.postgres import Postgres, Site, free_port
@@ -34,6 +35,10 @@ class Stand:
         """Where others find it: itself, or the lines to it."""
         port = self.links.port if by_links else self.primary.postgres.port
         return NodeAddress(name=self.name, host="127.0.0.1", port=port)
+
+    def addresses(self, *, by_links: bool) -> list[NodeAddress]:
+        """All its servers, as the catalogue has them."""
+        return [self.address(by_links=by_links)]
 
     async def kill(self) -> None:
         """The server and all its children are gone at once."""
@@ -60,6 +65,40 @@ async def stand(site: Site, name: str, history: History) -> AsyncIterator[Stand]
             yield Stand(name, member, links)
     finally:
         await asyncio.to_thread(member.kill)
+
+
+@dataclass
+class GuardedStand(Stand):
+    """A shard with a synchronous standby, which takes over; nobody has lines to it."""
+
+    pair: Standbys
+
+    @property
+    def database(self) -> ShardDatabase:
+        return self.pair.database(DATABASE)
+
+    def addresses(self, *, by_links: bool) -> list[NodeAddress]:
+        return self.pair.addresses
+
+    async def fail_over(self) -> None:
+        """The primary is gone at once, and the standby is the primary."""
+        await asyncio.to_thread(self.pair.fail_over)
+        self.primary = self.pair.primary
+
+    async def rejoin(self) -> None:
+        """The former primary follows."""
+        await asyncio.to_thread(self.pair.rejoin)
+
+
+@asynccontextmanager
+async def guarded_stand(site: Site, name: str, history: History) -> AsyncIterator[GuardedStand]:
+    """Two servers with a migrated database, one following the other; ended in the end."""
+    async with stand(site, name, history) as born:
+        await asyncio.to_thread(born.primary.stop)
+        with ExitStack() as stack:
+            both = standbys(site, born.primary.folder, f"matrix-{name}")
+            pair = await asyncio.to_thread(stack.enter_context, both)
+            yield GuardedStand(name, pair.primary, born.links, pair)
 
 
 def _set_up(member: Member, history: History) -> None:

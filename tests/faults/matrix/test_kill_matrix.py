@@ -22,7 +22,7 @@ async def test_a_struck_move_ends_and_nothing_is_lost(
     case: Case, worlds: Worlds, record_property: Record
 ) -> None:
     try:
-        result = await run(await worlds.get(), case)
+        result = await run(await worlds.get(guarded=case.family.guarded), case)
     except BaseException:
         await worlds.end()
         raise

@@ -23,7 +23,7 @@ from shards.copying import claims
 from shards.registry import HISTORY
 from tests.faults.matrix.ledger import Ledger
 from tests.faults.matrix.runners import Runners
-from tests.faults.matrix.stands import DATABASE, Stand, stand
+from tests.faults.matrix.stands import DATABASE, Stand, guarded_stand, stand
 from tests.integration.databases import Fleet
 from tests.integration.desk import caller_of
 from tests.integration.postgres import ADMIN, MOVER, Site
@@ -111,25 +111,26 @@ class World:
 
 @dataclass
 class Worlds:
-    """The world of a test process; after a case that failed, another one."""
+    """The worlds of a test process, with standbys and without; after a case that failed, others."""
 
     site: Site
     folder: Path
-    _now: World | None = None
+    _now: dict[bool, World] = field(default_factory=dict)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _numbers: Iterator[int] = field(default_factory=count)
 
-    async def get(self) -> World:
-        """The present one."""
-        if self._now is None:
+    async def get(self, *, guarded: bool) -> World:
+        """The present one; `guarded` when each shard is to have a standby."""
+        if guarded not in self._now:
             folder = self.folder / str(next(self._numbers))
             folder.mkdir()
-            self._now = await self._stack.enter_async_context(world_of(self.site, folder))
-        return self._now
+            made = world_of(self.site, folder, guarded=guarded)
+            self._now[guarded] = await self._stack.enter_async_context(made)
+        return self._now[guarded]
 
     async def end(self) -> None:
-        """Nobody relies on it any more."""
-        self._now = None
+        """Nobody relies on them any more."""
+        self._now.clear()
         await self._stack.aclose()
 
 
@@ -139,12 +140,13 @@ def fleet_of(catalog: Stand, shards: Mapping[str, Stand]) -> Fleet:
 
 
 @asynccontextmanager
-async def world_of(site: Site, folder: Path) -> AsyncIterator[World]:
-    """A world until the block ends."""
+async def world_of(site: Site, folder: Path, *, guarded: bool) -> AsyncIterator[World]:
+    """A world until the block ends; with `guarded` each shard has a synchronous standby."""
     async with AsyncExitStack() as stack:
         catalog = await stack.enter_async_context(stand(site, "global", GLOBAL_HISTORY))
-        shards = {
-            name: await stack.enter_async_context(stand(site, name, HISTORY)) for name in SHARDS
+        made = guarded_stand if guarded else stand
+        shards: dict[str, Stand] = {
+            name: await stack.enter_async_context(made(site, name, HISTORY)) for name in SHARDS
         }
         async with inhabited(catalog, shards, folder) as world:
             yield world
@@ -177,8 +179,8 @@ async def catalogue(cluster: Cluster, shards: Mapping[str, Stand], *, by_links: 
     """Tell everybody where the shards are."""
     async with cluster.write() as connection:
         for name, one in shards.items():
-            address = one.address(by_links=by_links)
-            await shard_catalog.register(connection, name, [address], weight=1)
+            addresses = one.addresses(by_links=by_links)
+            await shard_catalog.register(connection, name, addresses, weight=1)
             await shard_catalog.set_revision(connection, name, HISTORY.head)
 
 
