@@ -1,8 +1,8 @@
 """A cluster of two servers that take turns: the standby confirms each commit and takes over.
 
-It is kept as the product's templates have it (`deploy.fleet.patroni`): a commit is acknowledged when
-the standby has it on disk, and only such a standby takes over. Without a standby writes go on, and
-nobody takes over until one has all again.
+It is kept as the product's templates have it (`deploy.fleet.patroni`): a commit is acknowledged
+when the standby has it on disk, and only such a standby takes over. Without a standby writes go on,
+and nobody takes over until one has all again.
 """
 
 import shutil
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from deploy.errors import OperatorError
 from deploy.local import processes
 from deploy.local.waiting import awaited
 from global_db.address import NodeAddress
@@ -23,7 +24,12 @@ from tests.integration.postgres import ENVIRONMENT, SUPERUSER, Postgres, Site, f
 _SECONDS = 20.0
 # In the file, since a server is recovered and rewound without its command line: with its slots, and
 # without checksums as on 15.
-_REWINDING = "\nwal_level = logical\nmax_replication_slots = 24\nwal_log_hints = on\n"
+_REWINDING = """
+wal_level = logical
+max_replication_slots = 24
+wal_log_hints = on
+wal_keep_size = 128MB
+"""
 _SYNCHRONOUS = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
 
 
@@ -105,16 +111,13 @@ class Standbys:
         its slots are gone."""
         # The fork must be in the control file, which is what is compared.
         self.primary.sql("CHECKPOINT")
-        processes.run_tool(
-            [
-                self.site.engines.postgres_program("pg_rewind"),
-                f"--target-pgdata={self.standby.folder}",
-                f"--source-server={self.primary.postgres.conninfo()}",
-                "--no-sync",
-            ],
-            self.site.engines.user,
-            ENVIRONMENT,
-        )
+        try:
+            self._run("pg_rewind", f"--target-pgdata={self.standby.folder}", "--no-sync")
+        except OperatorError:
+            # It has no WAL of the fork any more: as Patroni, from the beginning.
+            shutil.rmtree(self.standby.folder)
+            backup = ("--no-password", "--checkpoint=fast", "--no-sync", "--no-manifest")
+            self._run("pg_basebackup", f"--pgdata={self.standby.folder}", *backup)
         self._follow()
 
     def mend(self) -> None:
@@ -137,6 +140,19 @@ class Standbys:
         self.primary.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
         self.primary.sql("SELECT pg_reload_conf()")
         self._await(lambda: bool(self.primary.sql(_SYNCHRONOUS)))
+
+    def _run(self, program: str, *options: str) -> None:
+        """A tool that reads from the primary."""
+        option = "--source-server" if program == "pg_rewind" else "--dbname"
+        processes.run_tool(
+            [
+                self.site.engines.postgres_program(program),
+                f"{option}={self.primary.postgres.conninfo()}",
+                *options,
+            ],
+            self.site.engines.user,
+            ENVIRONMENT,
+        )
 
     def _await(self, condition: Callable[[], bool]) -> None:
         if not awaited(condition, _SECONDS):

@@ -35,7 +35,7 @@ from tests.integration.wire import Wire
 
 _MORE = {
     "wal_retrieve_retry_interval": "100ms",
-    "wal_keep_size": "64MB",
+    "wal_keep_size": "128MB",
     "hot_standby_feedback": "on",
     "max_connections": "100",
     "shared_buffers": "32MB",
