@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from global_db.address import NodeAddress
+from global_db.address import NodeAddress, Pooler
 from global_db.migration import History
 from tests.faults.matrix.links import Links
 from tests.integration.databases import ShardDatabase
@@ -15,6 +15,7 @@ from tests.integration.pair import Member
 from tests.integration.postgres import Postgres, Site, free_port
 
 DATABASE = "docshard"
+_HOST = "127.0.0.1"
 
 
 @dataclass
@@ -31,9 +32,13 @@ class Stand:
         return ShardDatabase(self.primary.postgres, DATABASE)
 
     def address(self, *, by_links: bool = False) -> NodeAddress:
-        """Where others find it: itself, or the lines to it."""
-        port = self.links.port if by_links else self.primary.postgres.port
-        return NodeAddress(name=self.name, host="127.0.0.1", port=port)
+        """Where others find it. By links: movers go by the lines; those who serve go where a pooler
+        would be, which is the server."""
+        port = self.primary.postgres.port
+        if not by_links:
+            return NodeAddress(name=self.name, host=_HOST, port=port)
+        pooler = Pooler(host=_HOST, port=port, database=DATABASE)
+        return NodeAddress(name=self.name, host=_HOST, port=self.links.port, pooler=pooler)
 
     async def kill(self) -> None:
         """The server and all its children are gone at once."""
