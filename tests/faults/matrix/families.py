@@ -7,14 +7,14 @@ is at work as well, and the family mends what it broke.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import cycle
 
 from services.errors import Conflict
 from services.fleet import moves
 from services.fleet.moving.runner import Rhythm
 from tests.faults.matrix.checks import open_elsewhere
-from tests.faults.matrix.links import Kind, Links
+from tests.faults.matrix.links import Kind
 from tests.faults.matrix.play import Play
+from tests.faults.matrix.points import points
 from tests.faults.matrix.runners import QUICK
 from tests.faults.matrix.stands import GuardedStand, Stand
 
@@ -166,25 +166,19 @@ class LineCut(Family):
     name = "line_cut"
     by_links = True
 
-    def __init__(self) -> None:
-        self._turns = cycle(range(3))
-        self._struck: Links | None = None
-
     async def strike(self, play: Play) -> None:
-        stand, kind = self._line(play, next(self._turns))
-        self._struck = stand.links
-        stand.links.cut(kind)
+        turn = points().index(play.point) % 3
+        if turn == 0:
+            play.source.links.cut(Kind.RUNNER)
+        elif turn == 1:
+            play.target.links.cut(Kind.RUNNER)
+        else:
+            for one in (play.source, play.target):
+                one.links.cut(Kind.SUBSCRIPTION)
 
-    async def mend(self, _play: Play) -> None:
-        if self._struck is not None:
-            self._struck.mend()
-
-    def _line(self, play: Play, turn: int) -> tuple[Stand, Kind]:
-        return [
-            (play.source, Kind.RUNNER),
-            (play.target, Kind.RUNNER),
-            (play.source, Kind.SUBSCRIPTION),
-        ][turn]
+    async def mend(self, play: Play) -> None:
+        for one in (play.source, play.target):
+            one.links.mend()
 
 
 FAMILIES: tuple[Family, ...] = (

@@ -23,8 +23,8 @@ from tests.faults.matrix.world import World
 from tests.integration.waiting import until
 
 ENDED = ("swept", "aborted")
-REACH_SECONDS = 60.0
-END_SECONDS = 60.0
+REACH_SECONDS = 120.0
+END_SECONDS = 120.0
 _SWEEP_NOW = """
     UPDATE docshard.moves SET sweep_after = now(), not_before = NULL
      WHERE id = %s AND state = 'switched' AND sweep_after > now() AND facts ? 'way_back'

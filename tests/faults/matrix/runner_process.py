@@ -56,7 +56,7 @@ class Led:
         """Do what a line asks for."""
         match order.pop("do"):
             case "run":
-                self._stop = asyncio.Event()
+                self._stop, self._go = asyncio.Event(), asyncio.Queue()
                 made = Runner(
                     self.mover,
                     self.settings.moves,
@@ -67,7 +67,7 @@ class Led:
                 self._running = asyncio.create_task(made.run(self._stop))
                 say("running")
             case "hold":
-                self.hold, self._go = order, asyncio.Queue()
+                self.hold = order
                 say("armed")
             case "go":
                 self._go.put_nowait(order["wish"])

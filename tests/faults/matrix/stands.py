@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from global_db.address import NodeAddress
+from global_db.address import NodeAddress, Pooler
 from global_db.migration import History
 from tests.faults.matrix.links import Links
 from tests.faults.standbys import Standbys, standbys
@@ -16,6 +16,7 @@ from tests.integration.pair import Member
 from tests.integration.postgres import Postgres, Site, free_port
 
 DATABASE = "docshard"
+_HOST = "127.0.0.1"
 
 
 @dataclass
@@ -32,9 +33,13 @@ class Stand:
         return ShardDatabase(self.primary.postgres, DATABASE)
 
     def address(self, *, by_links: bool = False) -> NodeAddress:
-        """Where others find it: itself, or the lines to it."""
-        port = self.links.port if by_links else self.primary.postgres.port
-        return NodeAddress(name=self.name, host="127.0.0.1", port=port)
+        """Where others find it. By links: movers go by the lines; those who serve go where a pooler
+        would be, which is the server."""
+        port = self.primary.postgres.port
+        if not by_links:
+            return NodeAddress(name=self.name, host=_HOST, port=port)
+        pooler = Pooler(host=_HOST, port=port, database=DATABASE)
+        return NodeAddress(name=self.name, host=_HOST, port=self.links.port, pooler=pooler)
 
     def addresses(self, *, by_links: bool) -> list[NodeAddress]:
         """All its servers, as the catalogue has them."""

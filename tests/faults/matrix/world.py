@@ -80,7 +80,7 @@ class World:
 
     @asynccontextmanager
     async def by_links(self) -> AsyncIterator[None]:
-        """Whoever connects while the block lasts goes through lines that can be cut."""
+        """Movers that connect while the block lasts go through lines that can be cut."""
         await catalogue(self.operator.global_db, self.shards, by_links=True)
         await self.operator.registry.refresh()
         try:
