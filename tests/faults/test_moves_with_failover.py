@@ -89,7 +89,7 @@ async def test_a_way_back_that_lost_rows_in_a_failover_is_copied_anew(scene: Sce
     pair = scene.pairs["shard-1"]
     async with scene.runner():
         there = await scene.at.order(await scene.homes())
-        moved = await scene.at.reversible(there)
+        moved = await scene.at.reversible(there, SETTLED_SECONDS)
         await asyncio.to_thread(pair.cut_off)
         await scene.ledger.write_each()
         await scene.confirmed("shard-2", Stream(there, back=True))

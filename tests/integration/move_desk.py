@@ -69,13 +69,13 @@ class Desk:
         await until(there)
         return found[0]
 
-    async def reversible(self, move_id: UUID) -> Move:
+    async def reversible(self, move_id: UUID, seconds: float = 5.0) -> Move:
         """Wait until the way back of a move is open."""
 
         async def there() -> bool:
             return bool((await self.get(move_id)).facts.get("way_back"))
 
-        await until(there)
+        await until(there, seconds)
         return await self.get(move_id)
 
     async def faulty(self, move_id: UUID) -> Move:
