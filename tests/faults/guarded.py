@@ -36,12 +36,12 @@ PATIENT = MoveSettings(grace_seconds=0.2, pause_seconds=10)
 # Of a busy machine.
 SETTLED_SECONDS = 90.0
 _PATIENCE_SECONDS = 30.0
-_STEADY = Rhythm(look=0.05)
 _AGAIN_SECONDS = 0.02
 # Others share the processor.
 _PAUSE_SECONDS = 0.02
-_RESIDENT = "SELECT state, epoch FROM docshard.residency WHERE client_id = %s"
+_STEADY = Rhythm(look=0.05)
 
+_RESIDENT = "SELECT state, epoch FROM docshard.residency WHERE client_id = %s"
 _WRITTEN = "SELECT pg_current_wal_insert_lsn() AS lsn"
 _CONFIRMED = """
     SELECT confirmed_flush_lsn >= %s::pg_lsn AS confirmed FROM pg_replication_slots
