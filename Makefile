@@ -14,7 +14,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 	--no-annotate --no-header --python-version 3.11 --all-extras --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: up down clean-data test test-all test-versions torture check check-lock load bench \
+.PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-lock load bench \
 	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api fmt lock install
 
 help:  ## List the commands.
@@ -43,6 +43,9 @@ test-versions: $(INSTALLED)
 	else \
 		echo "PostgreSQL 15 is not installed in $(DEBIAN_POSTGRES): tested on the wheel's alone"; \
 	fi
+
+torture-matrix: $(INSTALLED)  ## Strike moves at every step by every fault; DOCSHARD_POSTGRES says on which PostgreSQL.
+	$(PYTEST) tests/faults/matrix -m "torture or not torture"
 
 torture: $(INSTALLED)  ## Run the long rounds and the big tables.
 	$(BIN)/pytest -m torture

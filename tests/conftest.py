@@ -7,6 +7,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.acceptance.fleet import fleet
+from tests.faults.matrix.results import PROPERTY, Result, headline, markdown, text
 from tests.integration.databases import (
     bare_fleet,
     fleet_data,
@@ -42,6 +43,8 @@ OF_THE_FLEET = (
     "tests/faults/test_router_killed.py",
 )
 """Where tests of the common fleet are."""
+MATRIX = "tests/faults/matrix/test_kill_matrix.py"
+"""Each test process has servers of its own for these cases: those of one step stay together."""
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -49,6 +52,8 @@ class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no ty
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file == MATRIX:
+            return nodeid.rpartition(".")[0]
         return "fleet" if file.startswith(OF_THE_FLEET) else file
 
 
@@ -65,6 +70,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"several tests have one name: {', '.join(repeated)}")
     if astray := {file for item in items if (file := _astray(item)) is not None}:
         raise pytest.UsageError(f"these files use the common fleet too: {', '.join(astray)}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what the kill matrix has shown, whichever processes ran its cases."""
+    told = [
+        Result(**value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == PROPERTY
+    ]
+    if told:
+        terminalreporter.section("kill matrix")
+        for table in (text(told), markdown(told, headline())):
+            terminalreporter.write_line(table + "\n")
 
 
 def _astray(item: pytest.Item) -> str | None:

@@ -48,7 +48,7 @@ async def verify(
 
     Raises:
         Diverged: a row differs and stays so.
-        Superseded, Unready, ClusterError, and whatever `gate` raises.
+        Superseded, Severed, Unready, ClusterError, and whatever `gate` raises.
     """
     verifying = _Verifying(source, target, mover, batch, gate)
     await in_lanes(_LANES, verifying.lane, TABLES, verifying.table)
@@ -144,8 +144,7 @@ class _Verifying:
         raise Diverged(_report(table, one, suspects or set()))
 
     async def _catch_up(self) -> None:
-        number = await markers.put(self.source, self.mover)
-        await markers.await_(self.target, self.mover, number, _MARKER_SECONDS)
+        await markers.pass_through(self.source, self.target, self.mover, _MARKER_SECONDS)
 
 
 def _same(one: Digest, other: Digest) -> bool:

@@ -19,6 +19,11 @@ class Unready(Exception):
     """A server is not ready for this step; nothing is broken. The message says what to do."""
 
 
+class Severed(Exception):
+    """The stream has lost its slot, as after each failover of its source: what was not sent yet is
+    never sent. Wipe the target and start again."""
+
+
 class Diverged(Exception):
     """A row differs between source and target though it should not. Names tables and digests of
     keys, never contents: wipe the target and start again."""

@@ -15,14 +15,14 @@ from global_db.at_once import Done, Work
 from global_db.cluster import Cluster
 from global_db.statement import read, write
 from shards.copying.batch import Mover
-from shards.copying.errors import Unready
+from shards.copying.errors import Severed, Unready
 from shards.copying.sessions import change
 from shards.move_tables import move_markers
 
 # Raised by await_marker; see migrations/sql/0009_switch.sql.
 _NOT_THERE = "DS014"
 # A pooled connection is lent for less than a read may take.
-_LENT_SECONDS = 3.0
+_LENT_SECONDS = 1.0
 
 _STREAM = sa.bindparam("stream", type_=sa.Uuid)
 _NUMBER = sa.bindparam("number", type_=sa.BigInteger)
@@ -130,17 +130,40 @@ async def await_(target: Cluster, mover: Mover, number: int, seconds: float) -> 
             raise Unready(f"{target.name}: {await fares(target, mover)}")
 
 
+async def pass_through(source: Cluster, target: Cluster, mover: Mover, seconds: float) -> None:
+    """Put a marker into the forward stream and wait until it has been applied, as long as the
+    stream can bring it.
+
+    Raises:
+        Severed: it never will.
+        Unready: not within `seconds`.
+        Superseded, ClusterError.
+    """
+    number = await put(source, mover)
+    deadline = time.monotonic() + seconds
+    while True:
+        left = max(deadline - time.monotonic(), 0.0)
+        try:
+            await await_(target, mover, number, min(left, _LENT_SECONDS))
+        except Unready:
+            await lag(source, mover)
+            if left == 0.0:
+                raise
+        else:
+            return
+
+
 async def lag(source: Cluster, mover: Mover) -> int:
     """How many bytes of WAL the forward stream's subscriber has not confirmed.
 
     Raises:
-        Unready: the slot is not there or was given up.
+        Severed: the slot is not there or was given up.
         ClusterError.
     """
     async with source.read() as connection:
         row = await connection.one(_LAG, name=mover.forward.name)
     if row is None or row["wal_status"] == "lost":
-        raise Unready(f"{source.name}: the slot {mover.forward.name} is lost: start again")
+        raise Severed(f"{source.name}: the slot {mover.forward.name} is lost")
     return max(0, int(row["lag"]))
 
 

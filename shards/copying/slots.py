@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,9 +17,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from global_db.at_once import Work
-from global_db.cluster import Cluster
+from global_db.cluster import Cluster, Role
 from global_db.connection import RawConnection, Row
-from global_db.statement import write
+from global_db.errors import ClusterError
+from global_db.statement import read, write
 from shards.copying.batch import Mover, Stream
 from shards.copying.errors import Unready
 from shards.copying.sessions import change, failures, first, moving, session
@@ -38,6 +40,18 @@ _OLDEST: LiteralString = """
 """
 _FIND: LiteralString = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
 _END: LiteralString = "SELECT pg_terminate_backend(%s)"
+_slots = sa.table(
+    "pg_replication_slots", sa.column("slot_name", sa.Text), sa.column("active", sa.Boolean)
+)
+# A read, since a standby has no other transactions. On one that has been promoted meanwhile nothing
+# is dropped: there the slot may be a successor's.
+_DROP_KEPT = read(
+    sa.select(sa.func.pg_drop_replication_slot(_slots.c.slot_name)).where(
+        _slots.c.slot_name == sa.bindparam("name", type_=sa.Text),
+        ~_slots.c.active,
+        sa.func.pg_is_in_recovery(),
+    )
+)
 _DROP: LiteralString = "SELECT pg_drop_replication_slot(%s)"
 # On 15 applied rows are flushed as they commit (synchronous_commit = local): this is behind them.
 _advance = sa.cast(
@@ -130,15 +144,14 @@ async def drop(cluster: Cluster, mover: Mover, *, back: bool = False) -> None:
         Superseded, ClusterError.
         Unready: whoever holds it does not end.
     """
-    async with session(cluster, mover) as connection, moving(connection, mover):
-        await _drop(connection, cluster, mover.stream(back=back))
+    await _drop_everywhere(cluster, mover, mover.stream(back=back))
 
 
 @asynccontextmanager
 async def _made(
     cluster: Cluster, mover: Mover, stream: Stream, snapshot: LiteralString, seconds: float
 ) -> AsyncIterator[Row]:
-    await _drop_first(cluster, mover, stream)
+    await _drop_everywhere(cluster, mover, stream)
     conninfo = make_conninfo(
         cluster.login.direct(cluster.primary_address()), application_name=mover.application
     )
@@ -150,9 +163,17 @@ async def _made(
             yield await _make(cluster, walsender, command, seconds)
 
 
-async def _drop_first(cluster: Cluster, mover: Mover, stream: Stream) -> None:
+async def _drop_everywhere(cluster: Cluster, mover: Mover, stream: Stream) -> None:
+    """A primary that handed over in order has kept its slots: they hold WAL there, and come to
+    light when it leads again. One that is away is left to the doctor."""
     async with session(cluster, mover) as connection, moving(connection, mover):
         await _drop(connection, cluster, stream)
+    primary = cluster.primary()
+    for node in cluster.nodes:
+        if node is not primary and node.role is Role.REPLICA:
+            with contextlib.suppress(ClusterError):
+                async with cluster.read_on(node) as reading:
+                    await reading.one(_DROP_KEPT, name=stream.name)
 
 
 async def _make(

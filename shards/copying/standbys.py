@@ -45,10 +45,7 @@ _AWAIT = read(
     )
 )
 _WRITTEN = read(
-    sa.select(
-        sa.func.docshard.timeline(type_=sa.Integer).label("timeline"),
-        sa.cast(sa.func.pg_current_wal_flush_lsn() - _ZERO, sa.BigInteger).label("flushed"),
-    )
+    sa.select(sa.cast(sa.func.pg_current_wal_flush_lsn() - _ZERO, sa.BigInteger).label("flushed"))
 )
 
 
@@ -62,21 +59,15 @@ class Standby:
     timeline: int | None = None
 
 
-async def await_flushed(
-    cluster: Cluster, lsn: int, seconds: float, timeline: int | None = None
-) -> None:
-    """Wait until every catalogued standby has flushed the WAL up to `lsn` (bytes).
-
-    `timeline` is the one that `lsn` was written on; unless it is known it is the primary's.
+async def await_flushed(cluster: Cluster, timeline: int, lsn: int, seconds: float) -> None:
+    """Wait until every catalogued standby has flushed this timeline's WAL up to `lsn` (bytes).
 
     Raises:
-        Unready: one does not answer or does not stream, at once; or not within `seconds`.
+        Unready: one does not answer or does not stream, at once; or not within `seconds`. After a
+            failover no server is left that could do so.
         ClusterError: there is no primary.
     """
     primary = cluster.primary()
-    if timeline is None:
-        async with cluster.read() as connection:
-            timeline = (await connection.one(_WRITTEN) or {})["timeline"]
     deadline = time.monotonic() + seconds
     standbys = (node for node in cluster.nodes if node is not primary)
     await together(_await_one(cluster, one, lsn, timeline, deadline) for one in standbys)

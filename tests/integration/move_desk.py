@@ -69,13 +69,13 @@ class Desk:
         await until(there)
         return found[0]
 
-    async def reversible(self, move_id: UUID) -> Move:
+    async def reversible(self, move_id: UUID, seconds: float = 5.0) -> Move:
         """Wait until the way back of a move is open."""
 
         async def there() -> bool:
             return bool((await self.get(move_id)).facts.get("way_back"))
 
-        await until(there)
+        await until(there, seconds)
         return await self.get(move_id)
 
     async def faulty(self, move_id: UUID) -> Move:
@@ -103,7 +103,7 @@ class Desk:
                 [state, Jsonb(settings), rebalance_id],
             )
 
-    async def rebalance_is(self, rebalance_id: UUID, state: str) -> None:
+    async def rebalance_is(self, rebalance_id: UUID, state: str, seconds: float = 5.0) -> None:
         """Wait until the rebalance is in this state."""
 
         async def there() -> bool:
@@ -114,7 +114,7 @@ class Desk:
                 row = await cursor.fetchone()
             return row is not None and row["state"] == state
 
-        await until(there)
+        await until(there, seconds)
 
     async def get(self, move_id: UUID) -> Move:
         """The move as it is now."""

@@ -35,7 +35,7 @@ from tests.integration.wire import Wire
 
 _MORE = {
     "wal_retrieve_retry_interval": "100ms",
-    "wal_keep_size": "64MB",
+    "wal_keep_size": "128MB",
     "hot_standby_feedback": "on",
     "max_connections": "100",
     "shared_buffers": "32MB",
@@ -43,7 +43,7 @@ _MORE = {
 _BORN = ("primary", "replica")
 _POOLED = (DATABASE, f"{DATABASE}_replica")
 # The replica's name for the primary: who acknowledges a commit in synchronous mode.
-_STANDBY = "docshard_standby"
+STANDBY = "docshard_standby"
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Member:
         signal_file.touch()
         give(signal_file, self.site.engines.user)
         conninfo = other.postgres.conninfo(SUPERUSER, "postgres").replace("dbname=postgres", "")
-        source = f"{conninfo} application_name={_STANDBY}"
+        source = f"{conninfo} application_name={STANDBY}"
         # Where ALTER SYSTEM writes, so that a test can change it.
         with (self.folder / "postgresql.auto.conf").open("a") as written:
             written.write(f"primary_conninfo = '{source}'\n")
@@ -94,6 +94,14 @@ class Member:
             family = processes.family(self.process)
             processes.send(family, signal.SIGKILL)
             processes.await_end(family, 10)
+            self.process = None
+
+    def crash(self) -> None:
+        """An immediate shutdown: it recovers at its next start."""
+        if self.process is not None:
+            family = processes.family(self.process)
+            processes.send([self.process], signal.SIGQUIT)
+            processes.send(processes.await_end(family, 10), signal.SIGKILL)
             self.process = None
 
     def stop(self) -> None:
@@ -224,7 +232,7 @@ def running_pair(
         replica.follow(primary)
         replica.start()
         if synchronous:
-            primary.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{_STANDBY}'")
+            primary.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
             primary.sql("SELECT pg_reload_conf()")
         yield primary, replica
     finally:

@@ -1,10 +1,8 @@
 """Moves between two real shards: under writers, undone, reversed, taken over, refused."""
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from uuid import UUID
 
 import pytest
 
@@ -13,6 +11,7 @@ from services.fleet.moving.run import Run
 from services.move_settings import MoveSettings
 from services.resources import Data
 from tests.integration.databases import Fleet
+from tests.integration.hooks import Hook
 from tests.integration.move_desk import Desk, Ledger, desk, order_rebalance, unsettled
 from tests.integration.postgres import SUPERUSER
 from tests.integration.waiting import until
@@ -22,24 +21,6 @@ LONG_GRACE = MoveSettings(grace_seconds=60)
 
 class Killed(BaseException):
     """The runner's process is gone: nothing of it runs on, nothing is given back."""
-
-
-class Hook(ABC):
-    """Does something once, when a move comes to a step."""
-
-    def __init__(self, step: str, move_id: UUID | None = None, *, done: bool = False) -> None:
-        self.at = (step, done)
-        self.move_id = move_id
-        self.used = False
-
-    async def __call__(self, run: Run, step: str, done: bool) -> None:
-        if (step, done) == self.at and not self.used and self.move_id in (None, run.move.id):
-            self.used = True
-            await self.act(run)
-
-    @abstractmethod
-    async def act(self, run: Run) -> None:
-        """What befalls the run there."""
 
 
 class Kill(Hook):

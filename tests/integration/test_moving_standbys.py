@@ -18,7 +18,7 @@ from tests.integration.waiting import until
 pytestmark = pytest.mark.versions
 
 FAR = 1 << 20
-NEXT = "SELECT pg_current_wal_flush_lsn() - '0/0'"
+NEXT = "SELECT (docshard.place()).timeline, pg_current_wal_flush_lsn() - '0/0'"
 
 
 async def test_a_standby_is_awaited_and_a_dead_one_is_not(
@@ -34,11 +34,13 @@ async def test_a_standby_is_awaited_and_a_dead_one_is_not(
 
             await until(streams)
             pair.primary.sql("CREATE TABLE t AS SELECT generate_series(1, 1000)")
-            ((written,),) = pair.primary.sql(NEXT)
-            lsn = int(str(written))
-            await standbys.await_flushed(cluster, lsn, 5)
+            ((on, written),) = pair.primary.sql(NEXT, pair.database.name)
+            timeline, lsn = int(str(on)), int(str(written))
+            await standbys.await_flushed(cluster, timeline, lsn, 5)
+            with pytest.raises(Unready, match="does not follow"):
+                await standbys.await_flushed(cluster, timeline + 1, lsn, 5)
             with pytest.raises(Unready, match="bytes behind"):
-                await standbys.await_flushed(cluster, lsn + FAR, 0.05)
+                await standbys.await_flushed(cluster, timeline, lsn + FAR, 0.05)
             pair.replica.kill()
             with pytest.raises(Unready, match="does not follow"):
-                await asyncio.wait_for(standbys.await_flushed(cluster, lsn + FAR, 60), 20)
+                await asyncio.wait_for(standbys.await_flushed(cluster, timeline, lsn + FAR, 60), 20)

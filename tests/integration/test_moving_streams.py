@@ -18,7 +18,7 @@ from shards.copying import (
     subscriptions,
 )
 from shards.copying.batch import Portions
-from shards.copying.errors import Diverged, Superseded, Unready
+from shards.copying.errors import Diverged, Severed, Superseded, Unready
 from shards.copying.sessions import session
 from shards.tables import TENANT_TABLES, audit_logs, idempotency_keys
 from tests.integration.databases import Fleet
@@ -185,3 +185,13 @@ async def test_ranges_of_keys_leave_nothing_out(fleet_dbs: Fleet, course: Course
     await course.end_forward()
     assert await copy.wipe(course.target, course.mover, course.batch, go_on) == rows
     assert not any((await contents(fleet_dbs.shards["shard-2"], client)).values())
+
+
+async def test_a_stream_without_its_slot_is_given_up_and_not_waited_for(streaming: Course) -> None:
+    """A failover of the source leaves it so: no marker ever arrives."""
+    await subscriptions.unsubscribe(streaming.target, streaming.mover)
+    await slots.drop(streaming.source, streaming.mover)
+    with pytest.raises(Severed, match="is lost"):
+        await digests.verify(
+            streaming.source, streaming.target, streaming.mover, streaming.batch, go_on
+        )

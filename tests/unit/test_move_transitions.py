@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.fleet.moving.run import Terms
 from services.fleet.moving.steps import STEPS, THEN
 from services.fleet.moving.throttle import Allowance
 from services.fleet.moving.transitions import (
@@ -15,6 +16,7 @@ from services.fleet.moving.transitions import (
     after_trouble,
     taken_over,
 )
+from services.move_settings import MoveSettings
 
 STATES = st.sampled_from(sorted(State))
 
@@ -82,6 +84,13 @@ def test_an_allowance_is_kept_over_time() -> None:
     # A second may have been saved before the first byte.
     assert 1000 * (now - 100.0 + 1.0) >= spent
     assert now - 100.0 == pytest.approx(spent / 1000 - 1.0, abs=0.6)
+
+
+def test_a_rebalance_may_keep_no_way_back_at_all() -> None:
+    settings = MoveSettings(grace_seconds=60)
+    assert Terms.of(settings, {"grace_seconds": 0.0}).grace_seconds == 0.0
+    assert Terms.of(settings, {"grace_seconds": 5}).grace_seconds == 5.0
+    assert Terms.of(settings, {}).grace_seconds == 60.0
 
 
 def test_without_an_allowance_nothing_waits() -> None:

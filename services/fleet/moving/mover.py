@@ -20,7 +20,7 @@ from services.fleet.moving.transitions import (
 )
 from shards.copying import claims
 from shards.copying.claims import Place
-from shards.copying.errors import Diverged, Superseded, Unready
+from shards.copying.errors import Diverged, Severed, Superseded, Unready
 
 _log = logging.getLogger(__name__)
 _SETTLE_SECONDS = 0.2
@@ -153,7 +153,7 @@ async def _follow(run: Run, steps: Iterable[Step]) -> None:
 async def _failure(run: Run, error: Exception) -> Failed:
     """What becomes of the move; its row says so already, but for the fault itself."""
     fault, attempts = fault_of(error), run.move.attempts + 1
-    worthless = isinstance(error, (Worthless, Diverged))
+    worthless = isinstance(error, (Worthless, Diverged, Severed))
     trouble = Trouble.WORTHLESS if worthless else Trouble.NOT_NOW
     known = worthless or isinstance(error, (Unready, ClusterError))
     _log.warning("move %s: %s: %s", run.move.id, run.state, fault, exc_info=not known)
@@ -170,6 +170,6 @@ async def _failure(run: Run, error: Exception) -> Failed:
 
 def fault_of(error: Exception) -> str:
     """The error in words for people."""
-    if isinstance(error, (Worthless, Diverged, Unready, ClusterError)):
+    if isinstance(error, (Worthless, Diverged, Severed, Unready, ClusterError)):
         return str(error)
     return f"{type(error).__name__}: {error}"

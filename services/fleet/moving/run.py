@@ -56,7 +56,7 @@ class Terms:
     def of(cls, settings: MoveSettings, rebalance: Mapping[str, Any]) -> Terms:
         """The terms of a move of this rebalance; empty for a move that stands alone."""
         return cls(
-            grace_seconds=float(rebalance.get("grace_seconds") or settings.grace_seconds),
+            grace_seconds=float(rebalance.get("grace_seconds", settings.grace_seconds)),
             pause_seconds=settings.pause_seconds,
             bytes_per_second=rebalance.get("bytes_per_second") or settings.bytes_per_second,
             standby_lag_bytes=settings.standby_lag_bytes,

@@ -227,10 +227,13 @@ async def approach(run: Run) -> None:
     standbys there; whoever is to be asked at the switch has been, by connections that are kept."""
     await catch_up(run)
     await slots.advance_back(run.target, run.mover)
+    places = await same_servers(run)
     await asyncio.gather(
-        *(standbys.await_flushed(one, 0, _MARKER_SECONDS) for one in (run.source, run.target))
+        *(
+            standbys.await_flushed(cluster, place.timeline, 0, _MARKER_SECONDS)
+            for cluster, place in zip((run.source, run.target), places, strict=True)
+        )
     )
-    await same_servers(run)
 
 
 STEPS: Mapping[State, tuple[Step, ...]] = {
@@ -258,8 +261,8 @@ THEN: Mapping[State, State] = {
 """What follows when the steps are done; `begin` leaves `planned` itself."""
 
 
-async def same_servers(run: Run) -> None:
-    """Refuse to go on after a failover of either side.
+async def same_servers(run: Run) -> tuple[claims.Place, claims.Place]:
+    """Refuse to go on after a failover of either side; otherwise where source and target are.
 
     Raises:
         Worthless.
@@ -267,6 +270,7 @@ async def same_servers(run: Run) -> None:
     source, target = await asyncio.gather(claims.place(run.source), claims.place(run.target))
     if not run.expect({"source": source, "target": target}):
         raise Worthless("the source or the target has failed over since the copy began")
+    return source, target
 
 
 async def drop_streams(run: Run) -> None:

@@ -141,6 +141,10 @@ async def open_target(at: _Switch) -> None:
         run.target, run.mover, run.batch, at.fenced.number, run.terms.pause_seconds
     )
     _demand(run, at.opened, "open on the target")
+    if at.opened.timeline != run.move.facts["target"]["timeline"]:
+        # What was applied is awaited by no standby until now, and confirmed to the source: the
+        # promoted server may lack rows that are never sent again, whatever marker it has.
+        raise Worthless("the target failed over behind the last comparison")
 
 
 async def flush_target(at: _Switch) -> None:
@@ -195,7 +199,7 @@ async def _do(at: _Switch, act: _Act) -> None:
 
 
 async def _flushed(run: Run, cluster: Cluster, changed: Changed) -> None:
-    await standbys.await_flushed(cluster, changed.lsn, run.terms.pause_seconds, changed.timeline)
+    await standbys.await_flushed(cluster, changed.timeline, changed.lsn, run.terms.pause_seconds)
 
 
 def _moved(run: Run, client: UUID) -> Event:
