@@ -34,7 +34,7 @@ SHARDS = ("shard-1", "shard-2")
 BATCH = 2
 _FURNITURE = 20
 # A batch that has grown so much is left alone, and a new one is made.
-_FULL = 400
+_FULL = 120
 _SETTLE_SECONDS = 20.0
 
 
