@@ -3,8 +3,8 @@ have it past our own code; and what `docshard doctor --deep` proves of every fle
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -35,10 +35,10 @@ _LEFT = "SELECT kind || ' ' || name AS what FROM docshard.leftovers WHERE remove
 Rows = list[dict[str, Any]]
 
 
-async def faults(world: World, ledgers: Sequence[Ledger]) -> list[str]:
-    """What is wrong with these tenants, and with the fleet; none when all is well."""
+async def faults(world: World) -> list[str]:
+    """What is wrong with the tenants, and with the fleet; none when all is well."""
     found: list[str] = []
-    for ledger in ledgers:
+    for ledger in world.ledgers:
         found += [f"{ledger.client_id}: {one}" for one in await _faults_of(world, ledger)]
         scope = Scope(client=ledger.client_id, rules=_PROVEN, staleness=None, settled=True)
         report = await prove(Sources(world.operator), scope)
@@ -80,8 +80,11 @@ def judge_versions(
     made: Collection[UUID], lists: Mapping[UUID, list[str]], rows: Rows
 ) -> Iterator[str]:
     """I1, I2, I3: the acknowledged versions in their order, with their digests; no other."""
-    for document in set(made) | {row["document_id"] for row in rows}:
-        mine = [row for row in rows if row["document_id"] == document]
+    there: dict[UUID, Rows] = defaultdict(list)
+    for row in rows:
+        there[row["document_id"]].append(row)
+    for document in set(made) | set(there):
+        mine = there[document]
         if [row["s3_key"] for row in mine] != lists.get(document, []):
             yield f"{document} has other versions than were acknowledged"
         if any(row["checksum_sha256"] != digest_of(row["s3_key"]) for row in mine):
