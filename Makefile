@@ -18,7 +18,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api fmt lock install
 
 help:  ## List the commands.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(INSTALLED)  ## Start a real local fleet in the background; repairs and upgrades one that exists.
 	@$(BIN)/docshard up

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
+from global_db.move_runs import MINE, RunEnded
 from global_db.move_tables import ENDED, in_state, leftovers, moves
 from global_db.moves import Move
 from global_db.statement import read, write
@@ -81,6 +82,7 @@ _RECORD = write(
         where=leftovers.c.move_id == _new.excluded.move_id,
     ).returning(leftovers.c.id)
 )
+_STANDS = read(sa.select(moves.c.id).where(MINE))
 _REMOVED = write(
     sa.update(leftovers)
     .where(
@@ -128,7 +130,7 @@ async def record(
     """Record what the run is about to make, each with an id of its own; again is once.
 
     Raises:
-        HeldByAnother: also when the run is over. The transaction is to be given up.
+        RunEnded, HeldByAnother: the transaction is to be given up.
     """
     rows = await connection.changed(
         _RECORD,
@@ -140,6 +142,8 @@ async def record(
         names=[thing.name for _, thing in things],
     )
     if len(rows) < len(things):
+        if await connection.one(_STANDS, id_=move.id, generation_=move.generation) is None:
+            raise RunEnded(str(move.id))
         raise HeldByAnother(str(move.id))
 
 

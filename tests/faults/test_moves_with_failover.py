@@ -21,7 +21,7 @@ __all__ = ["pairs", "scene"]
 
 LONG_GRACE = MoveSettings(grace_seconds=600, pause_seconds=10)
 MAKE_SLOT = "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')"
-EVERY_DAY = [("shard-1", "await_marker", False), ("shard-2", "open_target", True)]
+EVERY_DAY = [("shard-1", "flush_source", False), ("shard-2", "open_target", True)]
 POINTS = [
     (shard, step, done)
     for shard in ("shard-1", "shard-2")
@@ -31,7 +31,7 @@ POINTS = [
         ("catch_up", True),
         ("verify", True),
         ("approach", True),
-        ("await_marker", False),
+        ("flush_source", False),
         ("open_target", True),
         ("last_look", True),
         ("commit_point", True),
@@ -78,7 +78,7 @@ async def test_a_slot_that_outlives_a_failover_of_the_target_proves_nothing(scen
                 await session.execute(MAKE_SLOT, [run.mover.stream(back=True).name])
             await asyncio.to_thread(pair.rejoin)
 
-    async with scene.runner(LoseWhatWasApplied("fence")):
+    async with scene.runner(LoseWhatWasApplied("fence_source")):
         await scene.settled(await scene.rebalance())
     await scene.check("shard-2")
 

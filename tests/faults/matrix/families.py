@@ -134,7 +134,7 @@ class Promoted(Family):
     async def strike(self, play: Play) -> None:
         stand = self._guarded(play)
         await stand.fail_over()
-        if wrong := await open_elsewhere(play.world, stand, play.ledgers):
+        if wrong := await open_elsewhere(play.world, stand):
             raise AssertionError(f"{stand.name} was promoted without a fence: {wrong}")
 
     async def mend(self, play: Play) -> None:

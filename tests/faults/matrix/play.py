@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +15,8 @@ from global_db.errors import ClusterError
 from global_db.moves import Move
 from services.fleet import moves as orders
 from services.fleet import moves_by_hand
-from tests.faults.matrix.ledger import Ledger
+from services.fleet.moving.steps import STEPS
+from services.fleet.moving.transitions import State
 from tests.faults.matrix.points import SWEEPS, Point, Route
 from tests.faults.matrix.runners import RunnerProcess, Told
 from tests.faults.matrix.stands import Stand
@@ -23,6 +24,8 @@ from tests.faults.matrix.world import World
 from tests.integration.waiting import until
 
 ENDED = ("swept", "aborted")
+# Where an abort finds the move: rows are copied, both streams are there.
+_ON_THE_WAY = Point(Route.FORWARD, State.VERIFYING, STEPS[State.VERIFYING][0].name, False)
 REACH_SECONDS = 120.0
 END_SECONDS = 120.0
 _SWEEP_NOW = """
@@ -38,7 +41,6 @@ class Play:
 
     world: World
     point: Point
-    ledgers: Sequence[Ledger]
     first: RunnerProcess
     second: RunnerProcess
     move_id: UUID
@@ -111,15 +113,15 @@ async def _ended(world: World, move_id: UUID) -> bool:
 
 
 @asynccontextmanager
-async def played(world: World, point: Point, ledgers: Sequence[Ledger]) -> AsyncIterator[Play]:
+async def played(world: World, point: Point) -> AsyncIterator[Play]:
     """A play whose first runner is not told to run yet; the move is not ordered either."""
-    home, _ = await world.home(ledgers[0].client_id)
+    home, _ = await world.home(world.batch[0].client_id)
     async with AsyncExitStack() as stack:
         first, second = [await world.runners.take() for _ in range(2)]
         for runner in (first, second):
             stack.push_async_callback(world.runners.give_back, runner)
         source, target = world.shards[home], world.shards[world.other(home)]
-        yield Play(world, point, ledgers, first, second, UUID(int=0), source, target)
+        yield Play(world, point, first, second, UUID(int=0), source, target)
 
 
 async def reach(play: Play) -> bool:
@@ -143,27 +145,20 @@ async def reach(play: Play) -> bool:
     return await _held(play)
 
 
-_ON_THE_WAY = Point(Route.FORWARD, "catching_up", "make_way_back", False)
-
-
 async def _held(play: Play) -> bool:
     """Wait for the first runner at the point; a grace ends where the point lies behind it."""
     async with asyncio.timeout(REACH_SECONDS):
         while not await play.first.held(0.1):
             if play.point.step in SWEEPS and await _ended(play.world, play.move_id):
                 return False
-            if (await play.move()).state in ENDED and not _in_tidying(play.point):
+            if (await play.move()).state in ENDED and play.point.route is not Route.ABORT:
                 return False
     play.generation = (await play.move()).generation
     return True
 
 
-def _in_tidying(point: Point) -> bool:
-    return point.route is Route.ABORT
-
-
 async def _order(play: Play) -> None:
-    data, names = play.world.operator, [str(one.client_id) for one in play.ledgers]
+    data, names = play.world.operator, [str(one.client_id) for one in play.world.batch]
     [batch] = await moves_by_hand.plan_by_hand(data, names, play.target.name)
     [move] = await moves_by_hand.create(data, [batch], "a test")
     play.move_id = move.id

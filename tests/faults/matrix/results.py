@@ -6,8 +6,9 @@ import os
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 PROPERTY = "kill_matrix"
 """The name under which a test's report carries its result."""
@@ -29,9 +30,9 @@ class Result:
     gap: float
     end: float
 
-    def plain(self) -> dict[str, str | int | float]:
+    def plain(self) -> dict[str, Any]:
         """As test processes tell each other."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return asdict(self)
 
 
 def headline() -> str:

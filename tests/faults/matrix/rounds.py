@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from tests.faults.matrix.cases import Case
 from tests.faults.matrix.checks import faults
-from tests.faults.matrix.ledger import Ledger, at_work
+from tests.faults.matrix.ledger import at_work
 from tests.faults.matrix.play import Play, played, reach
 from tests.faults.matrix.points import LISTED
 from tests.faults.matrix.results import Result
@@ -40,35 +39,33 @@ class _Struck:
 async def run(world: World, case: Case) -> Result:
     """Play the case until its point was reached; fails when it never is, or anything is wrong."""
     for number in range(1, _ROUNDS + 1):
-        batch = await world.fresh_batch()
-        ledgers = [*batch, *world.bystanders]
-        before = sum(one.writes for one in ledgers)
-        struck = await _round(world, case, batch)
-        await _compare(world, ledgers)
+        await world.furnished()
+        before = sum(one.writes for one in world.ledgers)
+        struck = await _round(world, case)
+        await _compare(world)
         if struck is not None:
-            writes = sum(one.writes for one in ledgers) - before
-            gap = max(one.longest_gap(struck.struck_at) for one in ledgers)
+            writes = sum(one.writes for one in world.ledgers) - before
+            gap = max(one.longest_gap(struck.struck_at) for one in world.ledgers)
             end = struck.ended_at - struck.struck_at
             return Result(case.family.name, number, struck.state, writes, gap, end)
     raise NeverReached(f"{case.point}, in {_ROUNDS} rounds")
 
 
-async def _compare(world: World, ledgers: Sequence[Ledger]) -> None:
+async def _compare(world: World) -> None:
     await world.settled()
-    for ledger in ledgers:
+    for ledger in world.ledgers:
         await ledger.replay(_REPLAYS)
-    if found := await faults(world, ledgers):
+    if found := await faults(world):
         raise Broken("\n".join(found))
 
 
-async def _round(world: World, case: Case, batch: Sequence[Ledger]) -> _Struck | None:
+async def _round(world: World, case: Case) -> _Struck | None:
     """One move; None when it did not come to the point."""
-    ledgers = [*batch, *world.bystanders]
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(at_work(ledgers))
+        await stack.enter_async_context(at_work(world.ledgers))
         if case.family.by_links:
             await stack.enter_async_context(world.by_links())
-        play = await stack.enter_async_context(played(world, case.point, batch))
+        play = await stack.enter_async_context(played(world, case.point))
         await play.first.run(case.family.rhythm)
         reached, struck_at = await reach(play), time.monotonic()
         if reached:
@@ -77,7 +74,7 @@ async def _round(world: World, case: Case, batch: Sequence[Ledger]) -> _Struck |
             await play.second_runs()
         ended = await play.ends()
         ended_at = time.monotonic()
-        for ledger in ledgers:
+        for ledger in world.ledgers:
             await ledger.served()
         if strange := {one.step for one in play.told()} - {one.step for one in LISTED}:
             raise NeverReached(f"{', '.join(strange)}: of no list of the mover's")

@@ -7,7 +7,7 @@ leaves behind is in the way of the next.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -33,8 +33,8 @@ from tests.integration.waiting import until
 SHARDS = ("shard-1", "shard-2")
 BATCH = 2
 _FURNITURE = 20
-# A batch that has grown so much is left alone, and a new one is made.
-_FULL = 400
+# Tenants who have grown so much are left alone, and new ones are made.
+_FULL = 120
 _SETTLE_SECONDS = 20.0
 
 
@@ -56,11 +56,17 @@ class World:
         """Its databases past all lines, as their primaries have them now."""
         return fleet_of(self.catalog, self.shards)
 
-    async def fresh_batch(self) -> list[Ledger]:
-        """Tenants to move, somewhere, not too many rows."""
-        if not self.batch or any(one.writes > _FULL for one in self.batch):
-            self.batch = [await self.tenant("shard-1") for _ in range(BATCH)]
-        return self.batch
+    async def furnished(self) -> None:
+        """See that there are tenants to move and one beside them on each shard, none too large."""
+        if not _fit(self.batch):
+            self.batch = [await self.tenant(SHARDS[0]) for _ in range(BATCH)]
+        if not _fit(self.bystanders):
+            self.bystanders = [await self.tenant(name) for name in SHARDS]
+
+    @property
+    def ledgers(self) -> list[Ledger]:
+        """Of all who are written to now."""
+        return [*self.batch, *self.bystanders]
 
     async def tenant(self, shard: str) -> Ledger:
         """A new tenant there, with some documents."""
@@ -107,6 +113,10 @@ class World:
     def other(self, shard: str) -> str:
         """The shard that is not this one."""
         return next(name for name in self.shards if name != shard)
+
+
+def _fit(ledgers: Sequence[Ledger]) -> bool:
+    return bool(ledgers) and all(one.writes < _FULL for one in ledgers)
 
 
 @dataclass
@@ -170,9 +180,7 @@ async def inhabited(
         runners = Runners(environment_of(catalog), folder)
         stack.push_async_callback(runners.close)
         runners.warm_up()
-        world = World(catalog, shards, runners, resources, operator, mover)
-        world.bystanders = [await world.tenant(name) for name in shards]
-        yield world
+        yield World(catalog, shards, runners, resources, operator, mover)
 
 
 async def catalogue(cluster: Cluster, shards: Mapping[str, Stand], *, by_links: bool) -> None:
