@@ -11,7 +11,7 @@ from tests.faults.model.stage import Stage
 
 PREFIX = "crowd-"
 # Who moves is written to all the time, and the machine has work left for the moves.
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.2
 
 
 @dataclass

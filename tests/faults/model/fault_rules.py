@@ -5,13 +5,15 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.faults.model.ambush import ALL_STEPS, DEEDS, Ambush
-from tests.faults.model.machine import WHICH, HistoryMachine, nth, step
+from tests.faults.model.machine import MOST_TENANTS, WHICH, HistoryMachine, nth, step
 from tests.faults.model.operator_rules import LIVING
 from tests.faults.model.stage import GLOBAL
 from tests.integration.frames import COMMIT, Fault, How
 from tests.integration.waiting import until
 
 _ON_SECONDS = 5.0
+DIRECTORY = MOST_TENANTS
+CLUSTER = st.integers(0, DIRECTORY)
 CUTS = st.sampled_from([How.BEFORE.name, How.AFTER.name])
 
 
@@ -32,12 +34,12 @@ class FaultRules(HistoryMachine):
     def thaw_runners(self) -> None:
         self.crew.thaw()
 
-    @step(shard=WHICH)
-    def restart_server(self, shard: int) -> None:
-        if (name := nth(shard, sorted(self.stage.shards))) is not None:
-            self.stage.restart(name)
+    @step(tenant=WHICH)
+    def restart_server(self, tenant: int) -> None:
+        """Where this one lives; at once."""
+        self.stage.restart(self.home(self.tenant(tenant)))
 
-    @step(cluster=WHICH)
+    @step(cluster=CLUSTER)
     def cut(self, cluster: int) -> None:
         """Every connection to a cluster ends in the middle."""
         name = self.cluster(cluster)
@@ -48,12 +50,11 @@ class FaultRules(HistoryMachine):
         """The global database cannot be reached for a second; all else goes on meanwhile."""
         self.stage.begin(self.stage.go_away(GLOBAL, 1.0))
 
-    @step(shard=WHICH)
-    def shard_away(self, shard: int) -> None:
-        if (name := nth(shard, sorted(self.stage.shards))) is not None:
-            self.stage.begin(self.stage.go_away(name, 1.0))
+    @step(tenant=WHICH)
+    def shard_away(self, tenant: int) -> None:
+        self.stage.begin(self.stage.go_away(self.home(self.tenant(tenant)), 1.0))
 
-    @step(cluster=WHICH, how=CUTS, at=st.integers(1, 3))
+    @step(cluster=CLUSTER, how=CUTS, at=st.integers(1, 3))
     def cut_commit(self, cluster: int, how: str, at: int) -> None:
         """The connection that sends this COMMIT is cut, before or behind it, whoever it is."""
         self.stage.wires[self.cluster(cluster)].fault = Fault(How[how], at, COMMIT)
@@ -76,6 +77,5 @@ class FaultRules(HistoryMachine):
             self.stage.run(until(gone_on, 2 * _ON_SECONDS))
 
     def cluster(self, number: int) -> str:
-        """One of the shards, or the directory."""
-        names = [*sorted(self.stage.shards), GLOBAL]
-        return names[number % len(names)]
+        """Where that tenant lives, or the directory."""
+        return GLOBAL if number == DIRECTORY else self.home(self.tenant(number))

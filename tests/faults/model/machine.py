@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import httpx
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.faults.model.ambush import Ambushes
 from tests.faults.model.beliefs import ACTIVE, Beliefs, Tenant
@@ -42,7 +42,7 @@ def step(**drawn: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any
             self.note(act.__name__, given)
             self.telling(lambda: act(self, **given))
 
-        return rule(**drawn)(noted)
+        return precondition(lambda self: bool(self.told))(rule(**drawn)(noted))
 
     return made
 
@@ -65,10 +65,18 @@ class HistoryMachine(RuleBasedStateMachine):
         self.beliefs = Beliefs()
         self.held = ExitStack()
 
-    @initialize()
-    def begin(self) -> None:
-        """Tenants with a document each."""
-        self.telling(self.set_up)
+    @initialize(lively=st.integers(0, 2**16))
+    def begin(self, lively: int) -> None:
+        """A fleet and its first tenants. Hypothesis begins with the least of everything: that
+        history, of 0, is not played."""
+        if lively:
+            self.note("begin", {"lively": lively})
+            self.telling(self.set_up)
+
+    @precondition(lambda self: not self.told)
+    @rule()
+    def nothing(self) -> None:
+        """The step of a history that is not played."""
 
     def set_up(self) -> None:
         self.stage: Stage = self.held.enter_context(stage(self.grounds, self.tally))
@@ -142,6 +150,11 @@ class HistoryMachine(RuleBasedStateMachine):
     def tenant(self, number: int) -> Tenant:
         """One of them."""
         return self.beliefs.tenants[number % len(self.beliefs.tenants)]
+
+    def home(self, tenant: Tenant) -> str:
+        """Where it lives. Which shard that is the ring decides, by ids that are new each time: so
+        steps name a shard by who is there."""
+        return self.stage.placements()[tenant.id].shard
 
     def ask(self, tenant: Tenant, method: str, below: str = "", **sent: Any) -> httpx.Response:
         """One request of a tenant."""

@@ -49,9 +49,13 @@ class OperatorRules(HistoryMachine):
 
     @step(tenants=st.sets(st.integers(0, MOST_TENANTS - 1), min_size=1, max_size=3), to=WHICH)
     def move(self, tenants: set[int], to: int) -> None:
-        names = sorted({self.tenant(one).id for one in tenants})
-        target = nth(to, sorted(self.stage.shards))
-        assert target is not None
+        """To a shard that is not the first one's."""
+        wanted = {one.id: one for one in map(self.tenant, sorted(tenants))}
+        placed, first = self.stage.placements(), next(iter(wanted))
+        target = nth(to, sorted(self.stage.shards.keys() - {placed[first].shard}))
+        if target is None:
+            return
+        names = [one for one in wanted if placed[one].shard != target]
 
         async def work() -> object:
             batches = await moves_by_hand.plan_by_hand(self.stage.operator, names, target)
@@ -124,13 +128,12 @@ class OperatorRules(HistoryMachine):
         """Registering has one effect however often it is done."""
         await self.settled(lambda: self.stage.register(name))
 
-    @step(which=WHICH)
-    def drain(self, which: int) -> None:
-        """From the answer on it takes nobody new."""
-        name = nth(which, sorted(self.stage.shards))
-        if name is not None:
-            self.order("drain", drains.drain(self.stage.operator, name, LIMITS, None))
-            self.look_at_shards()
+    @step(tenant=WHICH)
+    def drain(self, tenant: int) -> None:
+        """Where this one lives; from the answer on nobody new comes there."""
+        name = self.home(self.tenant(tenant))
+        self.order("drain", drains.drain(self.stage.operator, name, LIMITS, None))
+        self.look_at_shards()
 
     @step(which=WHICH)
     def undrain(self, which: int) -> None:
@@ -244,8 +247,6 @@ class OperatorRules(HistoryMachine):
             self.tell(at, "DELETE", path, done_already=404)
         else:
             self.tell(at, "PATCH", path, json={"status": status})
-        if at.status == DELETED:
-            at.caller = self.stage.run(self.stage.key_of(at.id))
         at.status = status
         self.stage.run(until(lambda: self.heard(at), _HEARD_SECONDS))
         at.changing = False

@@ -37,6 +37,7 @@ FIRST_SHARDS = 3
 SCOPES = ("document:read", "document:write", "document:delete", "document:purge", "audit:read")
 _PATIENCE_SECONDS = 60.0
 _RETRY_SECONDS = 0.05
+_TRIES = 5
 # Behind each of these nothing has happened, or what did happens once: the same may be asked again.
 _PASSING = {"busy", "idempotency_in_progress", "too_many_requests"}
 UNKNOWN = "outcome_unknown"
@@ -74,6 +75,8 @@ class Stage:
     """Those that were begun."""
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
     _restarting: threading.Lock = field(default_factory=threading.Lock)
+    _sessions: dict[int, psycopg.Connection[dict[str, Any]]] = field(default_factory=dict)
+    """By the port of the server: each has one database of ours at a time."""
 
     service: Service = field(init=False)
     admin: httpx.AsyncClient = field(init=False, repr=False)
@@ -131,12 +134,24 @@ class Stage:
     # Looking past the service
 
     def rows(self, database: Database, statement: str, *values: object) -> list[dict[str, Any]]:
-        """What a database says to a superuser who comes by no wire."""
-        with psycopg.connect(
-            database.server.conninfo(database=database.name), autocommit=True, row_factory=dict_row
-        ) as connection:
-            cursor = connection.execute(statement.encode(), values)
-            return cursor.fetchall() if cursor.description else []
+        """What a database says to a superuser who comes by no wire; waits while it restarts."""
+        for _ in range(_TRIES):
+            try:
+                cursor = self._session(database).execute(statement.encode(), values)
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                with self._restarting:  # whoever restarts it has ended by then
+                    self._sessions.pop(database.server.port, None)
+        raise AssertionError(f"{database.name} on {database.server.port} does not answer")
+
+    def _session(self, database: Database) -> psycopg.Connection[dict[str, Any]]:
+        port = database.server.port
+        if port not in self._sessions:
+            conninfo = database.server.conninfo(database=database.name)
+            made = psycopg.connect(conninfo, autocommit=True, row_factory=dict_row)
+            self._sessions[port] = made
+            self.stack.callback(made.close)
+        return self._sessions[port]
 
     def directory(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """The same of the directory."""
