@@ -13,18 +13,18 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from services.blobs.store import BlobStore
-from services.keys.local_file import create_key_file
 from services.settings import S3Settings
 from tests.faults.model.closing import FleetHistories
 from tests.faults.model.grounds import Grounds, grounds
 from tests.integration.postgres import Postgres, Site
+
+pytestmark = pytest.mark.usefixtures("blobs")  # their bucket
 
 _log = logging.getLogger(__name__)
 TOLD = Path(__file__).parent / "model" / "told"
@@ -35,13 +35,9 @@ def model_grounds(
     postgres_site: Site,
     pair_template: Path,
     postgres: Postgres,
-    blobs: BlobStore,
     s3_settings: S3Settings,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Grounds]:
-    key_file: Path = tmp_path_factory.mktemp("keys") / "key"
-    create_key_file(key_file)
-    with grounds(postgres_site, pair_template, postgres, s3_settings, key_file) as made:
+    with grounds(postgres_site, pair_template, postgres, s3_settings) as made:
         yield made
 
 
@@ -50,7 +46,7 @@ def machine(on: Grounds) -> type[FleetHistories]:
 
     class Histories(FleetHistories):
         grounds = on
-        tally = Counter[str]()
+        tally: ClassVar[Counter[str]] = Counter()
 
     return Histories
 

@@ -114,13 +114,13 @@ class Ambushes:
 
 
 DEEDS: Mapping[str, Callable[[Ambushes, Worker, Run], Awaitable[None]]] = {
-    "kill": Ambushes._kill,  # noqa: SLF001  # the table of its own methods
-    "freeze": Ambushes._freeze,  # noqa: SLF001
-    "restart source": Ambushes._restart_source,  # noqa: SLF001
-    "restart target": Ambushes._restart_target,  # noqa: SLF001
-    "directory away": Ambushes._lose_directory,  # noqa: SLF001
-    "cut source": Ambushes._cut_source,  # noqa: SLF001
-    "cut target": Ambushes._cut_target,  # noqa: SLF001
-    "commit cut before": Ambushes._commit_before,  # noqa: SLF001
-    "commit cut after": Ambushes._commit_after,  # noqa: SLF001
+    "kill": Ambushes._kill,  # the table of its own methods
+    "freeze": Ambushes._freeze,
+    "restart source": Ambushes._restart_source,
+    "restart target": Ambushes._restart_target,
+    "directory away": Ambushes._lose_directory,
+    "cut source": Ambushes._cut_source,
+    "cut target": Ambushes._cut_target,
+    "commit cut before": Ambushes._commit_before,
+    "commit cut after": Ambushes._commit_after,
 }

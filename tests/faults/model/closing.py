@@ -87,10 +87,8 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         for name, database in self.stage.shards.items():
             homed = {t for t, placed in placements.items() if placed.shard == name}
             for table in TENANT_TABLES:
-                rows = self.stage.rows(
-                    database, f"SELECT DISTINCT client_id::text AS id FROM docshard.{table.name}"
-                )
-                assert {row["id"] for row in rows} <= homed, (name, table.name, rows)
+                rows = self.stage.rows(database, f"SELECT client_id FROM docshard.{table.name}")  # noqa: S608  # names are those of our own tables
+                assert {str(row["client_id"]) for row in rows} <= homed, (name, table.name)
 
     def check_fleet(self) -> None:
         """Moves left nothing; chains can be linked; the doctor has nothing to say."""

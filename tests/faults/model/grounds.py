@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
+from services.keys.local_file import create_key_file
 from services.settings import S3Settings
 from tests.integration.databases import ShardDatabase
 from tests.integration.pair import Member
@@ -54,15 +55,15 @@ class Grounds:
 
 
 @contextmanager
-def grounds(
-    site: Site, template: Path, directory: Postgres, s3: S3Settings, key_file: Path
-) -> Iterator[Grounds]:
+def grounds(site: Site, template: Path, directory: Postgres, s3: S3Settings) -> Iterator[Grounds]:
     """Running servers for shards, copies of `template`, until the block ends."""
     mark = free_port()
     servers = tuple(
         Member(site, f"model-{mark}-{n}", Postgres(free_port(), site.password))
         for n in range(SERVERS)
     )
+    key_file = site.folder / f"model-{mark}-key"
+    create_key_file(key_file)
     try:
         for server in servers:
             site.copy(template, server.folder)
@@ -90,8 +91,10 @@ def _cut_loose(database: ShardDatabase) -> None:
     """Drop subscriptions and slots, which keep a database from being dropped."""
     conninfo = database.server.conninfo(database=database.name)
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        ours = "SELECT oid FROM pg_database WHERE datname = current_database()"
-        names = connection.execute(f"SELECT subname FROM pg_subscription WHERE subdbid = ({ours})")
+        names = connection.execute(
+            "SELECT subname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
+            " WHERE datname = current_database()"
+        )
         for (name,) in names.fetchall():
             for change in ("DISABLE", "SET (slot_name = NONE)"):
                 altered = sql.SQL(f"ALTER SUBSCRIPTION {{}} {change}")

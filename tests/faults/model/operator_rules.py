@@ -147,9 +147,7 @@ class OperatorRules(HistoryMachine):
         """Only who is empty goes; I1: nobody's rows go with it."""
         name = nth(which, sorted(self.beliefs.draining or self.stage.shards))
         assert name is not None
-        self.order(
-            "remove", shard_remove.remove(self.stage.operator, self.stage.mover, name, None)
-        )
+        self.order("remove", shard_remove.remove(self.stage.operator, self.stage.mover, name, None))
         self.look_at_shards()
         if name in self.beliefs.removed:
             rows = self.stage.rows(
@@ -189,9 +187,7 @@ class OperatorRules(HistoryMachine):
             return
         self.set_pin(at, pinned=True)
         here = self.stage.placements()[at.id].shard
-        moving = [
-            move for move in self.stage.moves() if at.id in move["clients"] and _lives(move)
-        ]
+        moving = [move for move in self.stage.moves() if at.id in move["clients"] and _lives(move)]
         ends = {end for move in moving for end in (move["source"], move["target"])}
         at.pinned_to = frozenset({here, *ends})
 

@@ -173,7 +173,9 @@ class Stage:
         """Epoch and state of each tenant, by tenant and shard."""
         found: dict[str, dict[str, tuple[int, str]]] = {}
         for name, database in self.shards.items():
-            for row in self.rows(database, "SELECT client_id, epoch, state FROM docshard.residency"):
+            for row in self.rows(
+                database, "SELECT client_id, epoch, state FROM docshard.residency"
+            ):
                 found.setdefault(str(row["client_id"]), {})[name] = (row["epoch"], row["state"])
         return found
 
@@ -269,11 +271,9 @@ def stage(grounds: Grounds, tally: Counter[str]) -> Iterator[Stage]:
             yield made
 
 
-async def _live(
-    made: Stage, ready: concurrent.futures.Future[None], done: asyncio.Event
-) -> None:
+async def _live(made: Stage, ready: concurrent.futures.Future[None], done: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
-        made._open = stack  # noqa: SLF001  # the other half of the same making
+        made._open = stack  # the other half of the same making
         wire = made.wires[GLOBAL] = FrameWire(made.fleet.global_db.address)
         await stack.enter_async_context(wire.up())
         settings = settings_for(made.fleet.global_db, made.grounds.key_file).model_copy(

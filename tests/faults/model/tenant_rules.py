@@ -1,4 +1,4 @@
-"""What tenants do: documents, versions, retries, searches, lists, reads with tokens, audit pages."""
+"""What tenants do: documents, versions, retries, searches, reads with tokens, audit pages."""
 
 from __future__ import annotations
 
