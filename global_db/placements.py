@@ -15,14 +15,16 @@ from global_db.move_tables import move_clients, moves
 from global_db.statement import read
 from global_db.tables import clients
 
-# A move that has just ended is still cleaning up behind itself.
-_TIDYING = timedelta(seconds=60)
+TIDYING = timedelta(seconds=60)
+"""A move that has just ended is still cleaning up behind itself."""
 
 _AFTER = sa.bindparam("after", type_=sa.Uuid)
 _IDS = sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))
 _SHARD = sa.bindparam("shard", type_=sa.Text)
 _LIVING_MOVE = (moves.c.state != "swept") & (moves.c.state != "aborted")
-_BUSY_MOVE = sa.or_(_LIVING_MOVE, moves.c.updated_at > sa.func.now() - _TIDYING)
+_BUSY_MOVE = sa.or_(
+    _LIVING_MOVE, moves.c.updated_at > sa.func.now() - sa.bindparam("tidying", type_=sa.Interval)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,17 @@ async def page(connection: ReadConnection, after: UUID, limit: int) -> list[Plac
     return [Placed(**row) for row in await connection.all(_PAGE, after=after, limit=limit)]
 
 
-async def moving(connection: ReadConnection, ids: Sequence[UUID]) -> set[UUID]:
+async def moving(
+    connection: ReadConnection, ids: Sequence[UUID], tidying: timedelta = TIDYING
+) -> set[UUID]:
     """Those of these clients on whom a move is at work, or was a moment ago."""
-    return {row["client_id"] for row in await connection.all(_MOVING, ids=list(ids))}
+    rows = await connection.all(_MOVING, ids=list(ids), tidying=tidying)
+    return {row["client_id"] for row in rows}
 
 
-async def busy_moves(connection: ReadConnection, ids: Sequence[UUID]) -> set[UUID]:
+async def busy_moves(
+    connection: ReadConnection, ids: Sequence[UUID], tidying: timedelta = TIDYING
+) -> set[UUID]:
     """Those of these moves that are at work, or were a moment ago."""
-    return {row["id"] for row in await connection.all(_BUSY, ids=list(ids))}
+    rows = await connection.all(_BUSY, ids=list(ids), tidying=tidying)
+    return {row["id"] for row in rows}

@@ -13,7 +13,7 @@ from global_db.archives import BEHIND, MONTH, ROW_COLUMNS, ArchivedRow
 from global_db.connection import ReadConnection
 from global_db.statement import read, write
 from shards.residency import entered, entered_read
-from shards.tables import audit_archives
+from shards.tables import audit_archives, audit_chain
 from shards.tenants import TenantRead, TenantWrite
 
 
@@ -71,6 +71,23 @@ _SHOWN = tuple(audit_archives.c[name] for name in TenantArchive.__slots__)
 _MONTHS = entered_read(
     sa.select(audit_archives.c.month).where(audit_archives.c.client_id == entered).distinct()
 )
+_EVERY = entered_read(
+    sa.select(*_SHOWN)
+    .where(audit_archives.c.client_id == entered)
+    .order_by(audit_archives.c.month, audit_archives.c.archive_id),
+    order_by=[sa.asc("month"), sa.asc("archive_id")],
+)
+_LINKED = entered_read(
+    sa.select(sa.func.count().label("links")).where(
+        audit_chain.c.client_id == entered,
+        audit_chain.c.seq.between(
+            sa.bindparam("first_seq", type_=sa.BigInteger),
+            sa.bindparam("last_seq", type_=sa.BigInteger),
+        ),
+        audit_chain.c.audit_created_at >= sa.bindparam("since", type_=sa.DateTime(timezone=True)),
+        audit_chain.c.audit_created_at < sa.bindparam("until", type_=sa.DateTime(timezone=True)),
+    )
+)
 _FIND = entered_read(
     sa.select(*_SHOWN).where(
         audit_archives.c.client_id == entered, audit_archives.c.archive_id == _ARCHIVE
@@ -120,6 +137,19 @@ async def page(
 async def months(tenant: TenantRead) -> frozenset[date]:
     """Months, by their first days, of which rows may lie in the archive and not in the log."""
     return frozenset(row["month"] for row in await tenant.all(_MONTHS))
+
+
+async def every(tenant: TenantRead) -> list[TenantArchive]:
+    """All objects of the tenant, by month, those that were only begun too."""
+    return [TenantArchive(**row) for row in await tenant.all(_EVERY)]
+
+
+async def linked(tenant: TenantRead, stored: StoredObject, since: datetime, until: datetime) -> int:
+    """How many links the chain has, in the range of the object's seq, of rows of this time."""
+    row = await tenant.one(
+        _LINKED, first_seq=stored.first_seq, last_seq=stored.last_seq, since=since, until=until
+    )
+    return 0 if row is None else int(row["links"])
 
 
 async def find(tenant: TenantRead, archive_id: UUID) -> TenantArchive | None:

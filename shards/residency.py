@@ -84,6 +84,17 @@ def entered_read(
     return _in_life(build(entering.order_by(*order_by)))
 
 
+def entered_text(query: str) -> ReadStatement:
+    """As `entered_read`, of SQL text with the driver's placeholders, where that reads better.
+
+    `query` must compare its tables' client_id with the column `entered`. Planned each time: such
+    queries are long and rare.
+    """
+    rows = f"LATERAL ({query} OFFSET 0) AS rows"
+    text = f"SELECT rows.* FROM {_ENTERING} AS entered, {rows}"  # noqa: S608 - texts of ours
+    return _in_life(ReadStatement(text, {}, prepare=False))
+
+
 def _in_life(statement: ReadStatement) -> ReadStatement:
     """The statement with its other form: entered through the demand for the server's life."""
     parts = statement.text.split(_ENTERING)

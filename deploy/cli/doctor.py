@@ -10,6 +10,7 @@ from typing import Any
 import click
 import httpx
 
+from deploy.cli.doctor_deep import as_json, deep_options, proven, show, wanted_of
 from deploy.cli.doctor_tenants import Mending, look_at_tenants, mend_tenants
 from deploy.cli.output import Format, output_option, reason_option, show_json, show_rows
 from deploy.cli.service import service_settings, with_data
@@ -35,11 +36,13 @@ from services.settings import Settings
     "--mend", "mends", is_flag=True, help="Ask for each finding that can be mended, and mend it."
 )
 @click.option("--yes", is_flag=True, help="Mend without asking.")
+@deep_options
 @reason_option
 @output_option
 @click.pass_context
 def doctor(
     ctx: click.Context,
+    /,
     *,
     blobs: bool,
     all_blobs: bool,
@@ -47,26 +50,38 @@ def doctor(
     yes: bool,
     reason: str | None,
     output: Format,
+    **deep: Any,
 ) -> None:
     """Examine servers, schemas, audit chains, tenants and the router; change nothing.
 
-    With --mend what dead moves have left is removed, and what nobody owns. Exit status 6 with
-    findings.
+    With --mend what dead moves have left is removed, and what nobody owns. With --deep and a part
+    of the fleet nothing but that part is proven. Exit status 6 with findings.
     """
+    wanted = wanted_of(**deep)
+    if wanted.narrowed:
+        report = proven(wanted)
+        show(report, output)
+        ctx.exit(Exit.OK if report.holds else Exit.FINDINGS)
     extent = blob_check.WHOLE if all_blobs else blob_check.SAMPLE if blobs else None
     examination, findings = with_data(partial(_examine, service_settings(), extent))
     misplaced = look_at_tenants(examination)
     if mends:
         misplaced = mend_tenants(misplaced, Mending(ask=not yes, reason=reason))
     findings += [*misplaced.findings(), *_router_findings()]
+    proof = proven(wanted) if wanted.deep else None
     if output is Format.JSON:
         servers = [row | {"facts": facts} for row, facts in _servers(examination)]
-        show_json({"findings": [asdict(one) for one in findings], "servers": servers})
+        told = {"findings": [asdict(one) for one in findings], "servers": servers}
+        show_json(told | ({} if proof is None else as_json(proof)))
     else:
         show_rows("servers", [row for row, _ in _servers(examination)], output)
         click.echo()
         show_rows("findings", [asdict(finding) for finding in findings], output)
-    ctx.exit(Exit.FINDINGS if findings else Exit.OK)
+        if proof is not None:
+            click.echo()
+            show(proof, output)
+    clean = not findings and (proof is None or proof.holds)
+    ctx.exit(Exit.OK if clean else Exit.FINDINGS)
 
 
 async def _examine(

@@ -11,7 +11,7 @@ import hashlib
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from global_db.archives import Archive, ArchivedRow
@@ -29,10 +29,10 @@ Pages = Callable[[Place | None], Awaitable[list[ArchivedRow]]]
 """Gives the next rows of the object, from behind a place."""
 
 
-def key_of(archive: Archive, client_id: UUID | None) -> str:
+def key_of(month: date, archive_id: UUID, client_id: UUID | None) -> str:
     """Where the object lies: by tenant first, so that a tenant's can be found and erased."""
     owner = "global" if client_id is None else str(client_id)
-    return f"{PREFIX}/{owner}/{archive.month:%Y-%m}/{archive.id}.jsonl.gz"
+    return f"{PREFIX}/{owner}/{month:%Y-%m}/{archive_id}.jsonl.gz"
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class ArchiveObject:
     @property
     def key(self) -> str:
         """Where it lies."""
-        return key_of(self.archive, self.client_id)
+        return key_of(self.archive.month, self.archive.id, self.client_id)
 
     async def check(self) -> int:
         """Compute every row's hashes again and write nothing; answers how many rows there are.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from global_db.errors import ClusterError
-from services.blobs.store import BlobStore
+from services.blobs.store import BlobInfo, BlobStore
 from services.errors import NotFound, ServiceError
 from services.failures import global_failures, tenant_failures
 from services.resources import Data
@@ -111,17 +111,18 @@ async def _check_versions(
 
     async def look(version: NamedBlob) -> str | None:
         async with places:
-            return await _wrong(blobs, version)
+            return fault(version, await blobs.head(version.s3_key))
 
-    async for page in _versions(data, client_id, extent.versions_of_tenant):
+    async for page in versions_of(data, client_id, extent.versions_of_tenant):
         report.versions += len(page)
         wrong = await asyncio.gather(*(look(version) for version in page))
         report.missing += [f"client {client_id}: {one}" for one in wrong if one is not None]
 
 
-async def _versions(
-    data: Data, client_id: UUID, most: int | None
+async def versions_of(
+    data: Data, client_id: UUID, most: int | None = None
 ) -> AsyncIterator[list[NamedBlob]]:
+    """The newest versions of a tenant, or all of them, in pages."""
     before, limit = _LAST, _PAGE if most is None else most
 
     async def work(tenant: TenantRead) -> list[NamedBlob]:
@@ -136,8 +137,8 @@ async def _versions(
         before = page[-1].id
 
 
-async def _wrong(blobs: BlobStore, version: NamedBlob) -> str | None:
-    info = await blobs.head(version.s3_key)
+def fault(version: NamedBlob, info: BlobInfo | None) -> str | None:
+    """What speaks against a version's blob; None for the blob that there is not."""
     name = f"document {version.document_id} version {version.version_number}"
     if info is None:
         return f"{name}: its blob {version.s3_key} is absent"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 from uuid import UUID
 
 from global_db.placements import Placed
 from shards.census import MoveObject, Resident
 
-# What is younger may be a creation or a move whose other half was not read yet; and what a swept
-# move leaves is removed by its runner.
-_GRACE_SECONDS = 60.0
+GRACE_SECONDS: Final = 60.0
+"""What is younger may be a creation or a move whose other half was not read yet; and what a swept
+move leaves is removed by its runner."""
 
 _BY_HAND = "nothing mends this by itself: compare both, and restore the one that is wrong"
 _PAST = "the directory was restored to the past: bring its row to the shard's epoch by hand"
@@ -22,7 +23,8 @@ _MEND = "`docshard doctor --mend`"
 class Tenant:
     """What is known of one client: the directory's word, and each shard's.
 
-    `holders` are the shards with rows of it, `unseen` those that could not be asked.
+    `holders` are the shards with rows of it, `unseen` those that could not be asked. `grace`: how
+    many seconds a residency is too young to be judged.
     """
 
     client_id: UUID
@@ -30,6 +32,11 @@ class Tenant:
     residents: Mapping[str, Resident] = field(default_factory=dict)
     holders: frozenset[str] = frozenset()
     unseen: frozenset[str] = frozenset()
+    grace: float = GRACE_SECONDS
+
+    def is_young(self, resident: Resident) -> bool:
+        """Whether it may be half of something whose other half was not read yet."""
+        return resident.age_seconds <= self.grace
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +87,15 @@ class Misplaced:
     what: str
     advice: str
     mend: Mend | None = None
+    client: UUID | None = None
 
 
 def judge_tenant(tenant: Tenant) -> Iterator[Misplaced]:
     """What is wrong with a client on whom no move is at work."""
+    return (replace(one, client=tenant.client_id) for one in _judged(tenant))
+
+
+def _judged(tenant: Tenant) -> Iterator[Misplaced]:
     if tenant.placed is None:
         yield from _judge_unknown(tenant)
     elif ahead := _ahead(tenant, tenant.placed):
@@ -114,13 +126,13 @@ def _judge_unknown(tenant: Tenant) -> Iterator[Misplaced]:
     """A creation that failed leaves a residency without rows (decision 5). With rows it is
     somebody's data, and the directory has lost its owner."""
     for shard, resident in tenant.residents.items():
-        lives = resident.state != "gone" and resident.age_seconds > _GRACE_SECONDS
+        lives = resident.state != "gone" and not tenant.is_young(resident)
         if lives and shard not in tenant.holders:
             what = f"admitted {tenant.client_id}, whom the directory does not know"
             yield Misplaced(shard, what, _MEND, MarkGone(resident))
     for shard in sorted(tenant.holders - tenant.unseen):
         found = tenant.residents.get(shard)
-        if found is None or found.age_seconds > _GRACE_SECONDS:
+        if found is None or not tenant.is_young(found):
             what = f"has rows of {tenant.client_id}, whom the directory does not know"
             yield Misplaced(shard, what, _BY_HAND)
 
@@ -144,7 +156,7 @@ def _judge_home(tenant: Tenant, placed: Placed) -> Iterator[Misplaced]:
         what = f"does not know {_named(placed)}, whom the directory places there"
     elif resident.epoch < placed.epoch:
         what = f"has {_named(placed)} at epoch {resident.epoch}, the directory at {placed.epoch}"
-    elif resident.age_seconds <= _GRACE_SECONDS:
+    elif tenant.is_young(resident):
         return
     else:
         what = f"has {_named(placed)} as {resident.state}, for no move that is at work"
@@ -156,7 +168,7 @@ def _judge_elsewhere(tenant: Tenant, placed: Placed) -> Iterator[Misplaced]:
     safe = _is_home(tenant, placed)
     for shard in sorted((tenant.residents.keys() | tenant.holders) - {placed.shard}):
         resident = tenant.residents.get(shard)
-        if resident is not None and resident.age_seconds <= _GRACE_SECONDS:
+        if resident is not None and tenant.is_young(resident):
             continue
         for what, mend in _strays(tenant, shard, resident):
             told = f"{what} {_named(placed)}, who lives on {placed.shard}"

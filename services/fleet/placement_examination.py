@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from global_db import placements
@@ -19,6 +20,7 @@ from services.audit import Event, record_global
 from services.failures import global_failures
 from services.fleet.doctor import Finding
 from services.fleet.placement_doctor import (
+    GRACE_SECONDS,
     Drop,
     MarkGone,
     Misplaced,
@@ -34,10 +36,27 @@ from shards import census
 from shards.census import Resident, Span
 from shards.registry import ShardBehind
 
-_PAGE = 1_000
 _AT_ONCE = 16
 _SHOWN = 200
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How to look: at one client alone; at so many tenants at once, which bounds what is held in
+    memory; and what has changed within so many seconds is left alone."""
+
+    client: UUID | None = None
+    page: int = 1_000
+    grace_seconds: float = GRACE_SECONDS
+
+    @property
+    def tidying(self) -> timedelta:
+        """For so long a move that has ended is taken to be at work."""
+        return timedelta(seconds=self.grace_seconds)
+
+
+EVERYBODY = Extent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +79,29 @@ class _ShardPage:
     residents: list[Resident]
     holders: list[UUID]
 
-    def end(self) -> UUID:
-        """Up to where nothing is left out."""
+    def end(self, page: int) -> UUID:
+        """Up to where nothing is left out, when so many were asked for."""
         ends = [
             ids[-1]
             for ids in ([one.client_id for one in self.residents], self.holders)
-            if len(ids) == _PAGE
+            if len(ids) == page
         ]
         return min(ends, default=_LAST)
 
 
-async def examine(mover: Data) -> Examined:
-    """Compare the directory with every shard that answers; changes nothing.
+async def examine(mover: Data, extent: Extent = EVERYBODY) -> Examined:
+    """Compare the directory with every shard that answers, page by page; changes nothing.
 
     Raises:
         DirectoryUnavailable.
     """
     with global_failures():
         await mover.registry.refresh()
-        found = await _objects(mover)
-        async for tenants in _pages(mover):
+        found = [] if extent.client else await _objects(mover, extent)
+        async for tenants in _pages(mover, extent):
             suspects = {one.client_id: one for one in tenants if any(judge_tenant(one))}
             async with mover.global_db.read() as connection:
-                moving = await placements.moving(connection, list(suspects))
+                moving = await placements.moving(connection, list(suspects), extent.tidying)
             for client_id in suspects.keys() - moving:
                 found += judge_tenant(suspects[client_id])
             if len(found) > _SHOWN:
@@ -126,7 +145,7 @@ async def _mended(mover: Data, misplaced: Misplaced) -> bool:
     return removed > 0
 
 
-async def _objects(mover: Data) -> list[Misplaced]:
+async def _objects(mover: Data, extent: Extent) -> list[Misplaced]:
     found: list[Misplaced] = []
     for shard in mover.registry.shards():
         try:
@@ -136,20 +155,25 @@ async def _objects(mover: Data) -> list[Misplaced]:
             continue
         async with mover.global_db.read() as connection:
             ids = list({one.move_id for one in objects})
-            busy = await placements.busy_moves(connection, ids)
+            busy = await placements.busy_moves(connection, ids, extent.tidying)
         found += judge_objects(shard.name, objects, busy)
     return found
 
 
-async def _pages(mover: Data) -> AsyncIterator[list[Tenant]]:
-    after = _FIRST
-    while after != _LAST:
+async def _pages(mover: Data, extent: Extent) -> AsyncIterator[list[Tenant]]:
+    after, end = _FIRST, _LAST
+    if extent.client is not None:
+        after, end = UUID(int=extent.client.int - 1), extent.client
+    while after != end:
         async with mover.global_db.read() as connection:
-            placed = await placements.page(connection, after, _PAGE)
-        upto = placed[-1].client_id if len(placed) == _PAGE else _LAST
-        shards = await _ask_shards(mover, Span(after, upto, _PAGE))
-        upto = min([upto, *(page.end() for page in shards.values() if page)])
-        yield _joined([one for one in placed if one.client_id <= upto], shards, upto)
+            placed = await placements.page(connection, after, extent.page)
+        upto = placed[-1].client_id if len(placed) == extent.page else end
+        upto = min(upto, end)
+        shards = await _ask_shards(mover, Span(after, upto, extent.page))
+        upto = min([upto, *(page.end(extent.page) for page in shards.values() if page)])
+        known = [one for one in placed if one.client_id <= upto]
+        tenants = _joined(known, shards, upto)
+        yield [replace(one, grace=extent.grace_seconds) for one in tenants]
         after = upto
 
 

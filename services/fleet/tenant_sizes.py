@@ -60,9 +60,12 @@ class Measuring:
     """Goes through all shards again and again. What it remembers is lost with the process: another
     one begins anew, which harms nothing."""
 
-    def __init__(self, data: Data, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, data: Data, clock: Callable[[], float] = time.monotonic, page: int = PAGE
+    ) -> None:
         self._data = data
         self._clock = clock
+        self._page_tenants = page
         self._visits: dict[str, _Visit] = {}
 
     async def run(self) -> int:
@@ -85,7 +88,7 @@ class Measuring:
         # Shards take turns: who was measured stands behind those that waited.
         visit.due = self._clock()
         visit.busy_seconds += visit.due - began
-        if measured < PAGE:
+        if measured < self._page_tenants:
             visit.rest(visit.due)
         return measured
 
@@ -93,7 +96,7 @@ class Measuring:
         async with cluster.read() as connection:
             if visit.after == _NOBODY:
                 visit.widths = await sizes.row_widths(connection)
-            page = await sizes.residents(connection, visit.after, PAGE)
+            page = await sizes.residents(connection, visit.after, self._page_tenants)
         if not page:
             return 0
         found = [await self._size(cluster, resident, visit.widths) for resident in page]

@@ -67,6 +67,17 @@ class Mover:
 
 
 @dataclass(frozen=True, slots=True)
+class Portions:
+    """In what portions a batch is gone through: rows of one COPY, of one comparison and of one
+    deletion; and in how many readings a row must differ before it is wrong."""
+
+    copied: int = 20_000
+    compared: int = 10_000
+    swept: int = 5_000
+    readings: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The tenants of a move, by id, each with the epoch N at which it leaves the source.
 
@@ -75,6 +86,7 @@ class Batch:
 
     clients: tuple[UUID, ...]
     epochs: Mapping[UUID, int]
+    portions: Portions = Portions()
 
     @classmethod
     def of(cls, epochs: Mapping[UUID, int]) -> Batch:

@@ -25,11 +25,9 @@ from shards.copying.lanes import in_lanes
 from shards.copying.ranges import Digest, Range, compare, lines, read
 from shards.copying.sessions import session
 
-_CHUNK_ROWS = 10_000
 _RANGES = 10
 _LANES = 2
 _CHUNK_ROUNDS = 2
-_ROW_ROUNDS = 20
 _MARKER_SECONDS = 30.0
 _REST_SECONDS = 0.01
 
@@ -46,7 +44,7 @@ class Verified:
 async def verify(
     source: Cluster, target: Cluster, mover: Mover, batch: Batch, gate: Gate
 ) -> Verified:
-    """Compare every row of the batch, in chunks of at most 10,000; no snapshot is held long.
+    """Compare every row of the batch, in chunks of the batch's portions; no snapshot is held long.
 
     Raises:
         Diverged: a row differs and stays so.
@@ -83,11 +81,13 @@ class _Verifying:
             yield _Lane(source, target)
 
     async def table(self, lane: _Lane, table: TenantTable) -> None:
-        """Compare a table: ranges of several tenants at a time, 10,000 rows in all."""
+        """Compare a table: ranges of several tenants at a time, a portion in all."""
         waiting = [Range(client, table.least, first=True) for client in self.batch.clients]
         while waiting:
             ranges, waiting = waiting[:_RANGES], waiting[_RANGES:]
-            here = await read(lane.source, table, ranges, _CHUNK_ROWS // len(ranges))
+            here = await read(
+                lane.source, table, ranges, self.batch.portions.compared // len(ranges)
+            )
             ranges = [
                 replace(one, upper=digest.last) for one, digest in zip(ranges, here, strict=True)
             ]
@@ -126,7 +126,7 @@ class _Verifying:
         """A row is right when the target once had what the source had before or has behind it."""
         before: dict[Key, int] = {}
         suspects: set[Key] | None = None
-        for number in range(_ROW_ROUNDS):
+        for number in range(self.batch.portions.readings):
             here = await lines(lane.source, table, one)
             await self._catch_up()
             there = await lines(lane.target, table, one)

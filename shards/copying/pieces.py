@@ -17,8 +17,6 @@ from global_db.connection import RawConnection
 from shards.copying.batch import Batch
 from shards.copying.keys import TABLES, Key, TenantTable
 
-_ROWS = 20_000
-
 _COUNT = sql.SQL("""
     SELECT client_id, count(*) AS rows FROM {table}
      WHERE client_id = ANY (%s) GROUP BY client_id ORDER BY client_id
@@ -69,21 +67,21 @@ async def pieces(source: RawConnection, batch: Batch) -> list[Piece]:
 
     A table that has no rows now has none in the snapshot either.
     """
-    found = []
+    found, enough = [], batch.portions.copied
     for table in TABLES:
         query = _COUNT.format(table=table.qualified)
         rows = await (await source.execute(query, [list(batch.clients)])).fetchall()
-        for group in _grouped(rows):
-            found += await _pieces(source, table, group)
+        for group in _grouped(rows, enough):
+            found += await _pieces(source, table, group, enough)
     return found
 
 
-def _grouped(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _grouped(rows: list[dict[str, Any]], enough: int) -> Iterator[list[dict[str, Any]]]:
     """Neighbours together until they are enough for a piece."""
     group: list[dict[str, Any]] = []
     for row in rows:
         group.append(row)
-        if sum(one["rows"] for one in group) >= _ROWS:
+        if sum(one["rows"] for one in group) >= enough:
             yield group
             group = []
     if group:
@@ -91,26 +89,28 @@ def _grouped(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 async def _pieces(
-    source: RawConnection, table: TenantTable, group: list[dict[str, Any]]
+    source: RawConnection, table: TenantTable, group: list[dict[str, Any]], enough: int
 ) -> list[Piece]:
     found = []
-    big = group[-1]["client_id"] if group[-1]["rows"] > _ROWS else None
+    big = group[-1]["client_id"] if group[-1]["rows"] > enough else None
     small = tuple(row["client_id"] for row in group if row["client_id"] != big)
     if small:
         found.append(Piece(table, small))
     if big is not None:
-        borders = await _borders(source, table, big)
+        borders = await _borders(source, table, big, enough)
         for after, upper in zip([None, *borders], [*borders, None], strict=True):
             found.append(Piece(table, (big,), after, upper))
     return found
 
 
-async def _borders(source: RawConnection, table: TenantTable, client: UUID) -> list[Key]:
+async def _borders(
+    source: RawConnection, table: TenantTable, client: UUID, rows_apart: int
+) -> list[Key]:
     query = _BORDERS.format(
         key_text=table.key_text,
         key_columns=table.key_columns,
         table=table.qualified,
-        rows=sql.Literal(_ROWS),
+        rows=sql.Literal(rows_apart),
     )
     rows = await (await source.execute(query, [client])).fetchall()
     return [row["border"] for row in rows]

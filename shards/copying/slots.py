@@ -23,7 +23,7 @@ from shards.copying.errors import Unready
 from shards.copying.sessions import changing, failures, first, moving, session
 
 # A new slot waits for every transaction that was running; the service's own end within seconds.
-_MAKE_SECONDS = 5.0
+MAKE_SECONDS = 5.0
 _DROP_SECONDS = 3.0
 
 _MAKE = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT {})")
@@ -57,14 +57,17 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def exported(source: Cluster, mover: Mover) -> AsyncIterator[Snapshot]:
-    """Make the forward slot anew; its snapshot can be imported as long as the block lasts.
+async def exported(
+    source: Cluster, mover: Mover, seconds: float = MAKE_SECONDS
+) -> AsyncIterator[Snapshot]:
+    """Make the forward slot anew, within so many seconds; its snapshot can be imported as long as
+    the block lasts.
 
     Raises:
         Superseded, ClusterError.
         Unready: no slot is free, or a transaction that runs for seconds is in the way; says which.
     """
-    async with _made(source, mover, mover.forward, "export") as row:
+    async with _made(source, mover, mover.forward, "export", seconds) as row:
         yield Snapshot(row["snapshot_name"], _bytes(row["consistent_point"]))
 
 
@@ -75,7 +78,7 @@ async def make_back(target: Cluster, mover: Mover) -> None:
     Raises:
         As `exported`.
     """
-    async with _made(target, mover, mover.stream(back=True), "nothing"):
+    async with _made(target, mover, mover.stream(back=True), "nothing", MAKE_SECONDS):
         pass
 
 
@@ -110,7 +113,7 @@ async def drop(cluster: Cluster, mover: Mover, *, back: bool = False) -> None:
 
 @asynccontextmanager
 async def _made(
-    cluster: Cluster, mover: Mover, stream: Stream, snapshot: LiteralString
+    cluster: Cluster, mover: Mover, stream: Stream, snapshot: LiteralString, seconds: float
 ) -> AsyncIterator[Row]:
     await _drop_first(cluster, mover, stream)
     conninfo = make_conninfo(
@@ -120,7 +123,8 @@ async def _made(
         async with await psycopg.AsyncConnection[Row].connect(
             conninfo, autocommit=True, row_factory=dict_row, replication="database"
         ) as walsender:
-            yield await _make(cluster, walsender, stream, snapshot)
+            command = _MAKE.format(sql.Identifier(stream.name), sql.Literal(snapshot))
+            yield await _make(cluster, walsender, command, seconds)
 
 
 async def _drop_first(cluster: Cluster, mover: Mover, stream: Stream) -> None:
@@ -129,11 +133,10 @@ async def _drop_first(cluster: Cluster, mover: Mover, stream: Stream) -> None:
 
 
 async def _make(
-    cluster: Cluster, walsender: RawConnection, stream: Stream, snapshot: LiteralString
+    cluster: Cluster, walsender: RawConnection, command: sql.Composed, seconds: float
 ) -> Row:
-    command = _MAKE.format(sql.Identifier(stream.name), sql.Literal(snapshot))
     try:
-        async with asyncio.timeout(_MAKE_SECONDS):
+        async with asyncio.timeout(seconds):
             row = await (await walsender.execute(command)).fetchone()
     except TimeoutError as error:
         # It was cancelled, and the half-made slot has gone with it.

@@ -7,6 +7,7 @@ all that was deleted before, again and again.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
@@ -18,8 +19,6 @@ from shards.copying.batch import Batch, Gate, Mover
 from shards.copying.errors import Superseded
 from shards.copying.keys import TABLES, Key, TenantTable
 from shards.copying.sessions import first, moving, session
-
-_ROWS = 5000
 
 # No triggers: neither fence nor rules about deleting are meant for what has moved away.
 _AS_REPLICA: LiteralString = "SET LOCAL session_replication_role = replica"
@@ -55,7 +54,7 @@ async def clear(cluster: Cluster, mover: Mover, batch: Batch, gate: Gate, *, sta
     """Delete the batch's rows, and the stream's markers, where it is in that state by this move."""
     rows = 0
     async with session(cluster, mover) as connection:
-        clearing = _Clearing(connection, mover, gate, state)
+        clearing = _Clearing(connection, mover, gate, state, batch.portions.swept)
         for table in reversed(TABLES):
             for client in batch.clients:
                 rows += await clearing.table(table, client)
@@ -64,12 +63,13 @@ async def clear(cluster: Cluster, mover: Mover, batch: Batch, gate: Gate, *, sta
     return rows
 
 
+@dataclass(frozen=True, slots=True)
 class _Clearing:
-    def __init__(self, connection: RawConnection, mover: Mover, gate: Gate, state: str) -> None:
-        self._connection = connection
-        self._mover = mover
-        self._gate = gate
-        self._state = state
+    connection: RawConnection
+    mover: Mover
+    gate: Gate
+    state: str
+    portion: int
 
     async def table(self, table: TenantTable, client: UUID) -> int:
         """Delete the tenant's rows of one table."""
@@ -78,16 +78,16 @@ class _Clearing:
             rows, upper = await self._range(table, client, lower)
             total += rows
             if rows:
-                await self._gate(rows, 0)
+                await self.gate(rows, 0)
             if upper is None:
                 return total
             lower = upper
 
     async def _range(self, table: TenantTable, client: UUID, lower: Key) -> tuple[int, Key | None]:
-        async with moving(self._connection, self._mover) as connection:
+        async with moving(self.connection, self.mover) as connection:
             await self._check(client)
             await connection.execute(_AS_REPLICA)
-            values = {"client": client, "lower": lower, "offset": _ROWS - 1}
+            values = {"client": client, "lower": lower, "offset": self.portion - 1}
             found = await (await connection.execute(_upper(table), values)).fetchone()
             if found is None:
                 return (await connection.execute(_delete(table), values)).rowcount, None
@@ -98,9 +98,9 @@ class _Clearing:
             return cursor.rowcount, upper
 
     async def _check(self, client: UUID) -> None:
-        row = await first(self._connection, _STATE, client, self._mover.move_id, self._state)
+        row = await first(self.connection, _STATE, client, self.mover.move_id, self.state)
         if row is None:
-            raise Superseded(f"tenant {client} is not {self._state} here because of this move")
+            raise Superseded(f"tenant {client} is not {self.state} here because of this move")
 
 
 def _upper(table: TenantTable) -> sql.Composed:

@@ -7,6 +7,7 @@ from tests.integration.kms import kms
 from tests.integration.movers import make_course, make_streaming
 from tests.integration.pair import pair_template
 from tests.integration.pooled_pair import dress, make_pooler, make_two
+from tests.integration.proving import make_proving
 from tests.integration.s3 import blobs, s3_server, s3_settings
 from tests.integration.scene import make_scene
 from tests.integration.service import key_file, service, user
@@ -22,6 +23,7 @@ __all__ = [
     "make_course",
     "make_crowd",
     "make_pooler",
+    "make_proving",
     "make_scene",
     "make_streaming",
     "make_two",

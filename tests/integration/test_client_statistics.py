@@ -154,10 +154,7 @@ async def test_the_application_tells_rates_and_never_sizes(fleet_dbs: Fleet) -> 
                 await app.execute(statement.encode(), [client_id])
 
 
-async def test_the_worker_measures_every_tenant_where_it_lives(
-    fleet_dbs: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.fleet.tenant_sizes.PAGE", 2)
+async def test_the_worker_measures_every_tenant_where_it_lives(fleet_dbs: Fleet) -> None:
     large, *others = [await fleet_dbs.tenant(shard) for shard in fleet_dbs.shards for _ in range(3)]
     gone = await fleet_dbs.tenant()
     rows = 2 * sizes.MOST_AT_ONCE + 7
@@ -170,7 +167,7 @@ async def test_the_worker_measures_every_tenant_where_it_lives(
         await superuser.execute("ANALYZE docshard.purged_blobs")
     now = 0.0
     async with working(fleet_dbs) as data:
-        measuring = Measuring(data, clock=lambda: now)
+        measuring = Measuring(data, clock=lambda: now, page=2)
         assert [await measuring.run() for _ in range(3)] == [4, 2, 0]
         found = {one.client_id: one for one in await top(fleet_dbs, "rows")}
         assert found.keys() == {large, *others}

@@ -1,5 +1,7 @@
 """What flows from shard to shard in a move: the copy, the stream, and the proof of both."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 import uuid_utils.compat as uuid_utils
@@ -11,12 +13,11 @@ from shards.copying import (
     facts,
     fence,
     markers,
-    pieces,
     publications,
     slots,
     subscriptions,
-    sweep,
 )
+from shards.copying.batch import Portions
 from shards.copying.errors import Diverged, Superseded, Unready
 from shards.copying.sessions import session
 from shards.tables import TENANT_TABLES, audit_logs, idempotency_keys
@@ -61,10 +62,8 @@ async def test_changes_follow_the_copy(fleet_dbs: Fleet, streaming: Course) -> N
     assert await markers.lag(streaming.source, streaming.mover) >= 0
 
 
-async def test_every_difference_is_found(
-    fleet_dbs: Fleet, streaming: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(digests, "_ROW_ROUNDS", 3)
+async def test_every_difference_is_found(fleet_dbs: Fleet, streaming: Course) -> None:
+    batch = replace(streaming.batch, portions=Portions(readings=3))
     client = streaming.batch.clients[1]
     superuser_of = fleet_dbs.shards["shard-2"].session
     for spoil in (
@@ -77,9 +76,7 @@ async def test_every_difference_is_found(
             await superuser.execute(REPLICA)
             await superuser.execute(spoil, [client])
         with pytest.raises(Diverged) as found:
-            await digests.verify(
-                streaming.source, streaming.target, streaming.mover, streaming.batch, go_on
-            )
+            await digests.verify(streaming.source, streaming.target, streaming.mover, batch, go_on)
         assert "1 rows differ" in str(found.value)
         assert "secret" not in str(found.value)
         await again(streaming)
@@ -107,14 +104,13 @@ async def test_a_failed_attempt_is_wiped_and_begun_anew(
 
 
 async def test_a_slot_names_the_transaction_that_it_waits_for(
-    fleet_dbs: Fleet, course: Course, monkeypatch: pytest.MonkeyPatch
+    fleet_dbs: Fleet, course: Course
 ) -> None:
-    monkeypatch.setattr(slots, "_MAKE_SECONDS", 0.3)
     await course.begin()
     async with fleet_dbs.shards["shard-1"].session() as old, old.transaction():
         await old.execute("SELECT pg_current_xact_id()")
         with pytest.raises(Unready, match=f"pid {old.info.backend_pid}"):
-            async with slots.exported(course.source, course.mover):
+            async with slots.exported(course.source, course.mover, seconds=0.3):
                 raise AssertionError
         found = await facts.examine(course.source, course.batch)
         assert found.oldest_pid == old.info.backend_pid
@@ -164,13 +160,10 @@ async def test_debris_goes_by_name_and_nothing_else(fleet_dbs: Fleet, course: Co
             )
 
 
-async def test_ranges_of_keys_leave_nothing_out(
-    fleet_dbs: Fleet, course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_ranges_of_keys_leave_nothing_out(fleet_dbs: Fleet, course: Course) -> None:
     """Copy, digests and sweep cut tables at many keys of every type, and lose no row at a cut."""
-    monkeypatch.setattr(pieces, "_ROWS", 5)
-    monkeypatch.setattr(digests, "_CHUNK_ROWS", 6)
-    monkeypatch.setattr(sweep, "_ROWS", 4)
+    portions = Portions(copied=5, compared=6, swept=4)
+    course = replace(course, batch=replace(course.batch, portions=portions))
     client = course.batch.clients[0]
     async with fleet_dbs.shards["shard-1"].session() as superuser, superuser.transaction():
         await superuser.execute(REPLICA)

@@ -9,7 +9,7 @@ import pytest
 import uuid_utils.compat as uuid_utils
 
 from services.fleet.placement_doctor import Misplaced
-from services.fleet.placement_examination import examine, mend
+from services.fleet.placement_examination import Extent, examine, mend
 from services.resources import Data
 from tests.integration.databases import Fleet
 from tests.integration.postgres import ADMIN, APP
@@ -231,8 +231,7 @@ async def test_what_moves_left_is_dropped(ward: Ward) -> None:
             assert await cursor.fetchone() is None
 
 
-async def test_pages_leave_nobody_out(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.fleet.placement_examination._PAGE", 3)
+async def test_pages_leave_nobody_out(ward: Ward) -> None:
     clients = [await ward.fleet.tenant(f"shard-{1 + number % 2}") for number in range(10)]
     strays = [uuid_utils.uuid7() for _ in range(8)]
     for stray in strays:
@@ -240,7 +239,7 @@ async def test_pages_leave_nobody_out(ward: Ward, monkeypatch: pytest.MonkeyPatc
     held = [client for number, client in enumerate(clients) if not number % 2][:4]
     for client in held:
         await ward.copy_rows("shard-2", client)
-    found = await ward.found()
+    found = (await examine(ward.mover, Extent(page=3))).found
     told = " ".join(one.what for one in found)
     assert len(found) == len(strays) + len(held)
     assert all(str(one) in told for one in [*strays, *held])
