@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from services.fleet import doctor, placement_examination, rebalances
-from services.fleet.audit_links import link_clients
+from services.fleet import doctor, rebalances
+from services.fleet.audit_links import link_shard
+from services.fleet.invariants.proof import Scope, Sources, prove
 from services.move_settings import MoveSettings
 from shards.tables import TENANT_TABLES
 from tests.faults.model.beliefs import ACTIVE, Tenant
 from tests.faults.model.crowd import PREFIX
 from tests.faults.model.fault_rules import FaultRules
 from tests.faults.model.operator_rules import LIVING, OperatorRules
-from tests.faults.model.tenant_rules import TenantRules
+from tests.faults.model.tenant_rules import CONTENTS, TenantRules
 from tests.integration.move_desk import Desk, unsettled
 
 _END_SECONDS = 120.0
@@ -21,6 +22,16 @@ _END_SECONDS = 120.0
 
 class FleetHistories(TenantRules, OperatorRules, FaultRules):
     """Every step that there is."""
+
+    def set_up(self) -> None:
+        """Everybody has a document, and the first of them are on the move."""
+        super().set_up()
+        for n, tenant in enumerate(self.beliefs.tenants):
+            self.make(tenant, n, n)
+            self.add_version(tenant, tenant.documents[0], CONTENTS[n])
+        first = [tenant.id for tenant in self.beliefs.tenants]
+        self.move_them(first[:2], 0)
+        self.move_them(first[2:3], 1)
 
     def close(self) -> None:
         self.ambushes.clear()
@@ -91,18 +102,22 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
                 assert {str(row["client_id"]) for row in rows} <= homed, (name, table.name)
 
     def check_fleet(self) -> None:
-        """Moves left nothing; chains can be linked; the doctor has nothing to say."""
+        """Moves left nothing; the doctor has nothing to say, and proves what can be proven."""
         found = self.stage.run(self.examined())
         assert found == [], found
 
     async def examined(self) -> list[Any]:
-        mover = self.stage.mover
-        await mover.registry.refresh()
-        await self.stage.operator.registry.refresh()
+        operator, mover = self.stage.operator, self.stage.mover
+        for data in (mover, self.stage.worker):
+            await data.registry.refresh()
         for name in self.stage.shards:
-            cluster = mover.registry.cluster(name)
-            await link_clients(cluster, [])
+            await link_shard(self.stage.worker.registry.cluster(name))
         left = await unsettled(Desk(self.stage.fleet, mover, MoveSettings()))
-        general = (await doctor.examine(self.stage.operator)).findings
-        placed = (await placement_examination.examine(mover)).findings()
-        return [*left, *general, *placed]
+        general = (await doctor.examine(operator)).findings
+        held = self.stage.service.resources
+        proven = await prove(
+            Sources(operator, mover, held.blobs, held.secrets.keyring),
+            Scope(settled=True, reads_blobs=True, staleness=None),
+        )
+        self.tally["tenants proven"] += proven.tenants
+        return [*left, *general, *proven.findings]

@@ -49,13 +49,15 @@ class OperatorRules(HistoryMachine):
 
     @step(tenants=st.sets(st.integers(0, MOST_TENANTS - 1), min_size=1, max_size=3), to=WHICH)
     def move(self, tenants: set[int], to: int) -> None:
+        self.move_them([self.tenant(one).id for one in sorted(tenants)], to)
+
+    def move_them(self, wanted: list[str], to: int) -> None:
         """To a shard that is not the first one's."""
-        wanted = {one.id: one for one in map(self.tenant, sorted(tenants))}
-        placed, first = self.stage.placements(), next(iter(wanted))
-        target = nth(to, sorted(self.stage.shards.keys() - {placed[first].shard}))
+        placed = self.stage.placements()
+        target = nth(to, sorted(self.stage.shards.keys() - {placed[wanted[0]].shard}))
         if target is None:
             return
-        names = [one for one in wanted if placed[one].shard != target]
+        names = [one for one in dict.fromkeys(wanted) if placed[one].shard != target]
 
         async def work() -> object:
             batches = await moves_by_hand.plan_by_hand(self.stage.operator, names, target)

@@ -27,7 +27,7 @@ from tests.faults.model.grounds import Grounds, shard_database
 from tests.integration.databases import Bounds, Fleet, ShardDatabase
 from tests.integration.frames import FrameWire
 from tests.integration.pair import Member
-from tests.integration.postgres import ADMIN, MOVER, Database
+from tests.integration.postgres import ADMIN, MOVER, WORKER, Database
 from tests.integration.service import PASSWORD, Service, User, serving, settings_for
 from tests.integration.waiting import until
 
@@ -82,7 +82,8 @@ class Stage:
     admin: httpx.AsyncClient = field(init=False, repr=False)
     operator: Data = field(init=False)
     mover: Data = field(init=False)
-    """What operators' commands hold."""
+    worker: Data = field(init=False)
+    """What commands and the worker's jobs hold."""
 
     def run(self, work: Coroutine[Any, Any, T], seconds: float = 120.0) -> T:
         """Do something in the service's loop."""
@@ -293,6 +294,7 @@ async def _live(made: Stage, ready: concurrent.futures.Future[None], done: async
         made.admin = await stack.enter_async_context(made.service.caller(bearer))
         made.operator = await stack.enter_async_context(_opened(made, ADMIN))
         made.mover = await stack.enter_async_context(_opened(made, MOVER))
+        made.worker = await stack.enter_async_context(_opened(made, WORKER))
         ready.set_result(None)
         await done.wait()
 

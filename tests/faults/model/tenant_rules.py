@@ -52,8 +52,11 @@ class TenantRules(HistoryMachine):
 
     @step(tenant=WHICH, word=WORD, number=NUMBER)
     def create(self, tenant: int, word: int, number: int) -> None:
+        self.make(self.tenant(tenant), word, number)
+
+    def make(self, at: Tenant, word: int, number: int) -> None:
         """I2: a key has one effect, whatever becomes of the answer."""
-        at, key, request_id = self.tenant(tenant), uuid4().hex, self.stage.request_id()
+        key, request_id = uuid4().hex, self.stage.request_id()
         body = {
             "original_name": WORDS[word],
             "mime_type": "text/plain",
@@ -91,7 +94,10 @@ class TenantRules(HistoryMachine):
         found = self.living(tenant, document)
         if found is None:
             return
-        (at, one), chosen = found, CONTENTS[content]
+        self.add_version(*found, CONTENTS[content])
+
+    def add_version(self, at: Tenant, one: Document, chosen: Content) -> None:
+        """Its next content."""
         sent = {"content": chosen.data, "headers": {"Content-Type": chosen.mime_type}}
         change = Change("PUT", "/content", "version.create", {412}, sent)
         if self.changed(at, one, change):
