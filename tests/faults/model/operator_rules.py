@@ -51,6 +51,12 @@ class OperatorRules(HistoryMachine):
     def move(self, tenants: set[int], to: int) -> None:
         self.move_them([self.tenant(one).id for one in sorted(tenants)], to)
 
+    @step(to=WHICH)
+    def scatter(self, to: int) -> None:
+        """Everybody by himself, all at a time."""
+        for n, tenant in enumerate(self.beliefs.tenants):
+            self.move_them([tenant.id], to + n)
+
     def move_them(self, wanted: list[str], to: int) -> None:
         """To a shard that is not the first one's."""
         placed = self.stage.placements()
@@ -106,17 +112,11 @@ class OperatorRules(HistoryMachine):
 
         self.order("rebalance", work())
 
-    @step()
-    def pause(self) -> None:
-        self.order("pause", rebalances.pause(self.stage.operator, None))
-
-    @step()
-    def resume(self) -> None:
-        self.order("resume", rebalances.resume(self.stage.operator, None))
-
-    @step()
-    def stop(self) -> None:
-        self.order("stop", rebalances.stop(self.stage.operator, None))
+    @step(verb=st.sampled_from(["pause", "resume", "resume", "stop"]))
+    def steer(self, verb: str) -> None:
+        """The rebalance that is under way."""
+        verbs = {"pause": rebalances.pause, "resume": rebalances.resume, "stop": rebalances.stop}
+        self.order(verb, verbs[verb](self.stage.operator, None))
 
     # Shards
 
@@ -181,24 +181,17 @@ class OperatorRules(HistoryMachine):
         if len(self.beliefs.tenants) < MOST_TENANTS:
             self.admit()
 
-    @step(tenant=WHICH)
-    def pin(self, tenant: int) -> None:
-        """Where it is, or where a move has already begun to bring it."""
+    @step(tenant=WHICH, pinned=st.booleans())
+    def pin(self, tenant: int, pinned: bool) -> None:
+        """Where it is, or where a move has already begun to bring it; or not any more."""
         at = self.tenant(tenant)
-        if at.status == DELETED or at.pinned_to is not None:
+        if at.status == DELETED or pinned == (at.pinned_to is not None):
             return
-        self.set_pin(at, pinned=True)
+        self.set_pin(at, pinned=pinned)
         here = self.stage.placements()[at.id].shard
         moving = [move for move in self.stage.moves() if at.id in move["clients"] and _lives(move)]
         ends = {end for move in moving for end in (move["source"], move["target"])}
-        at.pinned_to = frozenset({here, *ends})
-
-    @step(tenant=WHICH)
-    def unpin(self, tenant: int) -> None:
-        at = self.tenant(tenant)
-        if at.status != DELETED and at.pinned_to is not None:
-            self.set_pin(at, pinned=False)
-            at.pinned_to = None
+        at.pinned_to = frozenset({here, *ends}) if pinned else None
 
     def set_pin(self, at: Tenant, *, pinned: bool) -> None:
         """Until it is answered: it has one effect however often it is said."""
@@ -220,18 +213,10 @@ class OperatorRules(HistoryMachine):
 
         await until(answered, 60)
 
-    @step(tenant=WHICH)
-    def suspend(self, tenant: int) -> None:
-        self.become(self.tenant(tenant), SUSPENDED)
-
-    @step(tenant=WHICH)
-    def activate(self, tenant: int) -> None:
-        self.become(self.tenant(tenant), ACTIVE)
-
-    @step(tenant=WHICH)
-    def erase(self, tenant: int) -> None:
-        """Delete a client; its data stay, and move as anybody's."""
-        self.become(self.tenant(tenant), DELETED)
+    @step(tenant=WHICH, status=st.sampled_from([ACTIVE, ACTIVE, SUSPENDED, DELETED]))
+    def stand(self, tenant: int, status: str) -> None:
+        """Another status; who is deleted keeps his data, and moves as anybody."""
+        self.become(self.tenant(tenant), status)
 
     def become(self, at: Tenant, status: str) -> None:
         """Give a tenant a status, and wait until its callers hear of it."""
