@@ -76,11 +76,11 @@ class Ambushes:
                 self.faults.append(error)
 
     async def _kill(self, worker: Worker, _run: Run) -> None:
-        self.crew.replace(worker)
+        await asyncio.to_thread(self.crew.replace, worker)
         await asyncio.Event().wait()  # nothing of it goes on
 
     async def _freeze(self, worker: Worker, _run: Run) -> None:
-        worker.freeze()
+        self.crew.freeze(worker)
         await asyncio.sleep(0)
 
     async def _restart_source(self, _worker: Worker, run: Run) -> None:

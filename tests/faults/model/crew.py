@@ -132,6 +132,7 @@ class Crew:
     met: Met
     workers: list[Worker] = field(default_factory=list)
     dead: list[Worker] = field(default_factory=list)
+    _choosing: threading.Lock = field(default_factory=threading.Lock)
 
     def engage(self) -> None:
         """One more."""
@@ -139,11 +140,19 @@ class Crew:
 
     def replace(self, worker: Worker) -> None:
         """Kill one, and let another take its place."""
-        if worker in self.workers:
+        with self._choosing:
+            if worker not in self.workers:
+                return
+            self.engage()
             self.workers.remove(worker)
             self.dead.append(worker)
             worker.kill()
-            self.engage()
+
+    def freeze(self, worker: Worker) -> None:
+        """Let one stand still, while another is awake: tenants may wait at its fence."""
+        with self._choosing:
+            if any(not one.frozen for one in self.workers if one is not worker):
+                worker.freeze()
 
     def thaw(self) -> None:
         """Let all go on."""

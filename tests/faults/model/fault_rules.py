@@ -28,7 +28,7 @@ class FaultRules(HistoryMachine):
     @step(worker=WHICH)
     def freeze_runner(self, worker: int) -> None:
         if (found := nth(worker, self.crew.workers)) is not None:
-            found.freeze()
+            self.crew.freeze(found)
 
     @step()
     def thaw_runners(self) -> None:
