@@ -53,19 +53,25 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         await asyncio.gather(*self.stage.outages)
 
     def let_moves_end(self) -> None:
-        """Whatever was ordered ends, in bounded time, though nobody looks after it."""
+        """Whatever was ordered ends, though nobody looks after it; each state in bounded time."""
         if self.stage.directory("SELECT FROM docshard.rebalances WHERE state = 'paused'"):
             assert self.order("resume", rebalances.resume(self.stage.operator, None)) is not None
-        loop, ended = self.stage.grounds.loop, False
-        deadline = loop.time() + _END_SECONDS
-        while not ended:
+        loop, seen = self.stage.grounds.loop, ""
+        while True:
             self.end_graces()
-            living = [move for move in self.stage.moves() if move["state"] in LIVING]
-            left = self.stage.directory("SELECT FROM docshard.leftovers WHERE removed_at IS NULL")
-            running = self.stage.directory(
-                "SELECT FROM docshard.rebalances WHERE state IN ('planned', 'running')"
+            moves = self.stage.moves()
+            living = [move for move in moves if move["state"] in LIVING]
+            left = self.stage.directory(
+                "SELECT id FROM docshard.leftovers WHERE removed_at IS NULL"
             )
-            ended = not (living or left or running)
+            running = self.stage.directory(
+                "SELECT id FROM docshard.rebalances WHERE state IN ('planned', 'running')"
+            )
+            if not (living or left or running):
+                break
+            now = str([(move["id"], move["state"]) for move in moves] + left + running)
+            if now != seen:
+                seen, deadline = now, loop.time() + _END_SECONDS
             assert loop.time() < deadline, ("these do not end", living, left, running)
             self.stage.run(asyncio.sleep(0.1))
         for move in self.stage.moves():

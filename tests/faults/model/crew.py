@@ -26,8 +26,8 @@ from services.resources import Data
 from tests.integration.databases import Bounds, Fleet
 from tests.integration.postgres import MOVER, WORKER
 
-# A dead runner is followed soon; a busy machine misses no heartbeat.
-RHYTHM = Rhythm(lease=2.0, heartbeat=0.3, doubt=1.4, look=0.2, farewell=8.0)
+# The product's own, but for a watch that spares a machine with many at work.
+RHYTHM = Rhythm(look=0.2, farewell=8.0)
 # Who ends a grace is the history, not the clock.
 SETTINGS = MoveSettings(grace_seconds=3600, at_a_time=3)
 BOUNDS = Bounds(pool=PoolLimits(max_size=4))
