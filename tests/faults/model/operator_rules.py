@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 from hypothesis import strategies as st
 
+from global_db.errors import ClusterError
 from services.errors import ServiceError, TemporaryError
 from services.fleet import (
     drains,
@@ -207,7 +208,7 @@ class OperatorRules(HistoryMachine):
         async def answered() -> bool:
             try:
                 await work()
-            except TemporaryError:
+            except (TemporaryError, ClusterError):
                 return False
             return True
 
