@@ -95,7 +95,8 @@ class OperatorRules(HistoryMachine):
     def end_graces(self) -> None:
         """All of them."""
         self.stage.directory(
-            "UPDATE docshard.moves SET sweep_after = now() WHERE state = 'switched'"
+            "UPDATE docshard.moves SET sweep_after = now(), not_before = least(not_before, now())"
+            " WHERE state = 'switched'"
         )
 
     def some_move(self, which: int) -> UUID | None:
