@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
-from global_db.move_tables import leftovers, moves
+from global_db.move_tables import ENDED, in_state, leftovers, moves
 from global_db.moves import Move
 from global_db.statement import read, write
 
@@ -96,6 +96,17 @@ _REMOVED = write(
     )
     .values(removed_at=sa.func.now())
 )
+_MENDED = write(
+    sa.update(leftovers)
+    .where(
+        leftovers.c.removed_at.is_(None),
+        leftovers.c.shard == sa.bindparam("shard_", type_=sa.Text),
+        leftovers.c.kind == sa.bindparam("kind_", type_=sa.Text),
+        leftovers.c.name == sa.bindparam("name_", type_=sa.Text),
+        sa.exists().where(moves.c.id == leftovers.c.move_id, in_state(*ENDED)),
+    )
+    .values(removed_at=sa.func.now())
+)
 _LIVING = read(
     sa.select(leftovers)
     .where(leftovers.c.removed_at.is_(None))
@@ -148,6 +159,11 @@ async def removed(
         kinds=list(kinds),
         names=list(names),
     )
+
+
+async def mended(connection: WriteConnection, thing: Thing) -> None:
+    """Record that somebody else has removed what a move left that is over."""
+    await connection.send(_MENDED, shard_=thing.shard, kind_=thing.kind, name_=thing.name)
 
 
 async def living(connection: ReadConnection) -> list[Leftover]:

@@ -43,12 +43,37 @@ class Tally:
     first_seq: int | None = None
     last_seq: int | None = None
 
-    def add(self, row: ArchivedRow) -> None:
+    def add(self, seq: int) -> None:
         """Count a row."""
-        seq = row.seq or 0
         self.rows += 1
         self.first_seq = seq if self.first_seq is None else min(seq, self.first_seq)
         self.last_seq = seq if self.last_seq is None else max(seq, self.last_seq)
+
+
+async def read_again(blobs: BlobStore, key: str) -> StoredObject:
+    """Read an object to its end, prove each of its rows, and tell what it holds.
+
+    Memory holds a chunk and what it unpacks to.
+
+    Raises:
+        BrokenRow: a row is not what was written, or the object is none of ours.
+        BlobAbsent, StorageUnavailable.
+    """
+    digest, size, tally = hashlib.sha256(), 0, Tally()
+    reader, unpacker, rest = audit_lines.Reader(), zlib.decompressobj(wbits=31), b""
+    async for chunk in await blobs.open_stream(key):
+        digest.update(chunk)
+        size += len(chunk)
+        try:
+            *lines, rest = (rest + unpacker.decompress(chunk)).split(b"\n")
+            for line in lines:
+                if (row := reader.read(line)) is not None:
+                    tally.add(row["seq"])
+        except (zlib.error, ValueError, LookupError, TypeError) as error:
+            raise audit_lines.BrokenRow(f"it cannot be read: {error!r}") from error
+    return StoredObject(
+        tally.rows, size, digest.digest(), tally.first_seq or 0, tally.last_seq or 0
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +137,6 @@ class ArchiveObject:
         place: Place | None = None
         while rows := await self.pages(place):
             for row in rows:
-                self.tally.add(row)
+                self.tally.add(row.seq or 0)
                 yield row
             place = rows[-1].created_at, rows[-1].id

@@ -9,7 +9,8 @@ So each line proves itself, and lines of following numbers each other, without a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -69,19 +70,27 @@ def check(row: ArchivedRow) -> None:
         raise BrokenRow(f"row {row.id} does not fit link {row.seq} of the chain")
 
 
-def read_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The rows of an object that was unpacked, each proven, with `fields` in place of `content`.
+@dataclass(slots=True)
+class Reader:
+    """Reads an unpacked object line by line, and proves each row."""
 
-    Raises:
-        BrokenRow.
-    """
-    pending = iter(lines)
-    head = orjson.loads(next(pending))
-    for text in pending:
+    fields: Sequence[str] | None = None
+    """The columns that the first line names; None before it."""
+
+    def read(self, text: bytes) -> dict[str, Any] | None:
+        """The row of the next line, with `fields` in place of `content`; None for the first line.
+
+        Raises:
+            BrokenRow.
+        """
         told = orjson.loads(text)
+        if self.fields is None:
+            self.fields = told["fields"]
+            return None
         content = orjson.loads(told["content"])
+        named = dict(zip(self.fields, content, strict=True))
         row = ArchivedRow(
-            id=UUID(dict(zip(head["fields"], content, strict=True))["id"]),
+            id=UUID(named["id"]),
             created_at=content[-1],
             content=told["content"],
             seq=told["seq"],
@@ -91,7 +100,7 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             },
         )
         check(row)
-        yield {"seq": row.seq, **dict(zip(head["fields"], content, strict=True))}
+        return {"seq": row.seq, **named}
 
 
 def _json(value: Any) -> bytes:

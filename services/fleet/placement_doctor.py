@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
+from global_db.leftovers import Thing
 from global_db.placements import Placed
 from shards.census import MoveObject, Resident
 
@@ -88,6 +89,15 @@ class Misplaced:
     advice: str
     mend: Mend | None = None
     client: UUID | None = None
+
+    @property
+    def removes(self) -> Thing | None:
+        """What a move may have recorded that its mending removes."""
+        if isinstance(self.mend, Drop):
+            return Thing(self.shard, self.mend.found.kind, self.mend.found.name)
+        if isinstance(self.mend, RemoveRows):
+            return Thing(self.shard, "tenant", str(self.mend.client_id))
+        return None
 
 
 def judge_tenant(tenant: Tenant) -> Iterator[Misplaced]:

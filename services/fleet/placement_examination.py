@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from global_db import placements
+from global_db import leftovers, placements
 from global_db.errors import ClusterError
 from global_db.placements import Placed
 from services.audit import Event, record_global
@@ -61,10 +61,12 @@ EVERYBODY = Extent()
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What is misplaced; of very much only the beginning, and `more` says so."""
+    """What is misplaced; of very much only the beginning, and `more` says so. Shards that could
+    not be asked, at least for some tenants, are `unseen`."""
 
     found: tuple[Misplaced, ...]
     more: bool = False
+    unseen: frozenset[str] = frozenset()
 
     def findings(self) -> list[Finding]:
         """As the doctor tells them."""
@@ -98,19 +100,22 @@ async def examine(mover: Data, extent: Extent = EVERYBODY) -> Examined:
     with global_failures():
         await mover.registry.refresh()
         found = [] if extent.client else await _objects(mover, extent)
+        unseen: frozenset[str] = frozenset()
         async for tenants in _pages(mover, extent):
+            unseen = unseen.union(*(one.unseen for one in tenants))
             suspects = {one.client_id: one for one in tenants if any(judge_tenant(one))}
             async with mover.global_db.read() as connection:
                 moving = await placements.moving(connection, list(suspects), extent.tidying)
             for client_id in suspects.keys() - moving:
                 found += judge_tenant(suspects[client_id])
             if len(found) > _SHOWN:
-                return Examined(tuple(found[:_SHOWN]), more=True)
-    return Examined(tuple(found))
+                return Examined(tuple(found[:_SHOWN]), more=True, unseen=unseen)
+    return Examined(tuple(found), unseen=unseen)
 
 
 async def mend(data: Data, mover: Data, misplaced: Misplaced, reason: str | None) -> bool:
-    """Mend one finding as the mover, and write that into the global audit log as the operator.
+    """Mend one finding as the mover, and write that into the global audit log as the operator,
+    and into the books of the move that left it.
 
     False when nothing is as it was found any more; then nothing was changed.
 
@@ -124,6 +129,8 @@ async def mend(data: Data, mover: Data, misplaced: Misplaced, reason: str | None
     with global_failures():
         async with data.global_db.write() as connection:
             await record_global(connection, Origin(reason=reason), event)
+            if misplaced.removes is not None:
+                await leftovers.mended(connection, misplaced.removes)
     return True
 
 

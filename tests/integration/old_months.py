@@ -114,7 +114,9 @@ class OldFleet:
 async def unpacked(blobs: BlobStore, key: str) -> list[dict[str, Any]]:
     """The rows of an object, each proven by its hashes."""
     content = b"".join([chunk async for chunk in await blobs.open_stream(key)])
-    return list(audit_lines.read_lines(gzip.decompress(content).splitlines()))
+    reader = audit_lines.Reader()
+    read = [reader.read(line) for line in gzip.decompress(content).splitlines()]
+    return [row for row in read if row is not None]
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """A fleet that works, what proves it, and tenants with a history to be proven."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from services.fleet.invariants.proof import Finding, Report, Scope, Sources, pro
 from services.keys.local_file import create_key_file
 from services.resources import Resources
 from services.settings import DatabaseRole, S3Settings
-from services.tenant import content, documents, purge
+from services.tenant import content, documents, purge, versions
 from services.tenant.content import Incoming
 from services.tenant.documents import Document, DocumentPatch, NewDocument
 from tests.integration.databases import registered_fleet
@@ -24,6 +25,7 @@ from tests.integration.desk import Workplace, caller_of, single
 from tests.integration.postgres import ADMIN, MOVER, Postgres
 
 SETTLED = Scope(staleness=None, settled=True)
+_AT_ONCE = 4
 
 
 def anything(_: Document) -> bool:
@@ -44,20 +46,36 @@ class Proving:
         """A new client, and a caller who may do everything with its documents."""
         return caller_of(await self.workplace.fleet.tenant(shard))
 
-    async def story(self, access: TenantAccess, versions: int = 3) -> UUID:
-        """A document that was made, filled, renamed, deleted and brought back; and one purged."""
+    async def stories(self, owners: Iterable[TenantAccess]) -> list[UUID]:
+        """A document with a story for each of them."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(access: TenantAccess) -> UUID:
+            async with places:
+                return await self.story(access)
+
+        return list(await asyncio.gather(*map(one, owners)))
+
+    async def story(self, access: TenantAccess) -> UUID:
+        """A document that was made, filled, filled otherwise, filled as at first, renamed, deleted
+        and brought back."""
         kept = await self.document(access)
-        for number in range(versions):
-            await self.put(access, kept, f"version {number}")
+        for text in ("one", "two"):
+            await self.put(access, kept, text)
+        await versions.promote(self.router, access, (kept, 1), anything)
         patch = DocumentPatch(original_name="b.txt", metadata={"n": 1.5, "who": "é"})
         await documents.update(self.router, access, kept, patch, anything)
         await documents.delete(self.router, access, kept, anything)
         await documents.restore(self.router, access, kept)
+        return kept
+
+    async def purged(self, access: TenantAccess) -> UUID:
+        """A document that was filled, deleted and purged."""
         gone = await self.document(access)
         await self.put(access, gone, "gone")
         await documents.delete(self.router, access, gone, anything)
         await purge.purge(self.router, access, gone)
-        return kept
+        return gone
 
     async def document(self, access: TenantAccess) -> UUID:
         """A new document without content."""
@@ -75,10 +93,15 @@ class Proving:
             await audit_links.link_shard(self.worker.data.registry.cluster(shard.name))
         await audit_heads.sign_heads(self.worker.data, self.worker.secrets.keyring)
 
-    async def spoil(self, shard: str, statement: str, **values: Any) -> None:
+    async def spoil(self, statement: str, shard: str = "shard-1", **values: Any) -> None:
         """What somebody does on a shard who may do everything there."""
         async with self.workplace.fleet.shards[shard].session() as session:
             await session.execute("SET session_replication_role = replica")
+            await session.execute(statement.encode(), values)
+
+    async def direct(self, statement: str, **values: Any) -> None:
+        """What somebody does in the global database."""
+        async with self.workplace.fleet.global_db.session() as session:
             await session.execute(statement.encode(), values)
 
     async def prove(self, scope: Scope = SETTLED) -> Report:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import uuid_utils.compat as uuid_utils
 
+from global_db import leftovers
 from services.fleet.placement_doctor import Misplaced
 from services.fleet.placement_examination import Extent, examine, mend
 from services.resources import Data
@@ -31,6 +32,10 @@ MOVE = """
 """
 MOVE_CLIENT = """
     INSERT INTO docshard.move_clients (move_id, client_id, epoch, ended) VALUES (%s, %s, 1, %s)
+"""
+LEFTOVER = """
+    INSERT INTO docshard.leftovers (id, move_id, shard, kind, name)
+    VALUES (gen_random_uuid(), %(move)s, %(shard)s, %(kind)s, %(name)s)
 """
 
 
@@ -77,6 +82,11 @@ class Ward:
             await session.execute("SET session_replication_role = replica")
             for _ in range(count):
                 await session.execute(INSERT, {"client": client, "id": uuid_utils.uuid7()})
+
+    async def left(self) -> list[str]:
+        """What the books say that moves have left."""
+        async with self.admin.global_db.read() as connection:
+            return [one.kind for one in await leftovers.living(connection)]
 
     async def state(self, shard: str, client: UUID) -> str | None:
         rows = await self.rows(shard, "SELECT state FROM docshard.residency", client)
@@ -159,6 +169,9 @@ async def test_half_a_copy_goes_unless_a_move_is_at_work(ward: Ward) -> None:
     async with ward.fleet.global_db.session() as session:
         await session.execute(MOVE, {"id": move, "state": "copying"})
         await session.execute(MOVE_CLIENT, [move, client, False])
+        await session.execute(
+            LEFTOVER, {"move": move, "shard": "shard-2", "kind": "tenant", "name": str(client)}
+        )
         assert await ward.found() == []
         await session.execute("UPDATE docshard.moves SET state = 'aborted' WHERE id = %s", [move])
         assert await ward.found() == []  # its runner has not said that it is done
@@ -168,9 +181,11 @@ async def test_half_a_copy_goes_unless_a_move_is_at_work(ward: Ward) -> None:
     await ward.place("shard-2", client, "importing", 2, age=70)  # another move's by now
     assert not await ward.mend(found)
     assert await ward.documents("shard-2", client) == 2
+    assert await ward.left() == ["tenant"]
     assert await ward.mend_all() == [True]
     assert await ward.documents("shard-2", client) == 0
     assert await ward.state("shard-2", client) == "gone"
+    assert await ward.left() == []
     async with ward.fleet.global_db.session() as session:
         cursor = await session.execute(
             "SELECT reason FROM docshard.audit_logs WHERE action = 'shard.mend'"
@@ -216,6 +231,11 @@ async def test_what_moves_left_is_dropped(ward: Ward) -> None:
         assert len(await ward.found()) == 3
         async with ward.fleet.global_db.session() as session:
             await session.execute(MOVE, {"id": move, "state": "catching_up"})
+            for kind, shard in (("slot", 1), ("publication", 1), ("subscription", 2)):
+                await session.execute(
+                    LEFTOVER,
+                    {"move": move, "shard": f"shard-{shard}", "kind": kind, "name": name},
+                )
             assert await ward.found() == []
             await session.execute("UPDATE docshard.moves SET state = 'swept'")
         # The slot has a reader until the subscription is gone.
@@ -229,6 +249,7 @@ async def test_what_moves_left_is_dropped(ward: Ward) -> None:
         ):
             cursor = await session.execute(f"SELECT FROM {catalog} = %s".encode(), [name])
             assert await cursor.fetchone() is None
+    assert await ward.left() == []
 
 
 async def test_pages_leave_nobody_out(ward: Ward) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from services.blobs.store import BlobInfo
 from services.fleet.invariants.findings import Finding, Rule
-from shards.archives import TenantArchive
+from shards.archives import StoredObject, TenantArchive
 
 _MEANS: Final = "rows of that month may be gone for good, and nobody vouches for them"
 _DO: Final = "look for the object in the bucket's older versions, and for the rows in a backup"
@@ -27,8 +27,8 @@ class ArchiveFacts:
     """A tenant's archived month, and what others know of it.
 
     `key`: where the service would have put the object. `state`: what the global database says of
-    the archive, None when it was not asked. `asked`: whether the store was; then `found` is the
-    object. `linked`: links of the chain that are of the month, in the range of seq of the object.
+    the archive, None when it does not know it. `asked`: whether the store was asked; then `found`
+    is the object. `linked`: links of the chain that are of the month, in the object's range of seq.
     """
 
     archive: TenantArchive
@@ -37,6 +37,9 @@ class ArchiveFacts:
     asked: bool = False
     found: BlobInfo | None = None
     linked: int = 0
+    held: StoredObject | None = None
+    """What the object was found to hold, when it was read; `broken` is why it could not be."""
+    broken: str | None = None
 
 
 def judge(client: UUID, facts: ArchiveFacts) -> Iterator[Finding]:
@@ -51,11 +54,11 @@ def _doubts(facts: ArchiveFacts) -> Iterator[str]:
     archive = facts.archive
     if archive.s3_key != facts.key:
         yield "has a key that the service never gives"
-    elif facts.state == "unknown":
+    elif facts.state is None:
         yield "is of an archive that the global database does not know"
     elif archive.stored_at is None:
         # Begun is as good as any: its rows are still on the shard, attached or not.
-        if facts.state is not None and facts.state not in _BEGUN:
+        if facts.state not in _BEGUN:
             yield f"was never stored, and the archive is {facts.state}"
     else:
         yield from _differences(facts)
@@ -69,5 +72,9 @@ def _differences(facts: ArchiveFacts) -> Iterator[str]:
         yield f"has {found.size} bytes, not {archive.size}"
     elif found is not None and found.sha256 not in (None, archive.sha256):
         yield "has another SHA-256"
+    elif facts.broken is not None:
+        yield f"is not what was written: {facts.broken}"
+    elif facts.held is not None and facts.held != archive.stored:
+        yield "holds other rows than were stored"
     if facts.linked != archive.rows:
         yield f"has {archive.rows} rows, and the chain {facts.linked} links of them"

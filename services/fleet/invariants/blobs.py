@@ -11,9 +11,11 @@ from uuid import UUID
 from services.blobs.store import BlobAbsent, BlobInfo, BlobStore
 from services.failures import tenant_failures
 from services.fleet import blob_check
+from services.fleet.archive_objects import read_again
 from services.fleet.invariants.findings import Finding, Report, Rule
 from services.resources import Data
 from shards import versions
+from shards.archives import StoredObject
 from shards.tenants import TenantRead
 from shards.versions import NamedBlob
 
@@ -32,38 +34,55 @@ class Blobs:
 
     data: Data
     store: BlobStore
-    report: Report
     reads: bool = False
     _asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ASKED_AT_ONCE))
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READ_AT_ONCE))
 
-    async def prove(self, client: UUID) -> None:
+    async def prove(self, client: UUID, report: Report) -> None:
         """Look at the blob of every version of a client.
 
         Raises:
             ServiceError.
         """
         async for page in blob_check.versions_of(self.data, client):
-            found = await asyncio.gather(*(self._wrong(client, version) for version in page))
+            found = await asyncio.gather(
+                *(self._wrong(client, version, report) for version in page)
+            )
             for one in found:
                 if one is not None:
-                    self.report.add(one)
+                    report.add(one)
 
-    async def object(self, key: str) -> BlobInfo | None:
-        """What an object is; None when there is none.
+    async def ask(self, key: str) -> BlobInfo | None:
+        """What the store says of an object; None when there is none.
 
         Raises:
             StorageUnavailable.
         """
         async with self._asking:
-            info = await self.store.head(key)
+            return await self.store.head(key)
+
+    async def archived(self, key: str, report: Report) -> StoredObject:
+        """What an archive's object holds, each row proven.
+
+        Raises:
+            BrokenRow, BlobAbsent, StorageUnavailable.
+        """
+        async with self._reading:
+            held = await read_again(self.store, key)
+        report.bytes_read += held.size
+        return held
+
+    async def _object(self, key: str, report: Report) -> BlobInfo | None:
+        info = await self.ask(key)
         if info is None or not self.reads:
             return info
-        return await self._read(key, info)
+        found = await self._read(key, info)
+        report.bytes_read += 0 if found is None else found.size
+        return found
 
-    async def _wrong(self, client: UUID, version: NamedBlob) -> Finding | None:
-        info = await self.object(version.s3_key)
-        self.report.blobs += 1
+    async def _wrong(self, client: UUID, version: NamedBlob, report: Report) -> Finding | None:
+        info = await self._object(version.s3_key, report)
+        report.blobs += 1
         what = blob_check.fault(version, info)
         # One that was purged since its page was read needs no blob.
         if what is None or not await self._is_still_there(client, version):
@@ -88,5 +107,4 @@ class Blobs:
                     size += len(chunk)
             except BlobAbsent:
                 return None
-        self.report.bytes_read += size
         return BlobInfo(size, info.mime_type, digest.digest())

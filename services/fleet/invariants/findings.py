@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -70,3 +70,10 @@ class Report:
             self.findings.append(finding)
         else:
             self.more += 1
+
+    def take(self, other: Report) -> None:
+        """Count in what another one has."""
+        for one in other.findings:
+            self.add(one)
+        for name in (one.name for one in fields(self) if one.name not in ("findings", "seconds")):
+            setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -12,19 +12,19 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-from global_db import archives, placements
+from global_db import placements
 from global_db.placements import Placed
 from services.blobs.store import BlobStore
-from services.errors import NotFound, ServiceError
+from services.errors import NotFound, ServiceError, TenantMoving
 from services.failures import global_failures
 from services.fleet.invariants.blobs import Blobs
 from services.fleet.invariants.findings import Finding, Report, Rule
 from services.fleet.invariants.scope import Drawing, Scope
-from services.fleet.invariants.tenant import TenantProof
+from services.fleet.invariants.tenant import KnownArchives, TenantProof
 from services.fleet.placement_doctor import GRACE_SECONDS, Misplaced
 from services.fleet.placement_examination import Extent, examine
 from services.keys.keyring import Keyring
@@ -34,6 +34,7 @@ __all__ = ["Finding", "Report", "Rule", "Scope", "Sources", "prove"]
 
 _PAGE: Final = 1_000
 _TENANTS_OF_SHARD: Final = 2
+_MOST_AGAIN: Final = 1_000
 _FIRST: Final = UUID(int=0)
 _AGAIN: Final = "see that its servers and the object store answer, and prove it again"
 
@@ -63,6 +64,8 @@ async def prove(sources: Sources, scope: Scope | None = None, told: Told | None 
     proof = await _begun(sources, scope or Scope(), report)
     async for page in proof.pages():
         await proof.tenants(page, told or _nothing)
+    # A move stood in the way of some: it has gone on since.
+    await proof.tenants(proof.again, told or _nothing, last=True)
     for finding in proof.unverified():
         report.add(finding)
     if Rule.PLACED in proof.scope.rules:
@@ -79,12 +82,12 @@ async def _begun(sources: Sources, scope: Scope, report: Report) -> _Proof:
     data = sources.data
     with global_failures():
         await data.registry.refresh()
-        async with data.global_db.read() as connection:
-            known = {one.id: one.state for one in await archives.all_archives(connection)}
+    known = KnownArchives(data)
+    await known.refresh()
     blobs = None
     if sources.blobs is not None:
-        blobs = Blobs(data, sources.blobs, report, scope.reads_blobs)
-    tenant = TenantProof(data, scope, report, blobs, sources.keyring, known)
+        blobs = Blobs(data, sources.blobs, scope.reads_blobs)
+    tenant = TenantProof(data, scope, _FIRST, Report(), known, blobs, sources.keyring)
     return _Proof(sources, scope, report, tenant)
 
 
@@ -94,6 +97,8 @@ class _Proof:
     scope: Scope
     report: Report
     tenant: TenantProof
+    again: list[Placed] = field(default_factory=list)
+    """Tenants that stood at a fence for too long."""
     unseen: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many tenants of a shard could not be looked at, and why."""
 
@@ -120,33 +125,37 @@ class _Proof:
                 return
             after = page[-1].client_id
 
-    async def tenants(self, page: Sequence[Placed], told: Told) -> None:
+    async def tenants(self, page: Sequence[Placed], told: Told, *, last: bool = False) -> None:
         """Prove each of them, a few of a shard at a time."""
 
         async def lane(waiting: Iterator[Placed]) -> None:
             for placed in waiting:
-                await self._one(placed)
+                await self._one(placed, last)
                 told(self.report)
 
         shards = {placed.shard for placed in page}
         queues = [iter([one for one in page if one.shard == shard]) for shard in shards]
         await asyncio.gather(*(lane(queue) for queue in queues for _ in range(_TENANTS_OF_SHARD)))
 
-    async def _one(self, placed: Placed) -> None:
+    async def _one(self, placed: Placed, last: bool) -> None:
+        tenant = replace(self.tenant, client=placed.client_id, report=Report(tenants=1))
         try:
-            await self.tenant.run(placed.client_id)
+            await tenant.run()
         except NotFound:
             return
         except ServiceError as error:
+            moving = isinstance(error, TenantMoving) and not last
+            if moving and len(self.again) < _MOST_AGAIN:
+                self.again.append(placed)
+                return
+            tenant.report.tenants = 0
             self.unseen[placed.shard, error.detail] += 1
-            return
-        self.report.tenants += 1
+        self.report.take(tenant.report)
 
     def unverified(self) -> Iterator[Finding]:
         """What did not answer."""
         for (shard, why), count in sorted(self.unseen.items()):
-            what = f"{count} tenants were not looked at, or not to their end: {why}"
-            yield Finding(Rule.UNVERIFIED, what, "nothing is proven of them", _AGAIN, subject=shard)
+            yield _unseen(shard, f"{count} tenants were not looked at, or not to their end: {why}")
 
     async def placements(self) -> None:
         """Compare the directory with every shard (I6)."""
@@ -158,6 +167,13 @@ class _Proof:
         for one in examined.found:
             if self.scope.shard in (None, one.shard):
                 self.report.add(_misplaced(one))
+        self.report.more += examined.more
+        for shard in sorted(examined.unseen):
+            self.report.add(_unseen(shard, "its tenants were not compared with the directory"))
+
+
+def _unseen(shard: str, what: str) -> Finding:
+    return Finding(Rule.UNVERIFIED, what, "nothing is proven of them", _AGAIN, subject=shard)
 
 
 def _misplaced(one: Misplaced) -> Finding:

@@ -38,11 +38,6 @@ class Scope:
     staleness: float | None = FRESH_SECONDS
     settled: bool = False
 
-    @property
-    def whole(self) -> bool:
-        """Whether no tenant is left out."""
-        return self.client is None and self.shard is None and self.sample == Sample()
-
     def takes(self, placed: Placed) -> bool:
         """Whether a tenant is of it, before any sampling."""
         return self.client in (None, placed.client_id) and self.shard in (None, placed.shard)
