@@ -23,7 +23,8 @@ from tests.faults.model.beliefs import ACTIVE, Beliefs, Tenant
 from tests.faults.model.crew import Crew
 from tests.faults.model.crowd import Crowd
 from tests.faults.model.grounds import Grounds
-from tests.faults.model.stage import GLOBAL, Stage, stage
+from tests.faults.model.opening import stage
+from tests.faults.model.stage import GLOBAL, Stage
 
 _log = logging.getLogger(__name__)
 

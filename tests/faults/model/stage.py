@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import itertools
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -18,18 +17,15 @@ import psycopg
 from psycopg.rows import dict_row
 
 from global_db import shard_catalog
-from services.access.first_admin import init_admin
 from services.resources import Data
-from services.settings import Limits, Timing
 from shards.registry import HISTORY
 from tests.faults.model.beliefs import Placement, Tenant
 from tests.faults.model.grounds import Grounds, shard_database
-from tests.integration.databases import Bounds, Fleet, ShardDatabase
+from tests.integration.databases import Fleet, ShardDatabase
 from tests.integration.frames import FrameWire
 from tests.integration.pair import Member
-from tests.integration.postgres import ADMIN, MOVER, WORKER, Database
-from tests.integration.service import PASSWORD, Service, User, serving, settings_for
-from tests.integration.waiting import until
+from tests.integration.postgres import Database
+from tests.integration.service import Service
 
 T = TypeVar("T")
 GLOBAL = "global"
@@ -73,7 +69,7 @@ class Stage:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     outages: list[asyncio.Task[None]] = field(default_factory=list)
     """Those that were begun."""
-    _open: AsyncExitStack = field(default_factory=AsyncExitStack)
+    held: AsyncExitStack = field(default_factory=AsyncExitStack)
     _restarting: threading.Lock = field(default_factory=threading.Lock)
     _sessions: dict[int, psycopg.Connection[dict[str, Any]]] = field(default_factory=dict)
     """By the port of the server: each has one database of ours at a time."""
@@ -98,7 +94,7 @@ class Stage:
         self.shards[name] = self.stack.enter_context(database)
         self.servers[name] = server
         self.wires[name] = FrameWire(self.shards[name].address)
-        self.run(self._open.enter_async_context(self.wires[name].up()))
+        self.run(self.held.enter_async_context(self.wires[name].up()))
         return name
 
     async def register(self, name: str) -> None:
@@ -241,82 +237,6 @@ class Stage:
         while not (answer := await self.ask(self.admin, "POST", path, json=body)).is_success:
             assert is_unknown(answer), answer.text
         return self.service.caller(answer.json()["key"])
-
-
-@contextmanager
-def stage(grounds: Grounds, tally: Counter[str]) -> Iterator[Stage]:
-    """A fleet of three shards and a spare server, until the block ends."""
-    with ExitStack() as stack:
-        global_db = stack.enter_context(grounds.directory.database("template_global"))
-        shards: dict[str, ShardDatabase] = {}
-        made = Stage(grounds, Fleet(global_db, shards), shards, tally, stack)
-        ready: concurrent.futures.Future[None] = concurrent.futures.Future()
-        done = asyncio.Event()
-        living = asyncio.run_coroutine_threadsafe(_live(made, ready, done), grounds.loop)
-
-        def end() -> None:
-            grounds.loop.call_soon_threadsafe(done.set)
-            living.result(60)
-
-        concurrent.futures.wait([ready, living], return_when=concurrent.futures.FIRST_COMPLETED)
-        # Databases are dropped behind whoever uses them.
-        with ExitStack() as databases:
-            made.stack = databases
-            stack.callback(end)
-            if living.done():
-                living.result()
-            made.spare += grounds.servers[FIRST_SHARDS:]
-            for server in grounds.servers[:FIRST_SHARDS]:
-                made.run(made.register(made.new_shard(server)))
-            made.run(_all_known(made))
-            yield made
-
-
-async def _live(made: Stage, ready: concurrent.futures.Future[None], done: asyncio.Event) -> None:
-    async with AsyncExitStack() as stack:
-        made._open = stack  # the other half of the same making
-        wire = made.wires[GLOBAL] = FrameWire(made.fleet.global_db.address)
-        await stack.enter_async_context(wire.up())
-        settings = settings_for(made.fleet.global_db, made.grounds.key_file).model_copy(
-            update={
-                "global_nodes": (wire.address,),
-                "s3": made.grounds.s3,
-                "timing": Timing(principal_lease_seconds=5, access_token_seconds=3600),
-                "limits": Limits(
-                    requests_per_second_per_principal=100_000,
-                    requests_per_second_per_client=100_000,
-                ),
-            }
-        )
-        made.service = await stack.enter_async_context(serving(made.fleet.global_db, settings))
-        root = await init_admin(made.service.resources, "root@example.org", PASSWORD)
-        bearer = (await made.service.log_in(User(root, "root@example.org")))["access_token"]
-        made.admin = await stack.enter_async_context(made.service.caller(bearer))
-        made.operator = await stack.enter_async_context(_opened(made, ADMIN))
-        made.mover = await stack.enter_async_context(_opened(made, MOVER))
-        made.worker = await stack.enter_async_context(_opened(made, WORKER))
-        ready.set_result(None)
-        await done.wait()
-
-
-@asynccontextmanager
-async def _opened(made: Stage, role: str) -> AsyncIterator[Data]:
-    async with made.fleet.opened(role, Bounds(), made.wires[GLOBAL].address) as data:
-        await data.registry.refresh()
-        yield data
-
-
-async def _all_known(made: Stage) -> None:
-    """Wait until the service knows every shard."""
-
-    async def known() -> bool:
-        registry = made.service.resources.data.registry
-        names = {shard.name for shard in registry.shards()}
-        return names == set(made.shards) and all(
-            registry.any_cluster(name).available for name in names
-        )
-
-    await until(known, 20)
 
 
 async def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
