@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from services.fleet import doctor, rebalances
@@ -115,10 +116,12 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
 
     async def examined(self) -> list[Any]:
         operator, mover = self.stage.operator, self.stage.mover
-        for data in (mover, self.stage.worker):
-            await data.registry.refresh()
+        # The first to use a connection that was cut hears of it only then.
+        for data in (operator, mover, self.stage.worker):
+            await self.settled(data.registry.refresh)
         for name in self.stage.shards:
-            await link_shard(self.stage.worker.registry.cluster(name))
+            cluster = self.stage.worker.registry.cluster(name)
+            await self.settled(partial(link_shard, cluster))
         left = await unsettled(Desk(self.stage.fleet, mover, MoveSettings()))
         general = (await doctor.examine(operator)).findings
         held = self.stage.service.resources

@@ -205,8 +205,7 @@ class TenantRules(Dealings):
         for owner in (at, stranger):
             asking = self.stage.ask(stranger.caller, "GET", f"{owner.path}/{one.id}")
             answer = self.stage.run(asking)
-            if not self.turned_away(stranger, answer):
-                assert answer.status_code == 404, answer.text
+            assert answer.status_code in {404, *stranger.refused_with()}, answer.text
 
 
 def _id(shown: dict[str, Any]) -> str:
