@@ -35,8 +35,10 @@ ROLES: Mapping[str, str] = {
 }
 LOGINS = tuple(name for name, attributes in ROLES.items() if attributes.startswith("LOGIN"))
 
-# Deadlines of the serving roles. They stand on the role, not in the connection string, because a
-# pooler drops startup options.
+# Deadlines stand on the role, not in the connection string, because a pooler drops startup options.
+# A runner of moves that is stopped in a transaction, or whose machine is gone, keeps nobody from
+# taking its moves over: a claim holds a lock that every claim takes. Where movers may idle for
+# longer, the session says so itself.
 _DEADLINES: Mapping[str, Mapping[str, str]] = {
     role: {
         "lock_timeout": "2s",
@@ -44,7 +46,7 @@ _DEADLINES: Mapping[str, Mapping[str, str]] = {
         "idle_in_transaction_session_timeout": "10s",
     }
     for role in ("docshard_app", "docshard_worker", "docshard_probe", "docshard_pooler")
-}
+} | {"docshard_mover": {"idle_in_transaction_session_timeout": "3s"}}
 
 
 class BootstrapRefused(Exception):

@@ -152,8 +152,11 @@ async def _made(
     cluster: Cluster, mover: Mover, stream: Stream, snapshot: LiteralString, seconds: float
 ) -> AsyncIterator[Row]:
     await _drop_everywhere(cluster, mover, stream)
+    # The snapshot lives in a transaction that idles for as long as the copy takes.
     conninfo = make_conninfo(
-        cluster.login.direct(cluster.primary_address()), application_name=mover.application
+        cluster.login.direct(cluster.primary_address()),
+        application_name=mover.application,
+        options="-c idle_in_transaction_session_timeout=0",
     )
     with failures(cluster):
         async with await psycopg.AsyncConnection[Row].connect(

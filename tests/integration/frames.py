@@ -88,6 +88,8 @@ class FrameWire:
         self._lines: set[_Line] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self.fault: Fault | None = None
+        self.refusing = False
+        """Lets no new connection through."""
 
     @property
     def address(self) -> NodeAddress:
@@ -103,18 +105,31 @@ class FrameWire:
             yield self
         finally:
             server.close()
-            for line in self._lines:
-                line.abort()
+            self.cut()
             if self._serving:
                 await asyncio.wait(self._serving)
 
+    def cut(self) -> None:
+        """Break every connection."""
+        for line in self._lines:
+            line.abort()
+
     def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            client.transport.abort()
+            return
         task = asyncio.create_task(self._serve(reader, client))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        answers, server = await asyncio.open_connection(self._upstream.host, self._upstream.port)
+        try:
+            answers, server = await asyncio.open_connection(
+                self._upstream.host, self._upstream.port
+            )
+        except OSError:  # the server is down
+            client.transport.abort()
+            return
         line = _Line(client, server)
         self._lines.add(line)
         pumps = [
