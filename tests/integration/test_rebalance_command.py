@@ -54,6 +54,8 @@ async def test_a_watcher_leaves_and_the_rebalance_goes_on_until_it_is_stopped(
         assert client in {one for batch in plan.batches for one in batch.clients}
 
         watching = await asyncio.create_subprocess_exec(
+            # Whoever runs tests in the background has them ignore what Ctrl-C sends.
+            *("env", "--default-signal=INT"),
             *(sys.executable, "-P", "-m", "deploy.cli.main", "rebalance", "watch"),
             env=dict(os.environ),
             stdout=DEVNULL,
