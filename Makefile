@@ -8,6 +8,8 @@ DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
 # Test processes side by side: two fifths of their time is waiting, so three keep two cores busy. Tests
 # of one file, and all tests of the common fleet, stay together.
 TEST_PROCESSES ?= 3
+# Where tests are that the version of PostgreSQL matters to.
+VERSIONED := tests/integration tests/faults tests/migration
 PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -38,7 +40,7 @@ test-all: $(INSTALLED)
 test-versions: $(INSTALLED)
 	@if [ -x $(DEBIAN_POSTGRES)/initdb ]; then \
 		echo "$(PYTEST) -m versions, on PostgreSQL 15"; \
-		DOCSHARD_POSTGRES=$(DEBIAN_POSTGRES) $(PYTEST) -m "versions and not torture"; \
+		DOCSHARD_POSTGRES=$(DEBIAN_POSTGRES) $(PYTEST) $(VERSIONED) -m "versions and not torture"; \
 	elif [ -n "$$DOCSHARD_REQUIRE_ALL" ]; then \
 		echo "$(DEBIAN_POSTGRES) is missing, and DOCSHARD_REQUIRE_ALL asks for it" >&2; exit 1; \
 	else \

@@ -27,6 +27,9 @@ _MAKE = write(
         sa.func.docshard.make_audit_partition(sa.bindparam("day", type_=sa.Date)).label("made")
     )
 )
+# Whoever comes second waits here, and its next statement sees the month that the first has made;
+# two at once inside the function would meet in the catalogue, with errors of many kinds.
+_ALONE = write(sa.select(sa.func.pg_advisory_xact_lock(7346, sa.func.hashtext("make a month"))))
 _STRAY = read(sa.select(sa.func.docshard.stray_audit_months(type_=sa.Date).column_valued("month")))
 _MONTHS = read(
     sa.select(
@@ -70,6 +73,7 @@ async def make(connection: WriteConnection, day: date) -> bool:
     The caller tries again after a `LockNotAvailable`: the lock is asked for with a short wait, so
     that inserts never queue behind it.
     """
+    await connection.returning(_ALONE)
     row = await connection.returning(_MAKE, day=day)
     return row is not None and bool(row["made"])
 

@@ -12,8 +12,6 @@ import pytest
 
 from tests.acceptance.fleet import LocalFleet, until
 
-pytestmark = pytest.mark.versions
-
 
 @dataclass(frozen=True)
 class Tenant:

@@ -190,7 +190,6 @@ def test_everything_listens_on_loopback_only(small: LocalFleet) -> None:
     assert {ip for ip, _ in found} == {"127.0.0.1"}, found
 
 
-@pytest.mark.versions
 def test_a_shard_joins_the_running_fleet_and_new_clients_land_there(small: LocalFleet) -> None:
     before = pids(small)
     done = small.run("shard", "add", "--reason", "more room", "-o", "json")

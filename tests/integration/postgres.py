@@ -57,7 +57,7 @@ SETTINGS = {
     "jit": "off",
     # DROP DATABASE waits for every backend of the server, also for one that still waits for its
     # client's password; and the client may be a task of the very loop that drops the database.
-    "authentication_timeout": "5s",
+    "authentication_timeout": "20s",
     "timezone": "UTC",
     # Statistics change when a test says so, not while it looks at a plan.
     "autovacuum": "off",
