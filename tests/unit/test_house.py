@@ -93,3 +93,15 @@ def test_the_tenant_is_set_for_the_transaction_alone() -> None:
     assert made
     assert all(one.endswith(", true)") for one in made)
     assert not re.search(r"\bSET\s+(SESSION\s+)?app\.", text)
+
+
+def test_what_runs_on_every_version_stands_where_the_makefile_looks() -> None:
+    named = re.search(r"^VERSIONED := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert named is not None
+    marked = {
+        path.relative_to(ROOT).parts[:2]
+        for path in (ROOT / "tests").rglob("*.py")
+        if re.search(r"\bmark[.]versions\b", path.read_text())
+    }
+    looked = {tuple(folder.split("/")) for folder in named[1].split()}
+    assert marked == looked
