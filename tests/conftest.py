@@ -45,6 +45,8 @@ OF_THE_FLEET = (
 """Where tests of the common fleet are."""
 MATRIX = "tests/faults/matrix/test_kill_matrix.py"
 """Each test process has servers of its own for these cases: those of one step stay together."""
+GUARDED = "shards with standbys"
+"""These are more servers, so one process has them all."""
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -53,7 +55,7 @@ class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no ty
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         if file == MATRIX:
-            return nodeid.rpartition(".")[0]
+            return GUARDED if nodeid.endswith("_promoted]") else nodeid.rpartition(".")[0]
         return "fleet" if file.startswith(OF_THE_FLEET) else file
 
 
