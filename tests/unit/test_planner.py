@@ -4,6 +4,7 @@ import random
 from array import array
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -116,6 +117,12 @@ def test_batches_keep_their_bounds(
             assert batch.bytes <= MAX_BYTES
             assert max(writes[client] for client in batch.clients) < HOT_WRITES
             assert sum(writes[client] for client in batch.clients) <= MAX_WRITES + 1e-6
+
+
+def test_rates_of_next_to_nothing_are_compared_all_the_same() -> None:
+    facts = shards(2)
+    tenants = [replace(one, reads=5e-324, writes=0.0) for one in crowd(1, facts)]
+    assert planned(facts, tenants, Goal.RING).before.requests == 2.0
 
 
 @settings(max_examples=60, deadline=None)

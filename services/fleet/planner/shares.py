@@ -40,4 +40,5 @@ def _above(loads: Sequence[float], parts: Sequence[float]) -> float:
     total = sum(load for load, part in zip(loads, parts, strict=True) if part)
     if not total:
         return 1.0
-    return max(load / (part * total) for load, part in zip(loads, parts, strict=True) if part)
+    # Divided one after the other: a part of next to nothing would be nothing.
+    return max(load / total / part for load, part in zip(loads, parts, strict=True) if part)
