@@ -63,7 +63,6 @@ def test_a_planned_change_is_awaited_audited_and_loses_nothing(
     assert again.returncode == Exit.REFUSED
 
 
-@pytest.mark.versions
 def test_a_dead_postmaster_is_replaced_and_comes_back_as_a_replica(
     shard: Shard, tenant: Tenant, tell: Callable[[str], None]
 ) -> None:

@@ -13,7 +13,7 @@ from tests.faults.matrix.points import Point, Route, points
 
 # One of so many chosen cases runs on every version of PostgreSQL; servers that take turns are no
 # part of it, they have tests of their own there.
-_VERSIONS_EVERY = 7
+_VERSIONS_EVERY = 17
 
 
 @dataclass(frozen=True)
