@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from deploy.fleet.environment import parse_environment
+from deploy.local import ports
 from deploy.local.home import Home
 from tests.acceptance.api import make_key
 from tests.acceptance.fleet import LocalFleet, until
 from tests.acceptance.stage import Stage
-from tests.integration.postgres import free_port
 
 PRINCIPAL, CLIENT, BURST = 6, 12, 2
 """Requests a second of one principal and of one client; seconds that may be used up at once."""
@@ -25,7 +25,7 @@ PRINCIPAL, CLIENT, BURST = 6, 12, 2
 def strict(fleet: LocalFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One more router of the fleet, with one worker and low limits; answers its address."""
     log = tmp_path_factory.mktemp("router") / "log"
-    port = free_port()
+    port = ports.free()
     variables = parse_environment(Home(fleet.home).service_env.read_text()) | {
         "DOCSHARD_LISTEN_PORT": str(port),
         "DOCSHARD_ROUTER_WORKERS": "1",

@@ -14,12 +14,12 @@ from pathlib import Path
 from psycopg.conninfo import make_conninfo
 
 from deploy.errors import OperatorError
-from deploy.local import processes
+from deploy.local import ports, processes
 from deploy.local.waiting import awaited
 from global_db.address import NodeAddress
 from tests.integration.databases import ShardDatabase
 from tests.integration.pair import STANDBY, Member
-from tests.integration.postgres import ENVIRONMENT, SUPERUSER, Postgres, Site, free_port
+from tests.integration.postgres import ENVIRONMENT, SUPERUSER, Postgres, Site
 
 _SECONDS = 20.0
 # In the file, since a server is recovered and rewound without its command line: with its slots, and
@@ -162,9 +162,9 @@ class Standbys:
 @contextmanager
 def standbys(site: Site, template: Path, name: str) -> Iterator[Standbys]:
     """Two running servers, until the block ends."""
-    mark = free_port()
+    mark = ports.free()
     members = [
-        Member(site, f"{name}-{mark}-{which}", Postgres(free_port(), site.password))
+        Member(site, f"{name}-{mark}-{which}", Postgres(ports.free(), site.password))
         for which in ("a", "b")
     ]
     made = Standbys(site, name, *members)

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.local import ports
 from services.keys.aws_kms import AwsKmsProvider
 from services.settings import KmsSettings
 from tests.integration.kms_server import ACCESS_KEY, REGION, SECRET_KEY, KeyFile, arn
-from tests.integration.postgres import free_port
 
 _START_SECONDS = 20.0
 
@@ -27,7 +27,7 @@ class Kms:
     """A server with one key."""
 
     keys: KeyFile
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=ports.free)
     key_id: str = field(default_factory=lambda: str(uuid4()))
     _process: subprocess.Popen[bytes] | None = None
 

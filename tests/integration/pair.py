@@ -11,14 +11,15 @@ import psutil
 import psycopg
 import pytest
 
-from deploy.local import processes
+from deploy.local import ports, processes
+from deploy.local.ports import accepts
 from deploy.local.postgres import give
 from global_db import shard_catalog
 from global_db.address import NodeAddress, Pooler
 from global_db.bootstrap import DATABASE
 from shards.registry import HISTORY
 from tests.integration.databases import Fleet, ShardDatabase
-from tests.integration.pooler import accepts, end_pooler, pooler_command
+from tests.integration.pooler import end_pooler, pooler_command
 from tests.integration.postgres import (
     ADMIN,
     ENVIRONMENT,
@@ -28,7 +29,6 @@ from tests.integration.postgres import (
     Postgres,
     Site,
     await_start,
-    free_port,
 )
 from tests.integration.waiting import until
 from tests.integration.wire import Wire
@@ -147,7 +147,7 @@ class PairPooler:
 
     site: Site
     servers: Sequence[int]
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=ports.free)
     process: psutil.Process | None = None
 
     async def start(self) -> None:
@@ -204,7 +204,7 @@ def pair_template(postgres_site: Site) -> Path:
     """Data with the template of a shard's schema, of a server that was shut down in order."""
     folder = postgres_site.folder / "pair-template"
     postgres_site.copy(postgres_site.template, folder)
-    member = Member(postgres_site, folder.name, Postgres(free_port(), postgres_site.password))
+    member = Member(postgres_site, folder.name, Postgres(ports.free(), postgres_site.password))
     member.start()
     member.postgres.prepare("template_shard")
     member.postgres.migrate("template_shard", TEMPLATES["template_shard"])
@@ -220,9 +220,9 @@ def running_pair(
 
     `synchronous`: a commit is acknowledged once the replica has it on disk.
     """
-    mark = free_port()
+    mark = ports.free()
     primary, replica = (
-        Member(site, f"pair-{mark}-{name}", Postgres(free_port(), site.password))
+        Member(site, f"pair-{mark}-{name}", Postgres(ports.free(), site.password))
         for name in ("one", "two")
     )
     try:

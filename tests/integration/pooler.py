@@ -1,8 +1,6 @@
 """A real PgBouncer in transaction mode before one test database, with one server connection."""
 
-import contextlib
 import shutil
-import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -22,12 +20,13 @@ from deploy.fleet.pgbouncer import (
     render_pooler,
     render_users,
 )
-from deploy.local import processes
+from deploy.local import ports, processes
 from deploy.local.home import write_private
+from deploy.local.ports import accepts
 from deploy.local.postgres import give
 from global_db.connection import RawConnection
 from tests.integration.databases import ShardDatabase
-from tests.integration.postgres import APP, Postgres, Site, free_port
+from tests.integration.postgres import APP, Postgres, Site
 from tests.integration.waiting import until
 
 # Everybody gets the same server connection: what one leaves behind, the next one finds.
@@ -71,7 +70,7 @@ def pooled(site: Site, server: Postgres, *, asks_servers: bool = False) -> Itera
     """
     # The configuration that the product renders names its database so.
     with server.database("template_shard", DATABASE) as database:
-        shard, port = ShardDatabase(database.server, database.name), free_port()
+        shard, port = ShardDatabase(database.server, database.name), ports.free()
         command = pooler_command(site, [server.port], port, asks_servers=asks_servers)
         process = processes.spawn(command, {})
         try:
@@ -134,10 +133,3 @@ async def until_it_answers(made: Pooled) -> None:
         return accepts(made.port)
 
     await until(answers)
-
-
-def accepts(port: int) -> bool:
-    """Whether something on this machine accepts connections there."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False

@@ -5,7 +5,6 @@ own, cloned from a template that was bootstrapped and migrated once.
 """
 
 import os
-import random
 import secrets
 import signal
 import tempfile
@@ -22,9 +21,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from deploy.local import processes
+from deploy.local import ports, processes
 from deploy.local.engines import Engines, find_engines
-from deploy.local.ports import is_free
 from deploy.local.postgres import give
 from global_db.address import Login
 from global_db.bootstrap import LOGINS, bootstrap
@@ -178,7 +176,7 @@ class Site:
     @contextmanager
     def server(self, name: str) -> Iterator[Postgres]:
         """A running server without databases."""
-        data, port = self.folder / name, free_port()
+        data, port = self.folder / name, ports.free()
         self.copy(self.template, data)
         settings = [f"-c{key}={value}" for key, value in SETTINGS.items()]
         command = processes.Command(
@@ -250,8 +248,3 @@ def await_start(server: Postgres, process: psutil.Process, log: Path) -> None:
             if processes.alive(process.pid) is None:  # somebody else has the port
                 raise RuntimeError(log.read_text(errors="replace")[-2000:])
             return
-
-
-def free_port() -> int:
-    """Below the ports that the kernel gives to clients."""
-    return next(port for port in iter(lambda: random.randrange(22_000, 32_000), 0) if is_free(port))

@@ -51,7 +51,7 @@ def _free_ports(number: int) -> list[int]:
     with ExitStack() as held:
         found: list[int] = []
         while len(found) < number:
-            port = random.randrange(11_000, 22_000)
+            port = random.randrange(12_000, 22_000)
             try:
                 for one in (port, port + _GRPC_DISTANCE):
                     held.enter_context(socket.socket()).bind(("127.0.0.1", one))

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from deploy.local import ports
 from global_db.address import NodeAddress, Pooler
 from global_db.migration import History
 from tests.faults.matrix.links import Links
 from tests.faults.standbys import Standbys, standbys
 from tests.integration.databases import ShardDatabase
 from tests.integration.pair import Member
-from tests.integration.postgres import Postgres, Site, free_port
+from tests.integration.postgres import Postgres, Site
 
 DATABASE = "docshard"
 _HOST = "127.0.0.1"
@@ -61,7 +62,7 @@ class Stand:
 @asynccontextmanager
 async def stand(site: Site, name: str, history: History) -> AsyncIterator[Stand]:
     """A server with a migrated database; ended in the end."""
-    port = free_port()
+    port = ports.free()
     member = Member(site, f"matrix-{name}-{port}", Postgres(port, site.password))
     await asyncio.to_thread(site.copy, site.template, member.folder)
     try:

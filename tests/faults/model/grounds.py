@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
+from deploy.local import ports
 from services.keys.local_file import create_key_file
 from services.settings import S3Settings
 from tests.integration.databases import ShardDatabase
 from tests.integration.pair import Member
-from tests.integration.postgres import Postgres, Site, free_port
+from tests.integration.postgres import Postgres, Site
 
 T = TypeVar("T")
 SERVERS = 4
@@ -57,9 +58,9 @@ class Grounds:
 @contextmanager
 def grounds(site: Site, template: Path, directory: Postgres, s3: S3Settings) -> Iterator[Grounds]:
     """Running servers for shards, copies of `template`, until the block ends."""
-    mark = free_port()
+    mark = ports.free()
     servers = tuple(
-        Member(site, f"model-{mark}-{n}", Postgres(free_port(), site.password))
+        Member(site, f"model-{mark}-{n}", Postgres(ports.free(), site.password))
         for n in range(SERVERS)
     )
     key_file = site.folder / f"model-{mark}-key"

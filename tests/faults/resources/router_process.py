@@ -14,11 +14,10 @@ from pathlib import Path
 import httpx
 import psutil
 
-from deploy.local import processes
+from deploy.local import ports, processes
 from services.settings import S3Settings
 from tests.faults.resources.lab import Tenant, keyed_tenant
 from tests.integration.databases import Fleet
-from tests.integration.postgres import free_port
 from tests.integration.process import resources_of
 from tests.integration.waiting import until
 
@@ -92,7 +91,7 @@ async def router_process(
     async with AsyncExitStack() as stack:
         async with resources_of(fleet.global_db, folder):
             pass  # makes the keys
-        port = free_port()
+        port = ports.free()
         inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
         command = processes.Command(
             arguments=[sys.executable, "-P", "-m", "router"],

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from deploy.fleet.model import DATABASE
-from deploy.local import processes
+from deploy.local import ports, processes
+from deploy.local.ports import accepts
 from global_db import shard_catalog
 from global_db.address import NodeAddress, Pooler
 from global_db.cluster import Role
@@ -30,8 +31,8 @@ from tests.faults.resources.lab import (
     settings_of,
 )
 from tests.integration.databases import Fleet
-from tests.integration.pooler import PoolerMissing, accepts, end_pooler, pooler_command
-from tests.integration.postgres import ADMIN, Site, free_port
+from tests.integration.pooler import PoolerMissing, end_pooler, pooler_command
+from tests.integration.postgres import ADMIN, Site
 from tests.integration.test_lost_connections import ONE_CONNECTION, kill_backends
 from tests.integration.waiting import until
 from tests.integration.wire import Wire
@@ -112,7 +113,7 @@ def narrow(configuration: Path, database: str) -> None:
 
 @pytest.fixture
 async def small_pooler(own_fleet: Fleet, postgres_site: Site) -> AsyncIterator[SmallPooler]:
-    shard, port = own_fleet.shards["shard-1"], free_port()
+    shard, port = own_fleet.shards["shard-1"], ports.free()
     try:
         command = pooler_command(postgres_site, [shard.server.port], port)
     except PoolerMissing as missing:

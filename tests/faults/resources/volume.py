@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local import processes
+from deploy.local import ports, processes
 from tests.acceptance.fleet import until
 from tests.integration.postgres import (
     ENVIRONMENT,
@@ -26,7 +26,6 @@ from tests.integration.postgres import (
     Postgres,
     Site,
     await_start,
-    free_port,
 )
 
 MIB = 1024**2
@@ -137,7 +136,7 @@ def small_server(site: Site, volume: Volume, *, only_log: bool) -> Iterator[Smal
     roomy = site.folder / f"{volume.folder.name}-roomy"
     data = (roomy if only_log else volume.folder) / "data"
     log = (volume.folder if only_log else roomy) / "wal"
-    small = SmallServer(site, volume, data, Postgres(free_port(), site.password))
+    small = SmallServer(site, volume, data, Postgres(ports.free(), site.password))
     volume.run("/bin/mkdir", str(roomy))
     volume.run("/bin/cp", "-a", str(site.template), str(data))
     volume.run("/bin/mv", str(data / "pg_wal"), str(log))
