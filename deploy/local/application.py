@@ -24,7 +24,7 @@ class Application(Server):
     """A process of our own code; restarted when code or configuration changed."""
 
     # Imports alone take seconds when other programs keep the machine busy.
-    start_seconds: ClassVar[float] = 90.0
+    start_seconds = 90.0
     stop_seconds: ClassVar[float] = 10.0
     arguments: ClassVar[tuple[str, ...]]
 

@@ -32,7 +32,7 @@ _ORDER_SECONDS = 40.0  # Patroni answers a switchover when it is done, after at 
 class PatroniServer(PostgresServer):
     """One node of a cluster and the Patroni above it; the recorded process is Patroni's."""
 
-    start_seconds: ClassVar[float] = 90.0
+    start_seconds = 90.0
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_seconds: ClassVar[float] = 20.0
 

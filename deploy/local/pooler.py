@@ -19,7 +19,7 @@ class PoolerServer(Server):
     """One PgBouncer process."""
 
     kind: ClassVar[str] = "pgbouncer"
-    start_seconds: ClassVar[float] = 10.0
+    start_seconds = 10.0
     # It keeps nothing, and since 1.23 the polite signal waits until every client has left.
     stop_signal: ClassVar[signal.Signals] = signal.SIGKILL
 

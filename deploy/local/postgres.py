@@ -33,7 +33,7 @@ class PostgresServer(Server):
     """One node of a cluster."""
 
     kind: ClassVar[str] = "postgres"
-    start_seconds: ClassVar[float] = 60.0
+    start_seconds = 60.0
     # SIGINT is the fast shutdown: sessions end, a checkpoint is written.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     stop_seconds: ClassVar[float] = 15.0

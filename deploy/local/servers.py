@@ -41,7 +41,7 @@ class Server(ABC):
     """A part of the fleet that runs as a background process on this machine."""
 
     kind: ClassVar[str]
-    start_seconds: ClassVar[float] = 30.0
+    start_seconds = 30.0
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_seconds: ClassVar[float] = 5.0
 

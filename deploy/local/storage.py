@@ -14,7 +14,8 @@ from deploy.local.home import write_private
 from deploy.local.postgres import give
 from deploy.local.servers import Server, Site
 
-_ATTEMPTS = 3
+_PATIENCE = (15.0, 30.0, 60.0)
+"""How long each attempt may take, seconds."""
 
 
 class StorageServer(Server):
@@ -23,7 +24,6 @@ class StorageServer(Server):
     kind: ClassVar[str] = "s3"
     # SIGTERM takes half a minute; what was acknowledged survives SIGKILL.
     stop_signal: ClassVar[signal.Signals] = signal.SIGKILL
-    start_seconds: ClassVar[float] = 15.0
 
     def __init__(self, site: Site, storage: Storage) -> None:
         super().__init__(site, storage.name)
@@ -39,18 +39,21 @@ class StorageServer(Server):
         """Start it and wait until it serves.
 
         On a busy machine its parts can miss each other while they start, and then it neither
-        serves nor ends: it is started again.
+        serves nor ends: it is started again, and given more time.
 
         Raises:
             OperatorError: as of any server, after the last attempt.
         """
-        for _ in range(_ATTEMPTS - 1):
+        *before, last = _PATIENCE
+        for seconds in before:
+            self.start_seconds = seconds
             try:
                 super().start()
             except OperatorError:
                 self.stop()
             else:
                 return
+        self.start_seconds = last
         super().start()
 
     def prepare(self) -> None:
