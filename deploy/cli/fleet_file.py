@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import click
 
-from deploy.errors import NotFound, UsageFault
+from deploy.errors import NotFound, Refused, UsageFault
 from deploy.fleet.file import FleetFile, FleetFileFault, read_fleet_file
+from deploy.fleet.pgbouncer import PoolerRefused
 from deploy.local.home import write_private
 
 fleet_option = click.option(
@@ -27,12 +29,41 @@ into_option = click.option(
 
 
 def write_files(files: Mapping[PurePosixPath, str], into: Path, *, dry_run: bool) -> None:
-    """Write each file below the folder unless it is a dry run, and print its path."""
+    """Write each file below the folder unless it is a dry run, and print its path.
+
+    Raises:
+        UsageFault: nothing can be written there.
+    """
     for path, text in sorted(files.items()):
         if not dry_run:
-            (into / path).parent.mkdir(parents=True, exist_ok=True)
-            write_private(into / path, text)
+            _write(into / path, text)
         click.echo(into / path)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Nothing in it is secret, and who reads it in the end is another user.
+        write_private(path, text, mode=0o644)
+    except OSError as error:
+        raise UsageFault(
+            f"{path} cannot be written: {error.strerror}.",
+            "What was printed before it has been written.",
+            "Name a folder for --into that you may write to.",
+        ) from error
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What a fleet cannot have, in words for an operator.
+
+    Raises:
+        Refused.
+    """
+    try:
+        yield
+    except PoolerRefused as error:
+        raise Refused(str(error), "Nothing was written or started.") from error
 
 
 def load(path: Path) -> FleetFile:

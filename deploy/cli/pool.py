@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.fleet_file import fleet_option, into_option, load, write_files
+from deploy.cli.fleet_file import fleet_option, into_option, load, refusals, write_files
 from deploy.cli.output import Format, dry_run_option, output_option, show_rows
 from deploy.errors import Exit, NotFound, Refused, UsageFault
-from deploy.fleet.pgbouncer import PROBE_ROLE, PoolerRefused, parse_pooler
+from deploy.fleet.pgbouncer import PROBE_ROLE, parse_pooler
 from deploy.fleet.pooler_diff import Change, differences
 from deploy.fleet.pooler_plan import PoolerProcess, pooler_processes
 from deploy.fleet.versions import known_holes, shown
@@ -108,10 +108,8 @@ def diff(fleet_file: Path, name: str | None, output: Format) -> int:
 
 
 def _processes(fleet_file: Path) -> list[PoolerProcess]:
-    try:
+    with refusals():
         processes = pooler_processes(load(fleet_file))
-    except PoolerRefused as error:
-        raise Refused(str(error), "Nothing was written or started.") from error
     if not processes:
         raise NotFound(f"{fleet_file} names no [[cluster.pooler]].")
     return processes

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.fleet_file import fleet_option, into_option, load, write_files
+from deploy.cli.fleet_file import fleet_option, into_option, load, refusals, write_files
 from deploy.cli.output import dry_run_option
+from deploy.errors import NotFound
 from deploy.rendering.targets import TARGETS
 
 
@@ -21,4 +22,11 @@ def render(target: str, fleet_file: Path, into: Path, *, dry_run: bool) -> None:
 
     Equal fleet files give equal bytes. No secret is written: files say where each is read from.
     """
-    write_files(TARGETS[target](load(fleet_file)), into, dry_run=dry_run)
+    with refusals():
+        files = TARGETS[target](load(fleet_file))
+    if not files:
+        raise NotFound(
+            f"{fleet_file} names nothing that {target} runs.",
+            "Servers without patroni_port are taken for somebody else's: managed ones, say.",
+        )
+    write_files(files, into, dry_run=dry_run)

@@ -68,6 +68,13 @@ class FleetFile(Part):
         return self
 
     @model_validator(mode="after")
+    def _patroni_has_etcd(self) -> FleetFile:
+        nodes = (node for cluster in self.cluster for node in cluster.node)
+        if not self.etcd and any(node.patroni_port for node in nodes):
+            raise ValueError("patroni_port needs [[etcd]] members, where the nodes agree")
+        return self
+
+    @model_validator(mode="after")
     def _poolers_have_a_version(self) -> FleetFile:
         if self.pgbouncer is None and any(cluster.pooler for cluster in self.cluster):
             raise ValueError("[[cluster.pooler]] needs a [pgbouncer] table with its version")
@@ -185,7 +192,6 @@ def _cluster(section: ClusterSection) -> Cluster:
                 patroni=Address(host=node.host, port=node.patroni_port)
                 if node.patroni_port
                 else None,
-                region=node.region,
             )
             for position, node in enumerate(section.node)
         ),

@@ -43,7 +43,6 @@ class Node(Part):
     address: Address
     born: Literal["primary", "replica"]
     patroni: Address | None = None
-    region: str | None = None
 
 
 class Pooler(Part):

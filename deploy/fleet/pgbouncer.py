@@ -21,7 +21,7 @@ POOLED_ROLES = ("docshard_app", "docshard_worker", "docshard_probe")
 PROBE_ROLE = "docshard_probe"
 ASKING_ROLE = "docshard_pooler"
 
-SOCKETS = PurePosixPath("/run/docshard")
+RUN = PurePosixPath("/run")
 
 PEERS_SINCE: Version = (1, 19)
 _OPTIONS_SINCE: Version = (1, 20)
@@ -38,8 +38,7 @@ class PoolerFiles:
     """Where the configuration stands and who will read it.
 
     With `asks_servers` the servers are asked for verifiers by the role `docshard_pooler`; without,
-    the passwords of all pooled roles stand in `auth_file`. `sockets` is the folder in which
-    processes that share a port reach each other.
+    the passwords of all pooled roles stand in `auth_file`.
     """
 
     version: Version
@@ -48,15 +47,6 @@ class PoolerFiles:
     max_client_conn: int = 500
     asks_servers: bool = False
     tls: Tls | None = None
-    sockets: PurePath = SOCKETS
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One of several processes on one port, and the folder of its own socket."""
-
-    number: int
-    sockets: PurePath
 
 
 def render_pooler(cluster: Cluster, pooler: Pooler, files: PoolerFiles, instance: int = 1) -> str:
@@ -65,17 +55,17 @@ def render_pooler(cluster: Cluster, pooler: Pooler, files: PoolerFiles, instance
     Raises:
         PoolerRefused: several processes, and a version that knows no peers.
     """
-    peers = _peers(pooler, files)
+    check_instances(pooler, files)
     return TEMPLATES.get_template("pgbouncer.ini.j2").render(
         cluster=cluster,
         pooler=pooler,
         nodes=served(cluster, pooler),
         database=DATABASE,
+        run=RUN,
         version=shown(files.version),
         files=files,
-        peers=peers,
+        peers=[sockets_of(pooler, number) for number in range(1, pooler.instances + 1)],
         instance=instance,
-        sockets=str(peers[instance - 1].sockets) if peers else "",
         stats_users=[PROBE_ROLE],
         asking_role=ASKING_ROLE,
         knows_prepared=files.version >= _PREPARED_SINCE,
@@ -87,6 +77,11 @@ def render_pooler(cluster: Cluster, pooler: Pooler, files: PoolerFiles, instance
 def served(cluster: Cluster, pooler: Pooler) -> list[Node]:
     """The nodes that a pooler stands before."""
     return [node for node in cluster.nodes if pooler.serves(node)]
+
+
+def sockets_of(pooler: Pooler, instance: int) -> PurePosixPath:
+    """The folder, below `RUN`, in which the others on its port reach one of several processes."""
+    return PurePosixPath("docshard", f"{pooler.name}-{instance}")
 
 
 def check_instances(pooler: Pooler, files: PoolerFiles) -> None:
@@ -128,16 +123,6 @@ def parse_pooler(text: str) -> dict[str, dict[str, str]]:
     )
     parser.read_string(text)
     return {name: dict(parser[name]) for name in parser.sections()}
-
-
-def _peers(pooler: Pooler, files: PoolerFiles) -> list[Peer]:
-    check_instances(pooler, files)
-    if pooler.instances == 1:
-        return []
-    return [
-        Peer(number, files.sockets / f"{pooler.name}-{number}")
-        for number in range(1, pooler.instances + 1)
-    ]
 
 
 def _doubled(value: str) -> str:

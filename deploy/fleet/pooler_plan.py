@@ -86,7 +86,6 @@ def _processes(file: FleetFile, cluster: Cluster, pooler: Pooler) -> Iterator[Po
         max_client_conn=common.max_client_conn,
         asks_servers=common.auth == "query",
         tls=common.tls,
-        sockets=PurePosixPath(common.sockets),
     )
     check_instances(pooler, files)
     for instance in range(1, pooler.instances + 1):

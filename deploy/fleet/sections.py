@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from deploy.fleet.model import Part
 from deploy.fleet.versions import NEWEST, OLDEST, Version, parse_short
@@ -26,6 +26,14 @@ def _supported(text: str) -> str:
     return text
 
 
+_NOT_TO_BE_SET = {
+    "max_connections": "postgres.max_connections says it, and poolers are sized by it",
+    "superuser_reserved_connections": "postgres.reserved.superuser says it",
+    "wal_level": "moves need logical",
+    "password_encryption": "poolers need scram-sha-256",
+}
+
+
 class Reserved(Part):
     """Connections of each server that poolers leave alone; see `sizing.Connections`."""
 
@@ -38,7 +46,8 @@ class Reserved(Part):
 class Postgres(Part):
     """The servers: major version, folders on their hosts, who may connect, how many.
 
-    `settings` stand in for those that every server has otherwise.
+    `settings` stand in for those that every server has otherwise, but for those that something
+    else rests on.
     """
 
     version: int = Field(ge=15, le=18)
@@ -48,6 +57,14 @@ class Postgres(Part):
     max_connections: int = Field(default=120, ge=20, le=10_000)
     reserved: Reserved = Reserved()
     settings: dict[Setting, str] = Field(default_factory=dict)
+
+    @field_validator("settings")
+    @classmethod
+    def _leaves_alone_what_others_rest_on(cls, settings: dict[str, str]) -> dict[str, str]:
+        if taken := sorted(settings.keys() & _NOT_TO_BE_SET.keys()):
+            told = (f"{name} is not set here: {_NOT_TO_BE_SET[name]}" for name in taken)
+            raise ValueError("; ".join(told))
+        return settings
 
 
 class Tls(Part):
@@ -66,7 +83,6 @@ class Pgbouncer(Part):
     max_client_conn: int = Field(default=1000, ge=10, le=100_000)
     auth: Literal["query", "file"] = "query"
     auth_file: FilePath
-    sockets: FilePath = "/run/docshard"
     tls: Tls | None = None
 
     @property
@@ -82,7 +98,6 @@ class NodeSection(Part):
     host: Host
     port: Port = 5432
     patroni_port: Port | None = None
-    region: Name | None = None
 
 
 class PoolerSection(Part):

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.etcd import etcd_options
 from deploy.fleet.file import FleetFile
+from deploy.fleet.pgbouncer import sockets_of
 from deploy.fleet.pooler_plan import pooler_processes
 from deploy.fleet.templates import TEMPLATES
 from deploy.rendering import patroni
@@ -26,7 +27,8 @@ _POOLERS = PurePosixPath("/etc/docshard")
 class Unit:
     """One service on one host.
 
-    `writes` are the folders that it may write to, `environment` a file with its secrets.
+    `writes` are the folders that it may write to, `runs` those below /run that are made for it,
+    `environment` a file with its secrets.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Unit:
     command: str
     environment: str | None = None
     writes: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
     stop_seconds: int = 30
     reloads: bool = False
     open_files: int = 65_536
@@ -88,7 +91,8 @@ def _servers(file: FleetFile) -> Iterator[Unit]:
                 user="postgres",
                 command=_line("/usr/bin/patroni", str(patroni.configuration_of(node.name))),
                 environment=str(patroni.FOLDER / f"{node.name}.env"),
-                writes=(file.postgres.data, "/run/docshard"),
+                writes=(file.postgres.data,),
+                runs=("docshard",),
                 # A server that is stopped writes a checkpoint first.
                 stop_seconds=120,
                 reloads=True,
@@ -107,7 +111,7 @@ def _poolers(file: FleetFile) -> Iterator[Unit]:
             what=f"PgBouncer before {process.cluster.name}",
             user="postgres",
             command=_line("/usr/sbin/pgbouncer", str(_POOLERS / process.path)),
-            writes=("/run/docshard",),
+            runs=(str(sockets_of(pooler, process.instance)),) if pooler.instances > 1 else (),
             reloads=True,
         )
 
