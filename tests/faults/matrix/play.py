@@ -26,8 +26,8 @@ from tests.integration.waiting import until
 ENDED = ("swept", "aborted")
 # Where an abort finds the move: rows are copied, both streams are there.
 _ON_THE_WAY = Point(Route.FORWARD, State.VERIFYING, STEPS[State.VERIFYING][0].name, False)
-REACH_SECONDS = 120.0
-END_SECONDS = 120.0
+REACH_SECONDS = 60.0
+END_SECONDS = 60.0
 _SWEEP_NOW = """
     UPDATE docshard.moves SET sweep_after = now(), not_before = NULL
      WHERE id = %s AND state = 'switched' AND sweep_after > now() AND facts ? 'way_back'
