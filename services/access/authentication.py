@@ -73,6 +73,7 @@ async def _holder(resources: Resources, digest: bytes) -> Principal:
     principal = Principal(found.created_by, found.id, (grant,))
     expires_at = None if found.expires_at is None else found.expires_at.timestamp()
     _remember(resources, digest, principal, expires_at)
+    resources.key_uses.note(found.id)
     return principal
 
 
