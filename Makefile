@@ -93,6 +93,9 @@ bench-replicas: $(INSTALLED)  ## Measure what tokens cost and how much replicas 
 bench-moves: $(INSTALLED)  ## Measure the pause of moves, their copy rate, and batches against one by one.
 	$(BIN)/python -m loadtests.bench.moves
 
+bench-faults: $(INSTALLED)  ## Measure what faults of one shard, and slow clients, cost the others.
+	$(BIN)/pytest -q tests/faults/resources/test_others_figures.py -m torture
+
 bench-planner: $(INSTALLED)  ## Measure planning for a million clients on a thousand shards.
 	$(BIN)/python -m loadtests.bench.planner
 

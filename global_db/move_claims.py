@@ -37,8 +37,8 @@ class Failure:
     seconds: float
 
 
-# Nobody is given a move, or leaves one alone, for longer. What lies farther ahead was written before
-# this server's clock was set back, and would otherwise hold for as long as it was set back.
+# Nobody is given a move, or leaves one alone, for longer. What lies farther ahead was written
+# before this server's clock was set back, and would otherwise hold for as long as that was.
 _LONGEST_SECONDS = 120.0
 
 

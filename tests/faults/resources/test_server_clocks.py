@@ -62,9 +62,9 @@ def astray(postgres_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = postgres_site.folder / "astray-clock"  # the server's user reads it
     folder.mkdir(mode=0o755)
     clock = clock_in(folder)
-    with postgres_site.server("astray", clock.environment) as server:
+    with postgres_site.server("astray", clock.environment) as started:
         # The names of its databases must not meet those that the other servers have.
-        server = replace(server, _numbers=count(100_000))
+        server = replace(started, _numbers=count(100_000))
         for name in ("template_global", "template_shard"):
             make_template(server, name)
         yield Astray(server, clock)
@@ -88,7 +88,7 @@ async def at(fleet_astray: Fleet) -> AsyncIterator[Desk]:
 
 
 async def written_and_found(lab: Lab) -> None:
-    """A write, once and again by its key; it is seen, and the audit log has it once (I1, I2, I5)."""
+    """A write, and again by its key; it is seen, and the audit log has it once (I1, I2, I5)."""
     http, once = lab.struck.http, {"Idempotency-Key": str(uuid4())}
     body = {"original_name": "a.txt", "mime_type": "text/plain"}
     made = await http.post(lab.struck.documents, json=body, headers=once)

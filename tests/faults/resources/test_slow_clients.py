@@ -1,13 +1,10 @@
 """Callers that dawdle, in crowds: others are answered, memory is bounded, lines are closed (I9)."""
 
 import asyncio
-import contextlib
 import json
 import os
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -15,6 +12,7 @@ import pytest
 from router.open_files import take_open_files
 from services.blobs.store import BlobStore
 from services.settings import S3Settings
+from tests.faults.resources.crowds import TLS, Crowd, crowd_before
 from tests.faults.resources.lab import Neighbour, Tenant, neighbour
 from tests.faults.resources.router_process import RouterProcess, router_process
 from tests.integration.databases import Fleet
@@ -27,10 +25,7 @@ _HEAD_SECONDS = 10.0
 # What shells and init systems give is fewer files than a crowd has lines.
 _AT_FIRST = ("prlimit", "--nofile=150:4096", "--")
 _RUSH = 50
-# One for all: by default each new caller would read the certificates of authorities.
-_TLS = ssl.create_default_context()
 Tell = Callable[[str], None]
-Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @pytest.fixture(scope="module")
@@ -46,43 +41,6 @@ async def router(
     take_open_files()  # a caller of the crowd costs us one, too
     async with router_process(fleet_dbs, folder, s3_settings, more, _AT_FIRST) as made:
         yield made
-
-
-@dataclass(frozen=True)
-class Crowd:
-    """Lines that somebody opened and does nothing good with."""
-
-    lines: list[Line]
-
-    def shout(self, text: bytes) -> None:
-        """Send the same on every line."""
-        for _, writer in self.lines:
-            with contextlib.suppress(OSError):
-                writer.write(text)
-
-    async def until_closed(self, seconds: float) -> float:
-        """Wait until the other side has ended every line; gives how long that took."""
-        begun = time.monotonic()
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(_drained(reader) for reader, _ in self.lines))
-        return time.monotonic() - begun
-
-    def close(self) -> None:
-        """Let them go."""
-        for _, writer in self.lines:
-            writer.transport.abort()
-
-
-async def _drained(reader: asyncio.StreamReader) -> None:
-    with contextlib.suppress(OSError):
-        while await reader.read(65_536):
-            pass
-
-
-async def crowd_before(router: RouterProcess, size: int) -> Crowd:
-    """So many callers, connected."""
-    opening = (asyncio.open_connection("127.0.0.1", router.port, limit=2048) for _ in range(size))
-    return Crowd(list(await asyncio.gather(*opening)))
 
 
 async def growing(router: RouterProcess, crowd: Crowd, size: int) -> AsyncIterator[Crowd]:
@@ -134,7 +92,7 @@ async def served_until(ended: asyncio.Task[bytes], tenant: Tenant) -> list[float
         begun = time.monotonic()
         assert (await tenant.list()).is_success
         async with httpx.AsyncClient(
-            base_url=tenant.http.base_url, headers=key, timeout=60, trust_env=False, verify=_TLS
+            base_url=tenant.http.base_url, headers=key, timeout=60, trust_env=False, verify=TLS
         ) as new:
             assert (await new.get(tenant.documents)).is_success
         if not ended.done():

@@ -107,6 +107,10 @@ class SmallServer:
         """Whether it runs: one that cannot write its log ends itself."""
         return any(processes.alive(one.pid) is not None for one in self._running)
 
+    def processes(self) -> list[psutil.Process]:
+        """All of it that runs."""
+        return [one for started in self._running for one in processes.family(started)]
+
     def start(self) -> None:
         """Start it, as an init system does after every end."""
         settings = [f"-c{key}={value}" for key, value in SETTINGS.items()]
