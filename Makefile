@@ -18,7 +18,8 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-lock load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api fmt lock install
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults \
+	help api fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
