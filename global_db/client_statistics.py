@@ -80,7 +80,8 @@ def _written(levels: Any) -> sa.ColumnElement[float]:
 def _since_now(levels: Any, name: str) -> sa.ColumnElement[Any]:
     """A level as if its row had been written now, if a clock that was right again meanwhile says
     that it will be written: rates would be huge for as long as that clock was ahead."""
-    return levels[name] + sa.func.least(_now - _written(levels), _double(0.0))
+    level: sa.ColumnElement[Any] = levels[name]
+    return level + sa.func.least(_now - _written(levels), _double(0.0))
 
 
 def _sum_of_levels(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> Any:

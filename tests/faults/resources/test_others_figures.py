@@ -209,7 +209,9 @@ def _row(others: Neighbour, *spans: tuple[float, float]) -> tuple[str, ...]:
 
 
 async def test_what_a_fault_costs_others(place: Place, tell: Callable[[str], None]) -> None:
-    rows = [("ms", "p50", "p99", "during p50", "during p99", "p50 ratio", "p99 ratio", "answers")]
+    rows: list[tuple[str, ...]] = [
+        ("ms", "p50", "p99", "during p50", "during p99", "p50 ratio", "p99 ratio", "answers")
+    ]
     for name, fault in FAULTS.items():
         rows.append((name, *await suffered(place, fault)))
     for line in aligned(rows).splitlines():
