@@ -7,8 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -24,9 +23,10 @@ from services.fleet.moving.run import Run
 from services.fleet.moving.runner import COPYING, Rhythm
 from services.keys.local_file import create_key_file
 from shards.tenants import TenantMoving
-from tests.faults.resources.clock import Clock, clock_in
+from tests.faults.resources.astray import Astray, astray_server
+from tests.faults.resources.clock import Clock
 from tests.faults.resources.lab import Lab, lab_over, neighbour, settings_of
-from tests.integration.databases import Fleet, make_template, registered_fleet
+from tests.integration.databases import Fleet
 from tests.integration.move_desk import Desk, Ledger, desk, unsettled
 from tests.integration.postgres import Postgres, Site
 from tests.integration.service import serving, settings_for
@@ -39,37 +39,10 @@ _LEASE_SECONDS = 60.0
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Astray:
-    """A server with templates of both schemas, and its clock."""
-
-    server: Postgres
-    clock: Clock
-
-    @asynccontextmanager
-    async def fleet(
-        self, whose: str, postgres: Postgres, shards: tuple[Postgres, Postgres]
-    ) -> AsyncIterator[Fleet]:
-        """A fleet in which it is shard-1's server, or the global database's."""
-        self.clock.move(0)
-        servers = (self.server, shards[1])
-        of = (postgres, servers) if whose == "shard" else (self.server, shards)
-        async with registered_fleet(*of) as fleet:
-            yield fleet
-        self.clock.move(0)
-
-
 @pytest.fixture(scope="module")
-def astray(postgres_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Astray]:
-    folder = postgres_site.folder / "astray-clock"  # the server's user reads it
-    folder.mkdir(mode=0o755)
-    clock = clock_in(folder)
-    with postgres_site.server("astray", clock.environment) as started:
-        # The names of its databases must not meet those that the other servers have.
-        server = replace(started, _numbers=count(100_000))
-        for name in ("template_global", "template_shard"):
-            make_template(server, name)
-        yield Astray(server, clock)
+def astray(postgres_site: Site) -> Iterator[Astray]:
+    with astray_server(postgres_site) as made:
+        yield made
 
 
 @pytest.fixture(params=_WHOSE)
