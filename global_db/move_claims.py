@@ -73,9 +73,11 @@ _unfinished = sa.union_all(
     sa.select(leftovers.c.move_id).where(leftovers.c.removed_at.is_(None)),
 )
 
-# What has switched rests until its grace ends, however long that is.
+# What has switched rests until its grace ends, however long that is; if this server's clock was set
+# back since, the grace begins anew by the new time.
+_set_back = moves.c.switched_at > sa.func.clock_timestamp()
 _left_alone = sa.case(
-    (in_state("switched"), moves.c.not_before > sa.func.clock_timestamp()),
+    (in_state("switched"), (moves.c.not_before > sa.func.clock_timestamp()) & ~_set_back),
     else_=_holds(moves.c.not_before),
 ).is_(sa.true())
 
@@ -164,13 +166,19 @@ _FAIL = write(
 )
 
 
+_sweep_after = sa.case(
+    (_set_back, sa.func.clock_timestamp() + (moves.c.sweep_after - moves.c.switched_at)),
+    else_=moves.c.sweep_after,
+)
 _REST = write(
     sa.update(moves)
     .where(MINE, in_state("switched"))
     .values(
         lease_owner=None,
         lease_until=None,
-        not_before=moves.c.sweep_after,
+        switched_at=sa.case((_set_back, sa.func.clock_timestamp()), else_=moves.c.switched_at),
+        sweep_after=_sweep_after,
+        not_before=_sweep_after,
         updated_at=sa.func.now(),
     )
     .returning(moves.c.id)

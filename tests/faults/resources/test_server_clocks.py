@@ -248,7 +248,7 @@ async def moved_whatever_happens(at: Desk, ledger: Ledger, jumps: Sequence[Jumps
     return epoch
 
 
-SOME = (("copying", HOUR), ("fenced", 0))
+SOME = (("copying", HOUR), ("switched", 0))
 STATES = ("planned", "copying", "catching_up", "verifying", "fenced", "switched")
 EVERYWHERE = tuple((state, moved) for state in STATES for moved in (HOUR, 0))
 
