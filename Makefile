@@ -18,7 +18,8 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-lock load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api fmt lock install
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults \
+	help api fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +93,9 @@ bench-replicas: $(INSTALLED)  ## Measure what tokens cost and how much replicas 
 
 bench-moves: $(INSTALLED)  ## Measure the pause of moves, their copy rate, and batches against one by one.
 	$(BIN)/python -m loadtests.bench.moves
+
+bench-faults: $(INSTALLED)  ## Measure what faults of one shard, and slow clients, cost the others.
+	$(BIN)/pytest -q tests/faults/resources/test_others_figures.py -m torture
 
 bench-planner: $(INSTALLED)  ## Measure planning for a million clients on a thousand shards.
 	$(BIN)/python -m loadtests.bench.planner

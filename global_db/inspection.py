@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -75,6 +75,18 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """How many seconds a server's clock is before ours, give or take `doubt`."""
+
+    ahead: float = 0.0
+    doubt: float = 0.0
+
+    def apart(self, other: ClockSeen) -> float:
+        """So many seconds at least it is apart from another server's; 0 when that is in doubt."""
+        return max(0.0, abs(self.ahead - other.ahead) - self.doubt - other.doubt)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerFacts:
     """One server. `stray_audit_rows`: the DEFAULT partition holds rows that no month took."""
 
@@ -87,14 +99,12 @@ class ServerFacts:
     slots: tuple[Slot, ...]
     partitions: tuple[str, ...]
     stray_audit_rows: bool
+    clock: ClockSeen = ClockSeen()
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSetup:
-    """What a server was set up with; `slots`, `senders` and `workers` are its limits.
-
-    `clock_ahead` is how many seconds its clock is before ours, give or take `clock_doubt`.
-    """
+    """What a server was set up with; `slots`, `senders` and `workers` are its limits."""
 
     major: int
     system: int
@@ -107,8 +117,7 @@ class ServerSetup:
     workers: int
     roles: tuple[str, ...]
     bootstrapped: bool
-    clock_ahead: float
-    clock_doubt: float
+    clock: ClockSeen
 
 
 async def inspect(conninfo: str) -> ServerFacts:
@@ -124,7 +133,8 @@ async def inspect(conninfo: str) -> ServerFacts:
         stray = (
             await (await connection.execute(_STRAY_ROWS)).fetchone() if _has_audit(row) else None
         )
-    return _facts(row, stray_audit_rows=bool(stray and stray["stray"]))
+        clock = await _clock(connection)
+    return replace(_facts(row, stray_audit_rows=bool(stray and stray["stray"])), clock=clock)
 
 
 async def inspect_setup(conninfo: str) -> ServerSetup:
@@ -137,14 +147,15 @@ async def inspect_setup(conninfo: str) -> ServerSetup:
         conninfo, autocommit=True, row_factory=dict_row
     ) as connection:
         row = await (await connection.execute(_SETUP)).fetchone() or {}
-        asked = time.time()
-        clock = await (await connection.execute(_CLOCK)).fetchone() or {}
-        answered = time.time()
-    return ServerSetup(
-        **row | {"roles": tuple(row["roles"])},
-        clock_ahead=clock["clock"] - (asked + answered) / 2,
-        clock_doubt=(answered - asked) / 2,
-    )
+        clock = await _clock(connection)
+    return ServerSetup(**row | {"roles": tuple(row["roles"])}, clock=clock)
+
+
+async def _clock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> ClockSeen:
+    asked = time.time()
+    row = await (await connection.execute(_CLOCK)).fetchone() or {}
+    answered = time.time()
+    return ClockSeen(row["clock"] - (asked + answered) / 2, (answered - asked) / 2)
 
 
 def _has_audit(row: dict[str, Any]) -> bool:

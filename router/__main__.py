@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from router.open_files import places, take_open_files
 from router.protocol import DeadlineProtocol
 from router.settings import RouterSettings
 
@@ -21,7 +22,7 @@ LOGGING: Final[dict[str, Any]] = {
 }
 
 
-def server_options(settings: RouterSettings) -> dict[str, Any]:
+def server_options(settings: RouterSettings, open_files: int) -> dict[str, Any]:
     """How uvicorn listens and whom it believes: proxies that are not named are callers like others,
     and the audit log keeps their own address."""
     return {
@@ -37,7 +38,7 @@ def server_options(settings: RouterSettings) -> dict[str, Any]:
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies,
         "log_config": LOGGING,
-        "limit_concurrency": settings.max_connections,
+        "limit_concurrency": places(settings.max_connections, open_files),
         "backlog": 2048,
         "timeout_keep_alive": settings.keep_alive_seconds,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
@@ -46,7 +47,8 @@ def server_options(settings: RouterSettings) -> dict[str, Any]:
 
 def main() -> None:
     """Serve until a signal says to stop; requests under way may finish."""
-    uvicorn.run("router.app:from_environment", factory=True, **server_options(RouterSettings()))
+    options = server_options(RouterSettings(), take_open_files())
+    uvicorn.run("router.app:from_environment", factory=True, **options)
 
 
 if __name__ == "__main__":
