@@ -91,9 +91,7 @@ def _status(last: Standing) -> Exit:
     return Exit.FAILED if last.overview.lost else Exit.OK
 
 
-def _watched(
-    rebalance_id: UUID | None, opened: AbstractContextManager[Screen]
-) -> Standing | None:
+def _watched(rebalance_id: UUID | None, opened: AbstractContextManager[Screen]) -> Standing | None:
     try:
         with opened as shown:
             return with_data(partial(_follow, rebalance_id, shown))

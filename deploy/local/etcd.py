@@ -61,7 +61,9 @@ class EtcdServer(Server):
             return False
         with contextlib.suppress(rest.Unreachable):
             answer = rest.get(self.member.address, "/health")
-            return answer.status == HTTPStatus.OK and json.loads(answer.text).get("health") == "true"
+            return (
+                answer.status == HTTPStatus.OK and json.loads(answer.text).get("health") == "true"
+            )
         return False
 
     def forget(self, cluster: str) -> None:
