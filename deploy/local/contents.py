@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 
 from deploy.demo.seed import seed
 from deploy.errors import OperatorError
@@ -52,11 +53,14 @@ class Contents:
         async with open_data(self._settings, DatabaseRole.ADMIN) as data:
             outcomes = [await migrate.up_global(data)]
             _refuse_failures(outcomes)
-            await self._register(data)
+            removed = [name async for name in self._register(data)]
             outcomes += await migrate.up(data)
         _refuse_failures(outcomes)
         changed = [outcome.name for outcome in outcomes if outcome.before != outcome.after]
-        return f"migrated {', '.join(changed)}" if changed else ""
+        told = [f"migrated {', '.join(changed)}"] if changed else []
+        # A removal that broke off has left its servers: they serve nobody, and hold nobody up.
+        told += [f"{name} was removed: repeat `docshard shard remove {name}`" for name in removed]
+        return "; ".join(told)
 
     async def make_operator(self) -> None:
         """Make the first administrator unless there is one."""
@@ -79,10 +83,14 @@ class Contents:
         )
         save_demo(self._site.home, DemoSecret(client_id=str(result.client_id), key=result.key))
 
-    async def _register(self, data: Data) -> None:
+    async def _register(self, data: Data) -> AsyncIterator[str]:
+        """Register every shard of the model; yields those that were removed for ever."""
         for shard in self._site.state.fleet.shards:
             nodes = [NodeAddress.model_validate(node) for node in node_addresses(shard)]
-            await register_shard(data, shard.name, nodes)
+            try:
+                await register_shard(data, shard.name, nodes)
+            except errors.Conflict:
+                yield shard.name
 
 
 def _refuse_failures(outcomes: list[Migrated]) -> None:
