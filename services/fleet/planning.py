@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from global_db import planning_facts, shard_catalog
 from global_db.planning_facts import Residents
-from services.errors import Busy, Conflict, DirectoryUnavailable, NotFound
+from services.errors import Busy, Conflict, NotFound
 from services.failures import global_failures
 from services.fleet.planner.duration import ONE, AtOnce
 from services.fleet.planner.load import TOLERANCE
@@ -34,12 +34,10 @@ __all__ = [
     "Span",
     "Wishes",
     "make_plan",
-    "pages",
     "present_pace",
 ]
 
 _PAGE = 10_000
-_LEAST_PAGE = 500
 _NOBODY = UUID(int=0)
 _HOLDS = bytes.maketrans(
     bytes((planning_facts.FREE, planning_facts.PINNED, planning_facts.MOVING)),
@@ -121,39 +119,16 @@ async def _shards(data: Data, draining: Collection[str]) -> list[ShardFacts]:
 
 async def _fill(data: Data, population: Population) -> None:
     names = [shard.name for shard in population.shards]
-
-    async def read(after: UUID, most: int) -> Residents | None:
+    after = _NOBODY
+    while True:
         with global_failures():
             async with data.global_db.read() as connection:
-                return await planning_facts.residents(connection, names, after, most)
-
-    async for page in pages(read):
+                page = await planning_facts.residents(connection, names, after, _PAGE)
+        if page is None:
+            return
         if min(page.shard) < 0:
             raise Busy("A shard was added at this very moment.")
         population.extend(_columns(page))
-
-
-async def pages(
-    read: Callable[[UUID, int], Awaitable[Residents | None]],
-) -> AsyncIterator[Residents]:
-    """All clients, by id. A page that the database cannot answer within its deadline is asked for
-    again as a smaller one, and so are those behind it: in a busy database a plan takes longer.
-
-    Raises:
-        DirectoryUnavailable: it does not answer the smallest page either.
-    """
-    after, most = _NOBODY, _PAGE
-    while True:
-        try:
-            page = await read(after, most)
-        except DirectoryUnavailable:
-            if most <= _LEAST_PAGE:
-                raise
-            most = max(most // 5, _LEAST_PAGE)
-            continue
-        if page is None:
-            return
-        yield page
         after = page.last
 
 
