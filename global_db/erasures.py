@@ -103,7 +103,7 @@ async def find(connection: ReadConnection, client_id: UUID) -> Erasure | None:
 
 
 async def lock_deleted(connection: WriteConnection, client_id: UUID) -> Client | None:
-    """A deleted client, locked until the transaction ends: nobody restores or moves it meanwhile."""
+    """A deleted client, locked until the transaction ends: nobody restores or moves it then."""
     row = await connection.returning(_LOCK_DELETED, client_id=client_id)
     return None if row is None else Client(**row)
 

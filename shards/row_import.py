@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
+import psycopg
 from psycopg import sql
 
 from global_db.cluster import Cluster
-from global_db.connection import RawConnection
+from global_db.connection import RawConnection, Row
 from shards.copying.keys import TenantTable
 from shards.copying.sessions import first, session
 from shards.residency import NotResident
@@ -109,9 +110,18 @@ class Landing:
                 raise NotResident(f"the import has lost {arrival.client_id}")
             await connection.execute(_AS_REPLICA)
             rows = f"[{','.join(lines)}]"
-            cursor = await connection.execute(query, [rows, arrival.client_id])
+            cursor = await _taken(connection, query, [rows, arrival.client_id])
             if cursor.rowcount != len(lines):
                 raise StrangeRow(f"a row of {table.name} is not of client {arrival.client_id}")
+
+
+async def _taken(
+    connection: RawConnection, query: sql.Composed, values: list[Any]
+) -> psycopg.AsyncCursor[Row]:
+    try:
+        return await connection.execute(query, values)
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise StrangeRow(str(error).strip()) from error
 
 
 @asynccontextmanager

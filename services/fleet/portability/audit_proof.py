@@ -1,8 +1,8 @@
 """Whether the audit log in an export is what was written: proven from its files alone.
 
 The chain is walked link by link, up to its end, past every signed head. Rows and links are then
-paired: both files are nearly in the order of time, so that what waits for its other half is what few
-seconds brought, however long the log is.
+paired: both files are nearly in the order of time, so that what waits for its other half is what
+few seconds brought, however long the log is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -25,6 +25,7 @@ from services.chain.hashing import RawNumber, content_hash, jsonb_text
 from services.chain.walk import Walked, beginning, step
 from services.fleet.audit_lines import Reader
 from services.fleet.portability.layout import TABLES, blob_file, hexadecimal
+from services.fleet.portability.rows import lines_of
 
 _PROVEN_APART: Final = type("_Every", (), {"__contains__": lambda *_: True})()
 """For the walk all months are archived: rows are paired with their links afterwards."""
@@ -142,13 +143,6 @@ def _archived(path: Path) -> Iterator[_Half]:
                 digest = bytes.fromhex(orjson.loads(line)["content_hash"])
                 at = datetime.fromisoformat(row["created_at"])
                 yield _Half(at, UUID(row["id"]), digest, None, True)
-
-
-def lines_of(folder: Path, table: str) -> Iterator[dict[str, Any]]:
-    """The rows of an exported table."""
-    with (folder / TABLES / f"{table}.jsonl").open("rb") as file:
-        for line in file:
-            yield orjson.loads(line)
 
 
 def begun_archives(folder: Path) -> set[tuple[UUID, date]]:

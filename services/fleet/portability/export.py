@@ -9,7 +9,8 @@ purged stays in the store for as long as a backup could bring its row back, whic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,27 +22,27 @@ from global_db.audit_heads import Head
 from global_db.chain import Tip
 from global_db.clients import Client
 from services.audit import Event, record_global
+from services.blobs.store import BlobAbsent
 from services.chain import heads as chain_heads
 from services.chain.hashing import instant
 from services.chain.heads import Heads
-from services.errors import Conflict, KeysUnavailable, ServiceError
+from services.errors import Conflict, KeysUnavailable, ServiceError, StorageUnavailable
 from services.failures import global_failures
 from services.fleet.audit_heads import sign_chain
-from services.fleet.portability.audit_proof import AuditProof, begun_archives, lines_of, prove
-from services.fleet.portability.fetching import Fetching
+from services.fleet.portability.at_once import AtOnce
+from services.fleet.portability.audit_proof import AuditProof, begun_archives, prove
 from services.fleet.portability.folder import ExportFolder
 from services.fleet.portability.layout import (
     DIRECTORY,
-    NAMING_BLOBS,
     TABLES,
     Manifest,
     NamedBlob,
     Part,
     SignedHead,
-    named_blob,
 )
 from services.fleet.portability.people import KEYS, PEOPLE, key_lines, people_lines
 from services.fleet.portability.reach import QUIET, Progress, Reach, home_snapshot
+from services.fleet.portability.rows import named_blobs
 from services.identity.principal import Origin
 from services.keys.fields import Fields, SealBroken
 from services.keys.material import Purpose
@@ -189,23 +190,24 @@ class _Exporting:
             raise Conflict(f"An address of the client's people cannot be read: {error}.") from error
 
     async def _blobs(self, folder: ExportFolder, extent: Extent) -> None:
-        fetching = Fetching(self.reach, folder, lambda: self._moved(folder, extent))
-        try:
-            for blob in self._named():
-                await fetching.fetch(blob)
-            await fetching.end()
-        finally:
-            await fetching.stop()
+        async with AtOnce(lambda: self._moved(folder, extent)) as fetching:
+            for blob in named_blobs(self.order.folder):
+                if not fetching.runs(blob.sha256) and not folder.take_kept(blob):
+                    await fetching.start(blob.sha256, self._fetch(folder, blob))
         self.progress.step(f"blobs: {folder.blobs}, {folder.blob_bytes} bytes")
+
+    async def _fetch(self, folder: ExportFolder, blob: NamedBlob) -> None:
+        try:
+            reader = await self.reach.blobs.open_stream(blob.s3_key)
+        except BlobAbsent as error:
+            raise StorageUnavailable(
+                f"The object {blob.s3_key} is missing: `docshard doctor --blobs`."
+            ) from error
+        with closing(reader):
+            await folder.add(blob, aiter(reader))
 
     def _moved(self, folder: ExportFolder, extent: Extent) -> None:
         self.progress.moved(folder.blob_bytes, extent.bytes)
-
-    def _named(self) -> Iterator[NamedBlob]:
-        for table in NAMING_BLOBS:
-            for row in lines_of(self.order.folder, table):
-                if (blob := named_blob(table, row)) is not None:
-                    yield blob
 
     async def _proof(self, known: Heads) -> tuple[tuple[SignedHead, ...], AuditProof]:
         """The heads that vouch for the log, and what its rows and links say.

@@ -133,7 +133,7 @@ class ExportFolder:
         for part in manifest.parts:
             yield f"{part.sha256}  {part.file}\n"
         for folder in sorted((self.path / BLOBS).glob("*")):
-            for name in sorted(os.listdir(folder)):
+            for name in sorted(file.name for file in folder.iterdir()):
                 yield f"{name}  {blob_file(name)}\n"
 
 

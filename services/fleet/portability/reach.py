@@ -13,9 +13,11 @@ from uuid import UUID
 from global_db import directory
 from services.blobs.store import BlobStore
 from services.errors import NotFound, TenantMoving
-from services.failures import tenant_failures
+from services.failures import global_failures, tenant_failures
 from services.keys.keyring import Keyring
-from services.resources import Data
+from services.keys.providers import open_keyring
+from services.resources import Data, open_data
+from services.settings import DatabaseRole, Settings
 from shards.row_export import NotResident, RowSnapshot, row_snapshot
 
 _PATIENCE_SECONDS: Final = 10.0
@@ -31,6 +33,25 @@ class Reach:
     mover: Data
     keyring: Keyring
     blobs: BlobStore
+
+
+@asynccontextmanager
+async def open_reach(settings: Settings) -> AsyncIterator[Reach]:
+    """All of it, with shards and keys known.
+
+    Raises:
+        SettingMissing, DirectoryUnavailable, KeysUnavailable.
+    """
+    async with AsyncExitStack() as stack:
+        data = await stack.enter_async_context(open_data(settings, DatabaseRole.ADMIN))
+        mover = await stack.enter_async_context(open_data(settings, DatabaseRole.MOVER))
+        keyring = await stack.enter_async_context(open_keyring(settings, data.global_db))
+        blobs = BlobStore(settings.s3)
+        stack.push_async_callback(blobs.close)
+        with global_failures():
+            await data.registry.refresh()
+            await mover.registry.refresh()
+        yield Reach(data, mover, keyring, blobs)
 
 
 @dataclass(frozen=True, slots=True)

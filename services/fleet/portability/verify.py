@@ -1,4 +1,4 @@
-"""Verifying an export offline: every byte by its digest, rows by each other, the log by its chain."""
+"""Verifying an export offline: every byte by its digest, the audit log by its chain and heads."""
 
 from __future__ import annotations
 
