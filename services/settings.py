@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from global_db.cluster import Login, NodeAddress, PoolLimits
 from services.move_settings import MoveSettings
+from services.retention_settings import RetentionSettings
 
 
 class Environment(StrEnum):
@@ -248,6 +249,7 @@ class Settings(_FromEnvironment):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:

@@ -15,7 +15,6 @@ from services.fleet.portability.verify import check
 from services.settings import S3Settings
 from tests.integration.belongings import EMAIL, Estate, digest, estate, furnish
 from tests.integration.postgres import Postgres
-from tests.integration.s3 import running_s3
 
 
 @pytest.fixture(scope="module")
@@ -119,32 +118,30 @@ def test_what_was_done_to_it_is_found(
 
 
 async def test_another_fleet_takes_it_row_by_row_and_byte_by_byte(
-    postgres: Postgres, shard_servers: tuple[Postgres, Postgres], exported: Path, tmp_path: Path
+    postgres: Postgres,
+    shard_servers: tuple[Postgres, Postgres],
+    versioned_s3: S3Settings,
+    exported: Path,
+    tmp_path: Path,
 ) -> None:
     there = Manifest.read(exported)
-    with running_s3(_made(tmp_path / "s3")) as server:
-        async with estate(postgres, shard_servers, server.settings, tmp_path) as new:
-            order = ImportOrder(exported, reason="moved house")
-            client = await import_client(new.reach, order)
-            assert (client.id, client.status) == (there.client_id, "suspended")
-            again = tmp_path / "again"
-            back = (await new.export(client.id, again)).manifest
-            assert check(again).faults == []
-            assert {part.name: part.sha256 for part in back.tables} == {
-                part.name: part.sha256 for part in there.tables
-            }
-            assert (back.blobs, back.blob_bytes) == (there.blobs, there.blob_bytes)
-            # What is signed here is signed by this fleet.
-            assert back.heads[-1].chain_hash == there.heads[-1].chain_hash
-            assert back.heads[-1].public_key != there.heads[-1].public_key
-            assert (await import_client(new.reach, order)).id == client.id
-            with pytest.raises(Conflict, match="already"):
-                await import_client(new.reach, ImportOrder(again))
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+    async with estate(postgres, shard_servers, versioned_s3, tmp_path) as new:
+        order = ImportOrder(exported, reason="moved house")
+        client = await import_client(new.reach, order)
+        assert (client.id, client.status) == (there.client_id, "suspended")
+        again = tmp_path / "again"
+        back = (await new.export(client.id, again)).manifest
+        assert check(again).faults == []
+        assert {part.name: part.sha256 for part in back.tables} == {
+            part.name: part.sha256 for part in there.tables
+        }
+        assert (back.blobs, back.blob_bytes) == (there.blobs, there.blob_bytes)
+        # What is signed here is signed by this fleet.
+        assert back.heads[-1].chain_hash == there.heads[-1].chain_hash
+        assert back.heads[-1].public_key != there.heads[-1].public_key
+        assert (await import_client(new.reach, order)).id == client.id
+        with pytest.raises(Conflict, match="already"):
+            await import_client(new.reach, ImportOrder(again))
 
 
 async def test_an_interrupted_export_goes_on(old: Estate, exported: Path, tmp_path: Path) -> None:
