@@ -257,8 +257,7 @@ class Settings(_FromEnvironment):
         if self.env is Environment.PRODUCTION and local:
             raise ValueError(
                 "DOCSHARD_KEY_FILE and the key provider local-file are for development: in "
-                "production data keys are wrapped by a key management service, not by a file "
-                "beside the program"
+                "production a key management service wraps data keys, not a file beside the program"
             )
         return self
 
@@ -292,11 +291,7 @@ class Settings(_FromEnvironment):
         return KeyProviderName.LOCAL_FILE
 
     def require_key_file(self) -> Path:
-        """The local key file.
-
-        Raises:
-            SettingMissing.
-        """
+        """The local key file. Raises SettingMissing."""
         if self.key_file is None:
             raise SettingMissing("DOCSHARD_KEY_FILE", "unwrapping data keys")
         return self.key_file
