@@ -1,7 +1,7 @@
 """A client that has something of everything: documents, history, an archived month, people."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from tests.integration.databases import registered_fleet
 from tests.integration.desk import Desk, Workplace, caller_of, single
 from tests.integration.old_months import OldFleet, months_ago, write_rows
 from tests.integration.postgres import Postgres
-from tests.integration.s3 import running_s3
+from tests.integration.s3 import SECOND_BUCKET
 
 EMAIL = "jo@example.org"
 GRANT = """
@@ -78,10 +78,9 @@ async def _ask(database: Any, statement: str, values: Any) -> list[dict[str, Any
 
 
 @pytest.fixture(scope="session")
-def versioned_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Settings]:
-    """Another object store, whose bucket keeps versions."""
-    with running_s3(tmp_path_factory.mktemp("versioned")) as server:
-        yield server.settings.model_copy(update={"versioning": True})
+def versioned_s3(s3_settings: S3Settings) -> S3Settings:
+    """Another bucket, which keeps versions."""
+    return s3_settings.model_copy(update={"bucket": SECOND_BUCKET, "versioning": True})
 
 
 @asynccontextmanager
@@ -124,9 +123,6 @@ async def _work(desk: Desk) -> None:
     for text in (b"first", b"second, \xc3\xa9\n"):
         await content.put(resources, access, kept.id, Incoming(single(text)))
     await versions.promote(resources, access, (kept.id, 1), whatever)
-    async with desk.workplace.fleet.shards["shard-1"].session() as session:
-        await session.execute("SET session_replication_role = replica")
-        await session.execute(ODD_NUMBERS, [access.client_id])
     large = await desk.document()
     await content.put(resources, access, large.id, Incoming(single(bytes(6 * 1024**2))))
     for purged in (False, True):
@@ -136,6 +132,9 @@ async def _work(desk: Desk) -> None:
         if purged:
             await purge.purge(resources, access, binned.id)
     await desk.begin(kept, b"never sent")
+    async with desk.workplace.fleet.shards["shard-1"].session() as session:
+        await session.execute("SET session_replication_role = replica")
+        await session.execute(ODD_NUMBERS, [access.client_id])
 
 
 def whatever(_: Document) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from services.fleet.portability.layout import NAMING_BLOBS, TABLES, NamedBlob, named_blob
 
@@ -15,7 +14,7 @@ def lines_of(folder: Path, table: str) -> Iterator[dict[str, Any]]:
     """The rows of an exported table."""
     with (folder / TABLES / f"{table}.jsonl").open("rb") as file:
         for line in file:
-            yield orjson.loads(line)
+            yield json.loads(line)
 
 
 def named_blobs(folder: Path) -> Iterator[NamedBlob]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,8 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from uuid import UUID
-
-import orjson
 
 from global_db.audit_heads import Head
 from services.chain.heads import is_genuine
@@ -92,7 +91,7 @@ def _part(folder: Path, client_id: UUID, part: Part, advance: Advance) -> Iterat
                 digest.update(line)
                 size += len(line)
                 advance(len(line))
-                row = orjson.loads(line)
+                row = json.loads(line)
                 if whose is not None and row["client_id"] != whose:
                     yield f"{part.file} line {rows} is of another client"
                 yield from _row(folder, client_id, part, row)
