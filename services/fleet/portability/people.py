@@ -15,7 +15,7 @@ from global_db.belongings import IssuedKey, Person
 from global_db.cluster import Cluster
 from services.keys.fields import Fields, user_field
 
-PEOPLE: Final = (*("id", "email", "mobile", "roles", "is_active", "created_at", "deleted_at"),)
+PEOPLE: Final = ("id", "email", "mobile", "roles", "is_active", "created_at", "deleted_at")
 KEYS: Final = tuple(IssuedKey.__slots__)
 _FIRST: Final = UUID(int=0)
 
