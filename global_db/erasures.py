@@ -81,7 +81,7 @@ _END = write(
 # What refers to the client goes first. Rates and sizes would go with it; so they are counted.
 _HELD = (api_keys, user_roles, move_clients, client_rates, client_sizes)
 _REMOVALS = {
-    table.name: write(
+    str(table.name): write(
         sa.delete(table)
         .where(table.c.client_id == _CLIENT)
         .returning(sa.literal_column("1").label("one"))

@@ -34,7 +34,8 @@ async def row_counts(cluster: Cluster, client_id: UUID) -> dict[str, int]:
         for table in TABLES:
             cursor = await connection.execute(_COUNT.format(table.qualified), [client_id])
             row = await cursor.fetchone()
-            counts[table.name] = row["rows"] if row else 0
+            # A plain text: SQLAlchemy's names are a kind of their own, which JSON refuses as keys.
+            counts[str(table.name)] = row["rows"] if row else 0
     return counts
 
 

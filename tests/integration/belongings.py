@@ -101,11 +101,14 @@ async def furnish(estate: Estate) -> UUID:
     """A client of shard-1 with something in every table."""
     client_id = await estate.workplace.fleet.tenant("shard-1")
     async with estate.workplace.process(DatabaseRole.WORKER) as worker:
+        await worker.data.registry.refresh()
         old = OldFleet(estate.workplace, worker)
         await write_rows(old.shard, client_id, months_ago(30), 40)
         await old.ready()
         assert (await sweeps.archive_months(worker)).failed == ()
         async with estate.workplace.process() as resources:
+            # A busy machine may have kept it from looking at the start.
+            await resources.data.registry.refresh()
             await _work(Desk(estate.workplace, resources, caller_of(client_id)))
             user = await init_admin(resources, EMAIL, "a long enough password")
         await old.link()

@@ -61,7 +61,7 @@ async def rows_left(home: Estate, client_id: UUID) -> dict[str, int]:
     found = {}
     for shard in home.workplace.fleet.shards:
         for table in TABLES:
-            counted = f"SELECT FROM docshard.{table.name} WHERE client_id = %s"
+            counted = f"SELECT 1 FROM docshard.{table.name} WHERE client_id = %s"
             found[f"{shard}.{table.name}"] = len(await home.shard_sql(shard, counted, client_id))
     return {name: count for name, count in found.items() if count}
 

@@ -88,6 +88,8 @@ class _Exporting:
     async def run(self) -> Exported:
         client = self.order.client
         folder = ExportFolder(self.order.folder, client.id)
+        # First: what leaves and is given up halfway has left.
+        await self._record({"state": "begun"})
         known = await self._heads()
         manifest, extent = await self._rows(folder)
         await self._demand_whole_log()
@@ -104,7 +106,8 @@ class _Exporting:
             exported_at=instant(datetime.now(UTC)),
         )
         digest = folder.finish(manifest)
-        await self._record(manifest, digest)
+        told = {"state": "done", "manifest_sha256": digest, "snapshot_at": manifest.snapshot_at}
+        await self._record({**told, "rows": manifest.rows, "blobs": manifest.blobs})
         return Exported(manifest, digest, tuple(proof.faults))
 
     async def _heads(self) -> Heads:
@@ -238,14 +241,8 @@ class _Exporting:
             public_key=public.hex(),
         )
 
-    async def _record(self, manifest: Manifest, digest: str) -> None:
+    async def _record(self, told: dict[str, Any]) -> None:
         client_id = self.order.client.id
-        told = {
-            "manifest_sha256": digest,
-            "rows": manifest.rows,
-            "blobs": manifest.blobs,
-            "snapshot_at": manifest.snapshot_at,
-        }
         event = Event("client.export", "client", client_id, None, told)
         with global_failures():
             async with self.reach.data.global_db.write() as connection:
@@ -256,11 +253,10 @@ def _client_image(client: Client) -> dict[str, Any]:
     shown = asdict(client)
     for name in ("shard", "epoch", "pinned"):
         del shown[name]
-    return {
-        name: instant(value)
-        if isinstance(value, datetime)
-        else str(value)
-        if isinstance(value, UUID)
-        else value
-        for name, value in shown.items()
-    }
+    return {name: _plain(value) for name, value in shown.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant(value)
+    return str(value) if isinstance(value, UUID) else value

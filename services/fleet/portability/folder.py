@@ -94,8 +94,6 @@ class ExportFolder:
         with _create(self.path / SUMS) as file:
             for line in self._sums(manifest, digest):
                 file.write(line.encode())
-        # Before its name, its bytes: what has a manifest is whole even after a power failure.
-        os.sync()
         _write(self.path / MANIFEST, content)
         (self.path / _UNFINISHED).unlink()
         return digest
@@ -193,6 +191,4 @@ def _write(path: Path, content: bytes) -> None:
     writing = path.with_name(f"{path.name}.part")
     with _create(writing) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     writing.rename(path)
