@@ -138,6 +138,7 @@ async def test_what_must_be_kept_is_not_erased(home: Estate) -> None:
     with pytest.raises(Conflict, match=str(move)):
         await erase(home, client_id)
     await home.sql("UPDATE docshard.move_clients SET ended = true WHERE move_id = %s", move)
+    await home.sql("UPDATE docshard.moves SET state = 'aborted' WHERE id = %s", move)
     assert (await rows_left(home, client_id)) == {"shard-1.documents": 1}
 
     # Begun, it comes back no more; and it ends when nobody can upload any more.

@@ -180,10 +180,9 @@ class _Erasing:
 
     async def _remove_rows(self, cluster: Cluster) -> None:
         found = await self._residence(cluster)
-        removed = await census.remove_rows(cluster, self.order.client_id, found)
-        if removed is None:
+        if await census.remove_rows(cluster, self.order.client_id, found) is None:
             raise Conflict(f"{cluster.name} has changed meanwhile: run it again.")
-        self.progress.step(f"{cluster.name}: {removed} rows removed")
+        self.progress.step(f"rows on {cluster.name} removed")
 
     @asynccontextmanager
     async def _unarchived(self, cluster: Cluster) -> AsyncIterator[None]:
