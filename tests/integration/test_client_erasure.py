@@ -18,7 +18,7 @@ from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.erasure import Erased, ErasureOrder, erase_client
 from services.ids import new_id
 from services.settings import S3Settings
-from shards.row_export import TABLES
+from shards.whole_tenant import row_counts
 from tests.integration import killed_erasure, lives
 from tests.integration.belongings import Estate, estate, furnish
 from tests.integration.postgres import Postgres
@@ -57,13 +57,13 @@ async def left_behind(home: Estate, client_id: UUID, shard: str) -> None:
 
 
 async def rows_left(home: Estate, client_id: UUID) -> dict[str, int]:
-    """How many rows each table of each shard has of the client."""
-    found = {}
-    for shard in home.workplace.fleet.shards:
-        for table in TABLES:
-            counted = f"SELECT 1 FROM docshard.{table.name} WHERE client_id = %s"
-            found[f"{shard}.{table.name}"] = len(await home.shard_sql(shard, counted, client_id))
-    return {name: count for name, count in found.items() if count}
+    """How many rows each table of each shard has of the client; those with none left out."""
+    found: dict[str, int] = {}
+    for shard in home.reach.mover.registry.shards():
+        cluster = home.reach.mover.registry.cluster(shard.name)
+        counts = await row_counts(cluster, client_id)
+        found |= {f"{shard.name}.{table}": rows for table, rows in counts.items() if rows}
+    return found
 
 
 async def erase(home: Estate, client_id: UUID, live: timedelta = timedelta(days=1)) -> Erased:

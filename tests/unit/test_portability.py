@@ -25,9 +25,18 @@ CLIENT = UUID(int=7)
 def manifest(file: str = "tables/documents.jsonl") -> Manifest:
     part = Part("documents", file, ("client_id",), 1, 2, "00")
     return Manifest(
-        {"id": str(CLIENT), "code": "acme"},
-        *("2026-11-23T00:00:00.000000Z", "2026-11-23T00:00:00.000000Z", "shard-1", 3, "0009"),
-        *((part,), (), 0, 0, 0, ()),
+        client={"id": str(CLIENT), "code": "acme"},
+        exported_at="2026-11-23T00:00:00.000000Z",
+        snapshot_at="2026-11-23T00:00:00.000000Z",
+        shard="shard-1",
+        epoch=3,
+        schema_revision="0009",
+        tables=(part,),
+        directory=(),
+        blobs=0,
+        blob_bytes=0,
+        audit_seq=0,
+        heads=(),
     )
 
 
