@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from global_db.cluster import Login, NodeAddress, PoolLimits
 from services.move_settings import MoveSettings
+from services.retention_settings import RetentionSettings
 
 
 class Environment(StrEnum):
@@ -248,6 +249,7 @@ class Settings(_FromEnvironment):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:
@@ -255,8 +257,7 @@ class Settings(_FromEnvironment):
         if self.env is Environment.PRODUCTION and local:
             raise ValueError(
                 "DOCSHARD_KEY_FILE and the key provider local-file are for development: in "
-                "production data keys are wrapped by a key management service, not by a file "
-                "beside the program"
+                "production a key management service wraps data keys, not a file beside the program"
             )
         return self
 
@@ -290,11 +291,7 @@ class Settings(_FromEnvironment):
         return KeyProviderName.LOCAL_FILE
 
     def require_key_file(self) -> Path:
-        """The local key file.
-
-        Raises:
-            SettingMissing.
-        """
+        """The local key file. Raises SettingMissing."""
         if self.key_file is None:
             raise SettingMissing("DOCSHARD_KEY_FILE", "unwrapping data keys")
         return self.key_file
