@@ -1,11 +1,17 @@
 """`python -m router`: serve the API, with several worker processes on one port."""
 
+import sys
 from typing import Any, Final
 
 import uvicorn
 
 from router.protocol import DeadlineProtocol
 from router.settings import RouterSettings
+from services.production import ProductionRefused
+from services.settings import Settings
+
+# The contract's "precondition refused", as the `docshard` command has it.
+REFUSED: Final = 5
 
 # Of requests only failures are logged: an access log costs a tenth of the throughput, and the
 # proxy in front has one.
@@ -45,7 +51,15 @@ def server_options(settings: RouterSettings) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until a signal says to stop; requests under way may finish."""
+    """Serve until a signal says to stop; requests under way may finish.
+
+    What production refuses ends it at once, before workers would be started again and again.
+    """
+    try:
+        Settings()
+    except ProductionRefused as refused:
+        sys.stderr.write(f"error: {refused}\n")
+        sys.exit(REFUSED)
     uvicorn.run("router.app:from_environment", factory=True, **server_options(RouterSettings()))
 
 
