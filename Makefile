@@ -14,7 +14,9 @@ PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--no-annotate --no-header --python-version 3.11 --all-extras --quiet
+	--no-annotate --no-header --python-version 3.11 --quiet
+# What the container needs of it; a test holds it to requirements.lock.
+IMAGE_LOCK := deploy/container/requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-lock load bench \
@@ -63,7 +65,7 @@ check: $(INSTALLED) check-lock  ## Check format, lint, types, import contracts a
 # a changed dependency does.
 check-lock: $(INSTALLED)
 	@fresh=$$(mktemp) && cp requirements.lock "$$fresh" && \
-		$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o "$$fresh" > /dev/null && \
+		$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras pyproject.toml -o "$$fresh" > /dev/null && \
 		{ cmp -s "$$fresh" requirements.lock || \
 			{ echo "requirements.lock is stale: run make lock" >&2; rm -f "$$fresh"; exit 1; }; } && \
 		rm -f "$$fresh"
@@ -100,8 +102,10 @@ fmt: $(INSTALLED)  ## Format the code and mend what the linter can mend.
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-lock: $(INSTALLED)  ## Make the lock anew from pyproject.toml.
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
+lock: $(INSTALLED)  ## Make the locks anew from pyproject.toml.
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra build --constraint requirements.lock pyproject.toml \
+		-o $(IMAGE_LOCK)
 
 install: $(INSTALLED)
 

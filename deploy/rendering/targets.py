@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from deploy.fleet.file import FleetFile
-from deploy.rendering import haproxy, patroni, systemd
+from deploy.rendering import compose, haproxy, kubernetes, patroni, systemd
 from deploy.rendering.target import Files
 
 TARGETS: Mapping[str, Callable[[FleetFile], Files]] = {
+    compose.TARGET: compose.render,
+    kubernetes.TARGET: kubernetes.render,
     patroni.TARGET: patroni.render,
     systemd.TARGET: systemd.render,
     haproxy.TARGET: haproxy.render,
