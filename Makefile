@@ -20,7 +20,7 @@ IMAGE_LOCK := deploy/container/requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-lock load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api fmt lock install
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api configuration fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ bench-search: $(INSTALLED)  ## Measure every kind of list and search page at a m
 api: $(INSTALLED)  ## Make openapi.json anew from the routes, and the SDK's models from it.
 	$(BIN)/python -m router.openapi > openapi.json.new && mv openapi.json.new openapi.json
 	$(BIN)/python -P docshard_client/generate.py
+
+configuration: $(INSTALLED)  ## Make docs/configuration.md anew from the settings.
+	$(BIN)/python -m router.configuration > docs/configuration.md.new && \
+		mv docs/configuration.md.new docs/configuration.md
 
 bench-audit: $(INSTALLED)  ## Measure what audit rows cost, and how fast they are linked.
 	$(BIN)/python -m loadtests.bench.audit

@@ -207,6 +207,7 @@ class Settings(FromEnvironment):
     """Who signed their certificates. Servers read it at the same path: in a move one subscribes to
     another."""
     app_password: SecretStr | None = None
+    """Of the router's role `docshard_app`; the next ones are the worker's, operators', moves'."""
     worker_password: SecretStr | None = None
     admin_db_password: SecretStr | None = None
     mover_password: SecretStr | None = None

@@ -17,6 +17,7 @@ Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 FilePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Setting = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$")]
 Variable = Annotated[str, Field(pattern=r"^DOCSHARD_[A-Z0-9_]+$")]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$")]
 Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
@@ -58,11 +59,18 @@ class Reserved(Part):
     admin: int = Field(default=6, ge=1)
 
 
+class Certificate(Part):
+    """What servers prove their names with; a file of that name on each host, of its own content."""
+
+    certificate: FilePath
+    key: FilePath
+
+
 class Postgres(Part):
     """The servers: major version, folders on their hosts, who may connect, how many.
 
     `memory` is what a server's container may take. `settings` stand in for those that every server
-    has otherwise, but for those that something else rests on.
+    has otherwise, but for those that something else rests on. In production servers need `tls`.
     """
 
     version: int = Field(ge=15, le=18)
@@ -72,6 +80,7 @@ class Postgres(Part):
     max_connections: int = Field(default=120, ge=20, le=10_000)
     reserved: Reserved = Reserved()
     memory: Quantity = "8Gi"
+    tls: Certificate | None = None
     settings: dict[Setting, str] = Field(default_factory=dict)
 
     @field_validator("settings")
@@ -183,7 +192,7 @@ class ServiceSection(Part):
     environment: FilePath = "/etc/docshard/service.env"
     authority: FilePath | None = None
     image: Image = "docshard:0.1.0"
-    settings: dict[Variable, str] = Field(default_factory=dict)
+    settings: dict[Variable, Line] = Field(default_factory=dict)
 
     @field_validator("settings")
     @classmethod

@@ -107,9 +107,9 @@ def _server(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
 
 
 def _settings(file: FleetFile) -> list[str]:
-    settings = file.settings()
-    # While the image makes a cluster it reaches it through the socket.
-    del settings["unix_socket_directories"]
+    # While the image makes a cluster it reaches it through the socket; archiving is the hosts'.
+    others = ("unix_socket_", "archive_", "restore_")
+    settings = {key: told for key, told in file.settings().items() if not key.startswith(others)}
     settings |= {
         "listen_addresses": "*",
         "ssl": "on",

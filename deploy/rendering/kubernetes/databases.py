@@ -13,7 +13,15 @@ from deploy.rendering.kubernetes.objects import AUTHORITY, Object, labels, named
 API = "postgresql.cnpg.io/v1"
 PORT = 5432
 # The operator sets these itself and refuses a Cluster that does.
-_OPERATORS_OWN = frozenset(("unix_socket_directories", "wal_level", "hot_standby"))
+_OPERATORS_OWN = (
+    "archive_",
+    "recovery_",
+    "restore_",
+    "ssl",
+    "syslog_",
+    "unix_socket_",
+    "wal_level",
+)
 
 
 def databases(file: FleetFile, cluster: Cluster) -> list[Object]:
@@ -50,7 +58,9 @@ def pooler(cluster: Cluster, kind: str) -> str:
 def _cluster(file: FleetFile, cluster: Cluster) -> Object:
     postgres, kubernetes = file.postgres, file.kubernetes
     parameters = {
-        name: value for name, value in file.settings().items() if name not in _OPERATORS_OWN
+        name: value
+        for name, value in file.settings().items()
+        if not name.startswith(_OPERATORS_OWN)
     }
     spec: Object = {
         "instances": len(cluster.nodes),
