@@ -38,6 +38,7 @@ def _base(file: FleetFile) -> dict[str, list[Object]]:
     }
     return clusters | {
         "accounts.yaml": [account(f"{NAME}-{role}") for role in SECRETS],
+        "command.yaml": [services.command(file)],
         "doctor.yaml": services.doctor(file),
         "namespace.yaml": [_namespace(file)],
         "network.yaml": network.policies(file),

@@ -56,6 +56,12 @@ def worker(file: FleetFile) -> list[Object]:
     ]
 
 
+def command(file: FleetFile) -> Object:
+    """A pod for operators to work in, when they scale it up: it does nothing by itself."""
+    idle = container(file, Container("command", "command", ("sleep", "infinity"), cpu="100m"))
+    return _deployment("command", 0, pod(file, "command", [idle]))
+
+
 def doctor(file: FleetFile) -> list[Object]:
     """`docshard doctor` each hour, and at night a deep look at a sample; findings fail the Job."""
     return [
