@@ -48,15 +48,18 @@ _SECRETS: Final = frozenset({"DOCSHARD_S3_ACCESS_KEY"})
 
 def page() -> str:
     """The whole page."""
-    models: list[type[BaseSettings]] = [Settings, *_parts(Settings), RouterSettings]
-    return "\n".join([_HEAD, *("\n".join(_section(model)) for model in models)])
+    return "\n".join([_HEAD, *("\n".join(_section(model)) for model in _models())])
 
 
 def variables() -> Iterator[str]:
     """Every variable that a process reads."""
     yield SECRETS_FOLDER
-    for model in (Settings, *_parts(Settings), RouterSettings):
+    for model in _models():
         yield from (_variable(model, name) for name, _ in _fields(model))
+
+
+def _models() -> list[type[BaseSettings]]:
+    return [Settings, *_parts(Settings), RouterSettings]
 
 
 def _parts(model: type[BaseSettings]) -> Iterator[type[BaseSettings]]:

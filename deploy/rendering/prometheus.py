@@ -49,7 +49,9 @@ def _configuration(file: FleetFile) -> yaml.Value:
 
 
 def _job(name: str, targets: Iterable[_Target]) -> yaml.Value:
-    listed = [{"labels": labels, "targets": [address]} for address, labels in targets]
+    listed: list[yaml.Value] = [
+        {"labels": labels, "targets": [address]} for address, labels in targets
+    ]
     return {"job_name": name, "static_configs": listed}
 
 
