@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 Value: TypeAlias = "bool | int | float | str | Sequence[Value] | Mapping[str, Value] | None"
-Map: TypeAlias = Mapping[str, Value]
 
 # Needs no quotes in any YAML: a letter first, no sign with a meaning, no blank at an end.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
