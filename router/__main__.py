@@ -1,5 +1,6 @@
 """`python -m router`: serve the API, with several worker processes on one port."""
 
+import sys
 from typing import Any, Final
 
 import uvicorn
@@ -7,6 +8,11 @@ import uvicorn
 from router.open_files import places, take_open_files
 from router.protocol import DeadlineProtocol
 from router.settings import RouterSettings
+from services.production import ProductionRefused
+from services.settings import Settings
+
+# The contract's "precondition refused", as the `docshard` command has it.
+REFUSED: Final = 5
 
 # Of requests only failures are logged: an access log costs a tenth of the throughput, and the
 # proxy in front has one.
@@ -46,7 +52,15 @@ def server_options(settings: RouterSettings, open_files: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until a signal says to stop; requests under way may finish."""
+    """Serve until a signal says to stop; requests under way may finish.
+
+    What production refuses ends it at once, before workers would be started again and again.
+    """
+    try:
+        Settings()
+    except ProductionRefused as refused:
+        sys.stderr.write(f"error: {refused}\n")
+        sys.exit(REFUSED)
     options = server_options(RouterSettings(), take_open_files())
     uvicorn.run("router.app:from_environment", factory=True, **options)
 

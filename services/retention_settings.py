@@ -1,10 +1,12 @@
 """How long copies outlive what is erased: told, not brought about."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from services.environment import FromEnvironment
 
 
-class RetentionSettings(BaseSettings):
+class RetentionSettings(FromEnvironment):
     """What whoever runs backups says of them (`DOCSHARD_RETENTION_…`)."""
 
     model_config = SettingsConfigDict(env_prefix="DOCSHARD_RETENTION_", frozen=True, extra="forbid")

@@ -30,8 +30,10 @@ from deploy.fleet.sections import (
     EtcdSection,
     FleetSection,
     HaproxySection,
+    KubernetesSection,
     Pgbouncer,
     Postgres,
+    PrometheusSection,
     RouterSection,
     ServiceSection,
     StorageSection,
@@ -56,6 +58,8 @@ class FleetFile(Part):
     worker: tuple[WorkerSection, ...] = Field(min_length=1)
     service: ServiceSection = ServiceSection()
     haproxy: HaproxySection = HaproxySection()
+    kubernetes: KubernetesSection = KubernetesSection()
+    prometheus: PrometheusSection = PrometheusSection()
     storage: StorageSection
 
     @model_validator(mode="after")

@@ -38,5 +38,12 @@ def _host(file: FleetFile, node: str) -> PatroniHost:
         postgres_major=postgres.version,
         networks=postgres.networks,
         secrets=None,
-        parameters=file.settings(),
+        parameters=file.settings() | _tls(file),
     )
+
+
+def _tls(file: FleetFile) -> dict[str, str]:
+    tls = file.postgres.tls
+    if tls is None:
+        return {}
+    return {"ssl": "on", "ssl_cert_file": tls.certificate, "ssl_key_file": tls.key}
