@@ -13,6 +13,7 @@ from pydantic import Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from global_db.cluster import Login, NodeAddress, PoolLimits
+from services.backup_settings import BackupSettings
 from services.move_settings import MoveSettings
 
 
@@ -248,6 +249,7 @@ class Settings(_FromEnvironment):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
 
     @model_validator(mode="after")
     def _refuse_local_keys_in_production(self) -> Self:

@@ -22,6 +22,9 @@ class Credentials:
     s3_access_key: str
     s3_secret_key: str
     key_file: Path
+    backup_password: str
+    backup_access_key: str
+    backup_secret_key: str
 
 
 def _pooled(cluster: Cluster, node: Node) -> dict[str, Any] | None:
@@ -76,6 +79,28 @@ def service_environment(fleet: Fleet, credentials: Credentials, data: Path) -> d
         # Who tries a move out wants to see its end; in earnest the way back stays open for an hour.
         "DOCSHARD_MOVE_GRACE_SECONDS": "5",
         "DOCSHARD_MOVE_DATA_FOLDER": str(data),
+        **(_backup_environment(fleet, credentials, data) if fleet.backups else {}),
+    }
+
+
+def _backup_environment(fleet: Fleet, credentials: Credentials, data: Path) -> dict[str, str]:
+    repositories = fleet.backups.repositories if fleet.backups else ()
+    storage = fleet.storage.address
+    buckets = [
+        # Past TLS, whose certificate on one machine nobody but pgBackRest is told to trust.
+        {
+            "endpoint": f"http://{storage.host}:{storage.port}",
+            "bucket": one.bucket.name,
+            "region": one.bucket.region,
+        }
+        for one in repositories
+    ]
+    return {
+        "DOCSHARD_BACKUP_BUCKETS": json.dumps(buckets),
+        "DOCSHARD_BACKUP_ACCESS_KEY": credentials.backup_access_key,
+        "DOCSHARD_BACKUP_SECRET_KEY": credentials.backup_secret_key,
+        "DOCSHARD_BACKUP_DB_PASSWORD": credentials.backup_password,
+        "DOCSHARD_BACKUP_FOLDER": str(data / "pgbackrest"),
     }
 
 

@@ -14,7 +14,7 @@ from deploy.fleet.etcd import etcd_options
 from deploy.fleet.model import Etcd
 from deploy.local import processes, rest
 from deploy.local.engines import copied, server_user, usable_by_others
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from deploy.local.servers import Server, Site
 
 

@@ -7,6 +7,7 @@ import hashlib
 from asyncio import TaskGroup, to_thread
 from dataclasses import dataclass
 
+from deploy.backups.taking import ensure_backups
 from deploy.fleet.model import Fleet
 from deploy.fleet.postgres import superuser_dsn
 from deploy.fleet.settings import FleetSettings
@@ -27,12 +28,14 @@ from global_db.bootstrap import bootstrap
 class Wish:
     """What the operator wants: the fleet, its size, whether demo tenants live in it.
 
-    `ha` puts every cluster under Patroni; a fleet that is stays so without being told.
+    `ha` puts every cluster under Patroni; a fleet that is stays so without being told. So does
+    one that is backed up, when `backups` is None.
     """
 
     settings: FleetSettings
     demo: bool = True
     ha: bool = False
+    backups: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ async def bring_up(home: Home, wish: Wish, checklist: Checklist) -> Raised:
     if home.load() is None:
         # The folder may have been deleted under a running fleet, whose servers hold the ports.
         await to_thread(end_strays, home)
-    state = settle_state(home, wish.settings, ha=wish.ha)
+    state = settle_state(home, wish.settings, ha=wish.ha, backups=wish.backups)
     parts = parts_of(home, state)
     mark = _mark(parts)
     wants_demo = wish.demo and load_demo(home) is None
@@ -108,6 +111,8 @@ class _Raising:
                 group.create_task(self._start(pooler))
             group.create_task(self._databases(group))
         async with TaskGroup() as group:
+            if self._parts.site.state.fleet.backups:
+                group.create_task(self._first_backups())
             for application in self._parts.applications:
                 group.create_task(self._renew(application))
 
@@ -135,9 +140,9 @@ class _Raising:
             await to_thread(ensure_template, self._parts.site)
 
     async def _storage(self) -> None:
-        await self._start(self._parts.storage)
+        await self._renew(self._parts.storage)
         with self._checklist.part("bucket"):
-            await self._contents.make_bucket()
+            await self._contents.make_buckets()
 
     async def _databases(self, group: TaskGroup) -> None:
         await asyncio.gather(*(self._start(member) for member in self._parts.etcd))
@@ -146,6 +151,12 @@ class _Raising:
             line.note = await self._contents.migrate()
         with self._checklist.part("operator"):
             await self._contents.make_operator()
+
+    async def _first_backups(self) -> None:
+        """One after the other: WAL alone restores nothing."""
+        for name in self._parts.clusters:
+            with self._checklist.part(f"{name}: backups") as line:
+                line.note = await to_thread(ensure_backups, self._contents.settings, name)
 
     async def _cluster(self, name: str, group: TaskGroup) -> None:
         """The primary with its roles; replicas follow while schemas are made."""

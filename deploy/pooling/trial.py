@@ -22,7 +22,7 @@ from deploy.fleet.pooler_diff import Change, differences
 from deploy.local import ports, processes
 from deploy.local.engines import server_user
 from deploy.local.home import write_private
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from deploy.local.waiting import awaited
 from deploy.pooling.certificates import write_certificates
 from deploy.pooling.console import ask

@@ -1,4 +1,4 @@
-"""systemd: a unit for each process, on the host where it belongs.
+"""systemd: a unit for each process, on the host where it belongs, and timers for backups.
 
 Every unit may do as little as its program needs: no new privileges, no devices, a file system that
 is read-only but for its own folder, system calls of services alone.
@@ -15,8 +15,9 @@ from deploy.fleet.file import FleetFile
 from deploy.fleet.pgbouncer import sockets_of
 from deploy.fleet.pooler_plan import pooler_processes
 from deploy.fleet.templates import TEMPLATES
-from deploy.rendering import patroni
+from deploy.rendering import patroni, pgbackrest
 from deploy.rendering.target import Files, header
+from deploy.rendering.timers import tasks
 
 TARGET = "systemd"
 _ETCD_DATA = PurePosixPath("/var/lib/docshard/etcd")
@@ -46,13 +47,19 @@ class Unit:
 
 
 def render(file: FleetFile) -> Files:
-    """systemd/<host>/docshard-<part>.service for each process of the fleet."""
+    """systemd/<host>/docshard-<part>.service for each process of the fleet, and for each task of a
+    timer, whose own file stands beside it."""
     template, head = TEMPLATES.get_template("unit.service.j2"), header(TARGET, file.fleet.name)
-    return {
+    files = {
         PurePosixPath(TARGET, unit.host, f"docshard-{unit.name}.service"): head
         + template.render(unit=unit)
         for unit in units(file)
     }
+    for task in tasks(file):
+        for kind in ("service", "timer"):
+            path = PurePosixPath(TARGET, task.host, f"docshard-{task.name}.{kind}")
+            files[path] = head + TEMPLATES.get_template(f"task.{kind}.j2").render(task=task)
+    return files
 
 
 def units(file: FleetFile) -> Iterator[Unit]:
@@ -91,7 +98,7 @@ def _servers(file: FleetFile) -> Iterator[Unit]:
                 user="postgres",
                 command=_line("/usr/bin/patroni", str(patroni.configuration_of(node.name))),
                 environment=str(patroni.FOLDER / f"{node.name}.env"),
-                writes=(file.postgres.data,),
+                writes=(file.postgres.data, *([str(pgbackrest.WORK)] if file.backups else [])),
                 runs=("docshard",),
                 # A server that is stopped writes a checkpoint first.
                 stop_seconds=120,
