@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from deploy.local.servers import Site
 from deploy.pooling.certificates import Subject, write_certificates
 
 FOLDER = "pgbackrest"
+# Servers start side by side and have one file of secrets.
+_WRITING = threading.Lock()
 
 
 def require_pgbackrest(engines: Engines) -> Path:
@@ -87,9 +90,10 @@ class LocalBackups:
             known: render_secrets(repository_secrets(self.site.secrets)),
             self.configuration(node): render_pgbackrest(self.backups, cluster, node, host),
         }
-        for path, text in texts.items():
-            write_private(path, text)
-            give(path, user)
+        with _WRITING:
+            for path, text in texts.items():
+                write_private(path, text)
+                give(path, user)
 
     def parameters(self, cluster: Cluster, node: Node) -> dict[str, str]:
         """What the server is told, so that its WAL is archived."""
@@ -105,6 +109,15 @@ def archiving(site: Site, cluster: Cluster, node: Node) -> dict[str, str]:
     backups = LocalBackups(site, site.state.fleet.backups)
     backups.write(cluster, node)
     return backups.parameters(cluster, node)
+
+
+def write_all(site: Site) -> None:
+    """Write the files of every node of a fleet that is backed up."""
+    if site.state.fleet.backups is None:
+        return
+    for cluster in site.state.fleet.clusters:
+        for node in cluster.nodes:
+            LocalBackups(site, site.state.fleet.backups).write(cluster, node)
 
 
 def repository_secrets(secrets: Secrets) -> list[RepositorySecrets]:

@@ -12,6 +12,7 @@ from deploy.fleet.model import Fleet
 from deploy.fleet.postgres import superuser_dsn
 from deploy.fleet.settings import FleetSettings
 from deploy.local.application import code_mark
+from deploy.local.backups import write_all
 from deploy.local.checklist import Checklist
 from deploy.local.contents import Contents
 from deploy.local.down import end_strays
@@ -153,7 +154,9 @@ class _Raising:
             await self._contents.make_operator()
 
     async def _first_backups(self) -> None:
-        """One after the other: WAL alone restores nothing."""
+        """One after the other: WAL alone restores nothing. Servers that ran all the time were told
+        by files that this code may write otherwise."""
+        await to_thread(write_all, self._parts.site)
         for name in self._parts.clusters:
             with self._checklist.part(f"{name}: backups") as line:
                 line.note = await to_thread(ensure_backups, self._contents.settings, name)
