@@ -38,13 +38,20 @@ class Tool:
         Raises:
             BackupFailed.
         """
-        done = self._started(
-            server, ["--log-level-console=off", "--log-level-stderr=error", *arguments], None
-        )
-        out, err = done.communicate()
-        if done.returncode:
+        return json.loads("\n".join(self.text(server, arguments)))
+
+    def text(self, server: Backed, arguments: Sequence[str]) -> list[str]:
+        """The lines that a command prints, without its log.
+
+        Raises:
+            BackupFailed.
+        """
+        quiet = ["--log-level-console=off", "--log-level-stderr=error"]
+        process = self._started(server, [*quiet, *arguments], None)
+        out, err = process.communicate()
+        if process.returncode:
             raise _failed(arguments[-1], server, err.splitlines())
-        return json.loads(out)
+        return out.splitlines()
 
     def run(
         self,

@@ -82,7 +82,8 @@ class LocalBackups:
         """Write a node's files."""
         host = self.host(node)
         user = self.site.engines.user
-        for folder in (self.folder, Path(host.secrets), Path(host.work)):
+        work = Path(host.work)
+        for folder in (self.folder, Path(host.secrets), work, work / "log"):
             folder.mkdir(mode=0o700, exist_ok=True)
             give(folder, user)
         known = Path(host.secrets) / "repositories.conf"
