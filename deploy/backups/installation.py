@@ -49,6 +49,7 @@ class Installation:
     program: Path
     folder: Path
     user: str | None
+    group: int | None
     password: str | None
     servers: tuple[Backed, ...]
 
@@ -115,11 +116,12 @@ def find_installation(settings: Settings) -> Installation:
         raise OperatorError(
             "pgBackRest is not installed.", "", "Debian: apt-get install pgbackrest"
         )
-    password = settings.backup.db_password
+    user, password = _owner(folder / "secrets"), settings.backup.db_password
     return Installation(
         program=Path(program),
         folder=folder,
-        user=_owner(folder / "secrets"),
+        user=user,
+        group=pwd.getpwnam(user).pw_gid if user else None,
         password=password.get_secret_value() if password else None,
         servers=found,
     )

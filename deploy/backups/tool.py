@@ -12,7 +12,6 @@ from typing import Any
 from deploy.backups.installation import Backed, Installation
 from deploy.errors import OperatorError
 from deploy.fleet.pgbackrest import options
-from deploy.local.processes import primary_group
 
 _PERCENT = re.compile(r"\((?:bundle [^,]*, )?([\d.]+)([KMGT]?B), (\d+(?:\.\d+)?)%\)")
 _LOG = re.compile(r"^(?:\S+ \S+ )?P\d\d +(\w+): (.*)$")
@@ -99,7 +98,7 @@ class Tool:
             env=environment,
             umask=0o077,
             user=mine.user,
-            group=primary_group(mine.user),
+            group=mine.group,
             extra_groups=[] if mine.user else None,
         )
 

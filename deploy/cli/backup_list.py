@@ -10,10 +10,10 @@ import click
 
 from deploy.backups.history import Stanza
 from deploy.backups.installation import find_installation
-from deploy.backups.progress import Meter
 from deploy.backups.taking import history
 from deploy.backups.tool import Tool
 from deploy.backups.verifying import verified
+from deploy.cli.backup_progress import Meter
 from deploy.cli.figures import size
 from deploy.cli.output import Format, output_option, show_json, show_rows
 from deploy.cli.service import service_settings, with_data

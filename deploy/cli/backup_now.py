@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from deploy.backups.installation import Installation, find_installation
-from deploy.backups.progress import Meter
 from deploy.backups.taking import Kind, Wanted, history, planned, take
 from deploy.backups.tool import Tool
+from deploy.cli.backup_progress import Meter
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -43,6 +43,7 @@ _LABEL = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 @reason_option
 @output_option
 def now(
+    *,
     clusters: tuple[str, ...],
     all_clusters: bool,
     full: bool,
@@ -53,8 +54,8 @@ def now(
 ) -> None:
     """Take a backup into each repository; of every cluster when none is named.
 
-    With --point and no cluster nothing is copied: a moment gets a name, to which all clusters can be
-    restored with one placement.
+    With --point and no cluster nothing is copied: a moment gets a name, to which all clusters can
+    be restored with one placement.
     """
     if point is not None and not _LABEL.fullmatch(point):
         raise UsageFault(

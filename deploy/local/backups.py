@@ -16,12 +16,12 @@ from deploy.fleet.pgbackrest import (
     render_pgbackrest,
     render_secrets,
 )
+from deploy.local.certificates import Subject, write_certificates
 from deploy.local.engines import Engines, find_pgbackrest
 from deploy.local.home import write_private
 from deploy.local.processes import give
 from deploy.local.secrets import Secrets
 from deploy.local.servers import Site
-from deploy.pooling.certificates import Subject, write_certificates
 
 FOLDER = "pgbackrest"
 # Servers start side by side and have one file of secrets.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from deploy.fleet.environment import Credentials
+from deploy.fleet.environment import BackupCredentials, Credentials
 from deploy.fleet.model import Part
 from deploy.local.home import Home, write_private
 from services.keys.local_file import create_key_file
@@ -81,9 +81,9 @@ def credentials(home: Home, known: Secrets) -> Credentials:
         s3_access_key=known.s3_access_key,
         s3_secret_key=known.s3_secret_key,
         key_file=key_file(home),
-        backup_password=known.roles["docshard_backup"],
-        backup_access_key=known.backup_access_key,
-        backup_secret_key=known.backup_secret_key,
+        backup=BackupCredentials(
+            known.roles["docshard_backup"], known.backup_access_key, known.backup_secret_key
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.fleet.file import read_fleet_file
-from deploy.pooling.certificates import write_certificates
+from deploy.local.certificates import write_certificates
 from deploy.rendering.targets import TARGETS
 
 EXAMPLE = (Path(__file__).parents[2] / "deploy" / "fleet.example.toml").read_text()

@@ -13,6 +13,18 @@ _EVERY_SECONDS = 2.0
 _TOO_EARLY = 0.02
 
 
+class Shown:
+    """Everything that a restore tells meanwhile."""
+
+    def meter(self, what: str, total: int) -> Meter:
+        """Something of so many bytes begins."""
+        return Meter(what, total)
+
+    def say(self, text: str) -> None:
+        """A line."""
+        click.echo(text, err=True)
+
+
 class Meter:
     """Tells the part that is done now and then; with `total` bytes it tells them and their rate."""
 
@@ -30,9 +42,8 @@ class Meter:
     ) -> None:
         if error is None:
             seconds = time.monotonic() - self._began
-            click.echo(
-                f"{self._what}: done in {duration(seconds)}{self._rate(1, seconds)}", err=True
-            )
+            rate = self._rate(1, seconds)
+            click.echo(f"{self._what}: done in {duration(seconds)}{rate}", err=True)
 
     def __call__(self, part: float) -> None:
         """So much is done, 0 to 1."""
@@ -52,3 +63,6 @@ class Meter:
             return ""
         done = self._total * part
         return f", {size(done)}, {size(done / max(seconds, 0.001))}/s"
+
+
+SHOWN = Shown()
