@@ -112,10 +112,11 @@ class _Raising:
                 group.create_task(self._start(pooler))
             group.create_task(self._databases(group))
         async with TaskGroup() as group:
-            if self._parts.site.state.fleet.backups:
-                group.create_task(self._first_backups())
             for application in self._parts.applications:
                 group.create_task(self._renew(application))
+        # Last: the fleet serves, and nothing that starts has to share the machine with them.
+        if self._parts.site.state.fleet.backups:
+            await self._first_backups()
 
     async def alone(self, name: str) -> None:
         """One cluster, pooler and all."""
