@@ -1,7 +1,6 @@
 """Settings of every process, from the environment (`DOCSHARD_…`), made once at the edge.
 
-They are values: whoever starts a process makes `Settings` and passes it, or a part, down.
-Nothing below reads the environment.
+Values, made by whoever starts a process and passed down: nothing below reads the environment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -194,8 +193,7 @@ class ReadSettings(_FromEnvironment):
 
 
 def _first(tables: Sequence[Mapping[str, float]], names: Sequence[str]) -> float | None:
-    found = (table[name] for table in tables for name in names if name in table)
-    return next(found, 0) or None
+    return next((table[name] for table in tables for name in names if name in table), 0) or None
 
 
 _REPLICA_READS: Mapping[str, float] = {"audit:read": 5.0, "report:read": 5.0}

@@ -11,9 +11,9 @@ from services.fleet.doctor import ClusterFacts, Finding
 from services.fleet.restore_points import RestorePoint, list_points
 from services.resources import Data
 
-ARCHIVE_AGE = timedelta(minutes=5)
-"""The goal for what a disaster may cost. A point ends a segment every five minutes at the latest,
-and archive_timeout each that has anything in it after one."""
+ARCHIVE_AGE = timedelta(minutes=15)
+"""A cluster at rest archives a segment with each restore point, every five minutes; a busy one each
+minute at the latest."""
 BACKUP_AGE = timedelta(hours=26)
 """Full ones are taken by night, incremental ones by the hour."""
 _POINTS_MISSED = 3

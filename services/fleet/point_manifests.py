@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -41,7 +41,7 @@ def bucket_settings(settings: Settings) -> list[S3Settings]:
 @asynccontextmanager
 async def open_manifests(settings: Settings) -> AsyncIterator[Manifests]:
     """The manifests in every bucket that holds backups."""
-    manifests = Manifests(settings)
+    manifests = Manifests(bucket_settings(settings), settings.backup.path)
     try:
         yield manifests
     finally:
@@ -49,11 +49,11 @@ async def open_manifests(settings: Settings) -> AsyncIterator[Manifests]:
 
 
 class Manifests:
-    """Manifests in every bucket that holds backups; made by `open_manifests`."""
+    """Manifests in every bucket that holds backups, beside what lies at `path` there."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._stores = [BlobStore(one) for one in bucket_settings(settings)]
-        self._prefix = f"{settings.backup.path.strip('/')}/{_FOLDER}/"
+    def __init__(self, buckets: Sequence[S3Settings], path: str) -> None:
+        self._stores = [BlobStore(one) for one in buckets]
+        self._prefix = f"{path.strip('/')}/{_FOLDER}/"
 
     async def close(self) -> None:
         """End its threads and connections."""
