@@ -233,7 +233,7 @@ def _show(report: Mapping[str, Any], folder: Path, output: Format) -> None:
     show_rows("clusters", report["clusters"], output)
     click.echo(f"\n{report['served']} tenants match the directory")
     if report["refused"]:
-        click.echo(f"{len(report['refused'])} do not and are closed there:\n")
+        click.echo(f"not served from there: {len(report['refused'])}\n")
         columns = ("client_id", "code", "shard", "directory", "found", "why", "advice")
         rows = [{name: one[name] for name in columns} for one in report["refused"][:_SHOWN]]
         show_rows("refused", rows, output)
