@@ -10,6 +10,9 @@ from typing import Any
 from deploy.fleet.pgbackrest import cluster_of
 
 
+_UNREADABLE = 99  # pgBackRest's code of a repository for whatever it has no other
+
+
 @dataclass(frozen=True, slots=True)
 class Backup:
     """One backup of a cluster in one repository.
@@ -36,13 +39,15 @@ class Backup:
 class Stanza:
     """One cluster: its backups, oldest first, and the WAL that lies in each repository.
 
-    `status` is pgBackRest's own word, `ok` or what is wrong.
+    `status` is pgBackRest's own word, `ok` or what is wrong; `unread` are repositories that it could
+    not read, with its reason.
     """
 
     cluster: str
     status: str
     backups: tuple[Backup, ...]
     wal: Mapping[int, tuple[str | None, str | None]]
+    unread: Mapping[int, str]
 
     def newest(self) -> Backup | None:
         """The last one that was taken."""
@@ -100,6 +105,11 @@ def _stanza(told: Mapping[str, Any]) -> Stanza:
         backups=tuple(_backup(cluster, one) for one in told.get("backup", ())),
         wal={
             one["database"]["repo-key"]: (one["min"], one["max"]) for one in told.get("archive", ())
+        },
+        unread={
+            one["key"]: one["status"]["message"]
+            for one in told.get("repo", ())
+            if one["status"]["code"] == _UNREADABLE
         },
     )
 

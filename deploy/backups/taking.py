@@ -8,7 +8,7 @@ from typing import Literal
 
 from deploy.backups.history import Stanza, read_info
 from deploy.backups.installation import Backed, Installation, find_installation
-from deploy.backups.tool import Progress, Tool
+from deploy.backups.tool import BackupFailed, Progress, Tool
 from services.settings import Settings
 
 Kind = Literal["full", "incr"]
@@ -52,6 +52,12 @@ def history(tool: Tool, server: Backed) -> Stanza:
         BackupFailed.
     """
     (stanza,) = read_info(tool.json(server, "--output=json", "info"))
+    if stanza.unread and not stanza.backups:
+        raise BackupFailed(
+            f"No repository of {server.cluster} can be read.",
+            "\n".join(f"repository {number}: {why}" for number, why in stanza.unread.items()),
+            "See that the store answers, and that keys and pass phrases are those of the backups.",
+        )
     return stanza
 
 

@@ -94,6 +94,8 @@ class Tool:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # With a wrong pass phrase it may quote what it has deciphered, which is no text.
+            errors="replace",
             cwd="/",
             env=environment,
             umask=0o077,
