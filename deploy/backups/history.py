@@ -9,7 +9,6 @@ from typing import Any
 
 from deploy.fleet.pgbackrest import cluster_of
 
-
 _UNREADABLE = 99  # pgBackRest's code of a repository for whatever it has no other
 
 
@@ -39,8 +38,8 @@ class Backup:
 class Stanza:
     """One cluster: its backups, oldest first, and the WAL that lies in each repository.
 
-    `status` is pgBackRest's own word, `ok` or what is wrong; `unread` are repositories that it could
-    not read, with its reason.
+    `status` is pgBackRest's own word, `ok` or what is wrong; `unread` are repositories that it
+    could not read, with its reason.
     """
 
     cluster: str
