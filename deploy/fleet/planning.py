@@ -120,15 +120,15 @@ class Ports:
 
 def plan(shape: Shape, ports: Ports) -> Fleet:
     """The fleet of that shape; equal input gives the equal fleet."""
+    # The router first: it has the port that was asked for before anybody else can.
+    router = Router(
+        name="router",
+        address=Address(host=LOOPBACK, port=ports.take("router", 0)),
+        workers=shape.router_workers,
+    )
     storage = _storage(ports, https=shape.backups)
     return Fleet(
-        routers=(
-            Router(
-                name="router",
-                address=Address(host=LOOPBACK, port=ports.take("router", 0)),
-                workers=shape.router_workers,
-            ),
-        ),
+        routers=(router,),
         storage=storage,
         backups=_backups(storage) if shape.backups else None,
         etcd=(_etcd(ports),) if shape.ha else (),
