@@ -9,6 +9,7 @@ from typing import Any
 
 from deploy.fleet.pgbackrest import cluster_of
 
+_LONGEST = 200
 _UNREADABLE = 99  # pgBackRest's code of a repository for whatever it has no other
 
 
@@ -106,11 +107,16 @@ def _stanza(told: Mapping[str, Any]) -> Stanza:
             one["database"]["repo-key"]: (one["min"], one["max"]) for one in told.get("archive", ())
         },
         unread={
-            one["key"]: one["status"]["message"]
+            one["key"]: _printable(one["status"]["message"])
             for one in told.get("repo", ())
             if one["status"]["code"] == _UNREADABLE
         },
     )
+
+
+def _printable(text: str) -> str:
+    """The beginning of a message; with a wrong pass phrase it quotes noise."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)[:_LONGEST]
 
 
 def _backup(cluster: str, told: Mapping[str, Any]) -> Backup:

@@ -37,7 +37,14 @@ class Tool:
         Raises:
             BackupFailed.
         """
-        return json.loads("\n".join(self.text(server, arguments)))
+        text = "\n".join(self.text(server, arguments))
+        try:
+            # Not strict: its messages may quote what no JSON text may hold.
+            return json.loads(text, strict=False)
+        except json.JSONDecodeError as error:
+            raise BackupFailed(
+                f"What pgBackRest says of {server.cluster} cannot be read: {error}."
+            ) from error
 
     def text(self, server: Backed, arguments: Sequence[str]) -> list[str]:
         """The lines that a command prints, without its log.
