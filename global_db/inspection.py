@@ -30,7 +30,12 @@ SELECT current_setting('server_version') AS version,
             ORDER BY slot_name), '[]')
           FROM pg_replication_slots) AS slots,
        (SELECT coalesce(array_agg(inhrelid::regclass::text), '{}')
-          FROM pg_inherits WHERE inhparent = to_regclass('docshard.audit_logs')) AS partitions
+          FROM pg_inherits WHERE inhparent = to_regclass('docshard.audit_logs')) AS partitions,
+       current_setting('archive_mode') <> 'off' AS archives,
+       (SELECT extract(epoch FROM now() - last_archived_time)::float8 FROM pg_stat_archiver)
+           AS archived_seconds_ago,
+       (SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
+          FROM pg_stat_archiver) AS archiving_fails
 """
 # What only a new cluster is asked. Which locale a database has stands in another column in almost
 # every version. The mover counts as there only when it can do a mover's work.
@@ -88,7 +93,11 @@ class ClockSeen:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """One server. `stray_audit_rows`: the DEFAULT partition holds rows that no month took."""
+    """One server. `stray_audit_rows`: the DEFAULT partition holds rows that no month took.
+
+    `archives`: it is to archive its WAL; the last segment went `archived_seconds_ago`, None: none
+    yet. `archiving_fails`: the last attempt did not succeed.
+    """
 
     version: str
     major: int
@@ -100,6 +109,9 @@ class ServerFacts:
     partitions: tuple[str, ...]
     stray_audit_rows: bool
     clock: ClockSeen = ClockSeen()
+    archives: bool = False
+    archived_seconds_ago: float | None = None
+    archiving_fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +185,7 @@ def _facts(row: dict[str, Any], *, stray_audit_rows: bool) -> ServerFacts:
         slots=tuple(Slot(**slot) for slot in row["slots"]),
         partitions=tuple(name.rpartition(".")[2] for name in row["partitions"]),
         stray_audit_rows=stray_audit_rows,
+        archives=row["archives"],
+        archived_seconds_ago=row["archived_seconds_ago"],
+        archiving_fails=row["archiving_fails"],
     )

@@ -1,7 +1,6 @@
 """Settings of every process, from the environment (`DOCSHARD_…`), made once at the edge.
 
-They are values: whoever starts a process makes `Settings` and passes it, or a part, down.
-Nothing below reads the environment.
+Values, made by whoever starts a process and passed down: nothing below reads the environment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 from global_db.address import ServerTls, SslMode
 from global_db.cluster import Login, NodeAddress, PoolLimits
 from services import production
+from services.backup_settings import BackupSettings
 from services.environment import FromEnvironment
 from services.key_settings import KmsSettings, VaultSettings
 from services.move_settings import MoveSettings
@@ -163,8 +163,7 @@ class ReadSettings(FromEnvironment):
 
 
 def _first(tables: Sequence[Mapping[str, float]], names: Sequence[str]) -> float | None:
-    found = (table[name] for table in tables for name in names if name in table)
-    return next(found, 0) or None
+    return next((table[name] for table in tables for name in names if name in table), 0) or None
 
 
 _REPLICA_READS: Mapping[str, float] = {"audit:read": 5.0, "report:read": 5.0}
@@ -225,6 +224,7 @@ class Settings(FromEnvironment):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @model_validator(mode="after")

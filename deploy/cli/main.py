@@ -35,6 +35,7 @@ _COMMANDS = {
     "migrate": "deploy.cli.migrate:migrate",
     "pool": "deploy.cli.pool:pool",
     "render": "deploy.cli.render:render",
+    "backup": "deploy.cli.backup:backup",
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
     "docs": "deploy.cli.docs:docs",

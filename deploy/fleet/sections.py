@@ -213,6 +213,30 @@ class StorageSection(Part):
     region: Name
 
 
+class RepositorySection(Part):
+    """One bucket for backups, elsewhere than what it holds copies of.
+
+    `authority` is needed for a store whose certificate the system does not know.
+    """
+
+    host: Host
+    port: Port = 443
+    bucket: Name
+    region: Name
+    uri_style: Literal["host", "path"] = "host"
+    authority: FilePath | None = None
+
+
+class BackupsSection(Part):
+    """Backups of every cluster by pgBackRest, into one bucket or two.
+
+    Any second of the last `retention_days` can be restored to.
+    """
+
+    retention_days: int = Field(default=14, ge=7, le=35)
+    repository: tuple[RepositorySection, ...] = Field(min_length=1, max_length=2)
+
+
 class HaproxySection(Part):
     """The one address of the API. Without a certificate it speaks plain HTTP, for tests alone.
 

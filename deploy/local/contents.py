@@ -17,6 +17,7 @@ from services.access.first_admin import init_admin
 from services.blobs.store import BlobStore
 from services.fleet import migrate
 from services.fleet.migrate import Migrated
+from services.fleet.point_manifests import bucket_settings
 from services.fleet.shards import NodeAddress, register_shard
 from services.resources import Data, open_data, open_resources
 from services.settings import DatabaseRole, Settings
@@ -34,15 +35,16 @@ class Contents:
         # Settings come from the environment; ours is that of the fleet we bring up, whatever the
         # caller's shell was set for.
         os.environ.update(variables)
-        self._settings = Settings()
+        self.settings = Settings()
 
-    async def make_bucket(self) -> None:
-        """Make the bucket unless it is there."""
-        blobs = BlobStore(self._settings.s3)
-        try:
-            await blobs.ensure_bucket()
-        finally:
-            await blobs.close()
+    async def make_buckets(self) -> None:
+        """Make the bucket of blobs, and those of backups, unless they are there."""
+        for s3 in (self.settings.s3, *bucket_settings(self.settings)):
+            blobs = BlobStore(s3)
+            try:
+                await blobs.ensure_bucket()
+            finally:
+                await blobs.close()
 
     async def migrate(self) -> str:
         """Bring every schema to this code and register the shards; says what changed.
@@ -50,7 +52,7 @@ class Contents:
         Raises:
             OperatorError: a database could not be migrated.
         """
-        async with open_data(self._settings, DatabaseRole.ADMIN) as data:
+        async with open_data(self.settings, DatabaseRole.ADMIN) as data:
             outcomes = [await migrate.up_global(data)]
             _refuse_failures(outcomes)
             removed = [name async for name in self._register(data)]
@@ -65,7 +67,7 @@ class Contents:
     async def make_operator(self) -> None:
         """Make the first administrator unless there is one."""
         secrets = self._site.secrets
-        async with open_resources(self._settings, DatabaseRole.ADMIN) as resources:
+        async with open_resources(self.settings, DatabaseRole.ADMIN) as resources:
             try:
                 await init_admin(resources, secrets.admin_email, secrets.admin_password)
             except errors.EmailTaken:

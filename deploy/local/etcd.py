@@ -17,7 +17,7 @@ from deploy.fleet.model import Etcd
 from deploy.fleet.patroni import NAMESPACE
 from deploy.local import processes, rest
 from deploy.local.engines import copied, server_user, usable_by_others
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from deploy.local.servers import Server, Site
 
 _ORDER_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""systemd: a unit for each process, on the host where it belongs.
+"""systemd: a unit for each process, on the host where it belongs, and timers for backups.
 
 Every unit may do as little as its program needs: no new privileges, no devices, a file system that
 is read-only but for its own folder, system calls of services alone.
@@ -16,9 +16,10 @@ from deploy.fleet.file import FleetFile
 from deploy.fleet.pgbouncer import sockets_of
 from deploy.fleet.pooler_plan import pooler_processes
 from deploy.fleet.templates import TEMPLATES
-from deploy.rendering import patroni
+from deploy.rendering import patroni, pgbackrest
 from deploy.rendering.service import service_variables
 from deploy.rendering.target import Files, header
+from deploy.rendering.timers import tasks
 
 TARGET = "systemd"
 _ETCD_DATA = PurePosixPath("/var/lib/docshard/etcd")
@@ -49,20 +50,30 @@ class Unit:
 
 
 def render(file: FleetFile) -> Files:
-    """systemd/<host>/docshard-<part>.service for each process of the fleet, and systemd/<host>/
-    docshard.env, the variables without secrets of routers and workers."""
-    template, head = TEMPLATES.get_template("unit.service.j2"), header(TARGET, file.fleet.name)
-    texts = {
-        PurePosixPath(TARGET, unit.host, f"docshard-{unit.name}.service"): template.render(
-            unit=unit
-        )
-        for unit in units(file)
-    }
+    """systemd/<host>/docshard-<part>.service for each process of the fleet and each task of a
+    timer, whose own file stands beside it; and systemd/<host>/docshard.env, the variables without
+    secrets of routers and workers."""
+    head = header(TARGET, file.fleet.name)
     variables = "".join(
         f"{name}={_quoted(value)}\n" for name, value in service_variables(file).items()
     )
+    texts = dict(_unit_files(file)) | dict(_task_files(file))
     texts |= {PurePosixPath(TARGET, unit.host, _VARIABLES): variables for unit in _services(file)}
     return {path: head + text for path, text in texts.items()}
+
+
+def _unit_files(file: FleetFile) -> Iterator[tuple[PurePosixPath, str]]:
+    template = TEMPLATES.get_template("unit.service.j2")
+    for unit in units(file):
+        path = PurePosixPath(TARGET, unit.host, f"docshard-{unit.name}.service")
+        yield path, template.render(unit=unit)
+
+
+def _task_files(file: FleetFile) -> Iterator[tuple[PurePosixPath, str]]:
+    for task in tasks(file):
+        for kind in ("service", "timer"):
+            path = PurePosixPath(TARGET, task.host, f"docshard-{task.name}.{kind}")
+            yield path, TEMPLATES.get_template(f"task.{kind}.j2").render(task=task)
 
 
 def units(file: FleetFile) -> Iterator[Unit]:
@@ -101,7 +112,7 @@ def _servers(file: FleetFile) -> Iterator[Unit]:
                 user="postgres",
                 command=_line("/usr/bin/patroni", str(patroni.configuration_of(node.name))),
                 environment=(str(patroni.FOLDER / f"{node.name}.env"),),
-                writes=(file.postgres.data,),
+                writes=(file.postgres.data, *([str(pgbackrest.WORK)] if file.backups else [])),
                 runs=("docshard",),
                 # A server that is stopped writes a checkpoint first.
                 stop_seconds=120,

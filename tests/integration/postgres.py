@@ -24,7 +24,7 @@ from psycopg.rows import dict_row
 
 from deploy.local import ports, processes
 from deploy.local.engines import Engines, find_engines
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from global_db.address import Login
 from global_db.bootstrap import LOGINS, bootstrap
 from global_db.cluster import Cluster, NodeAddress, PoolLimits

@@ -14,7 +14,8 @@ from pathlib import Path
 import patroni.api
 
 from deploy.fleet.file import read_fleet_file
-from deploy.pooling.certificates import write_certificates
+from deploy.fleet.pgbackrest import RepositorySecrets, render_secrets
+from deploy.local.certificates import write_certificates
 from deploy.rendering.targets import TARGETS
 from tests.lacking import lacking
 
@@ -111,3 +112,34 @@ def test_patroni_tells_every_figure_that_alerts_ask_for() -> None:
     asked = set(re.findall(r"patroni_\w+", text))
     assert asked
     assert {name for name in asked if name not in source} == set()
+
+
+def test_pgbackrest_reads_every_configuration(tmp_path: Path) -> None:
+    """It warns of options that it does not know; the local fleet runs on the same template."""
+    (secrets := tmp_path / "secrets").mkdir()
+    repositories = [RepositorySecrets("key", "secret", "phrase")] * 2
+    (secrets / "repositories.conf").write_text(render_secrets(repositories))
+    paths = written("pgbackrest", tmp_path, {"/var/lib/docshard/pgbackrest": str(tmp_path)})
+    assert len(paths) == 4
+    for path in paths:
+        assert stopped(path, secrets) == (0, "")
+    wrong = path.with_name("wrong.conf")
+    wrong.write_text(path.read_text().replace("start-fast=", "start-slow="))
+    assert "start-slow" in stopped(wrong, secrets)[1]
+
+
+def stopped(path: Path, secrets: Path) -> tuple[int, str]:
+    """`stop` reads its configuration and asks no repository."""
+    stanza = path.read_text().rpartition("[")[2].partition("]")[0]
+    done = run(
+        [
+            program("pgbackrest"),
+            f"--config={path}",
+            f"--config-include-path={secrets}",
+            f"--stanza={stanza}",
+            f"--lock-path={path.with_suffix('.locks')}",
+            "--log-level-file=off",
+            "stop",
+        ]
+    )
+    return done.returncode, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from global_db.address import Login
 from global_db.cluster import NodeAddress
 from global_db.connection import RawConnection
