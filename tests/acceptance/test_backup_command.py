@@ -28,6 +28,9 @@ from deploy.local.processes import run_tool
 from tests.acceptance.api import Tenant, connect, log_in, make_tenant
 from tests.acceptance.fleet import LocalFleet, local_fleet, until
 
+# Two minutes of servers that are made, backed up, destroyed and restored.
+pytestmark = pytest.mark.torture
+
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -142,7 +145,6 @@ def test_a_destroyed_shard_is_restored_to_a_moment(backed: LocalFleet, into: Pat
     assert "not empty" in again.stderr
 
 
-@pytest.mark.torture
 def test_who_has_another_key_reads_nothing(backed: LocalFleet, into: Path) -> None:
     secrets = data_of(backed) / "pgbackrest" / "secrets" / "repositories.conf"
     text = secrets.read_text()
@@ -161,7 +163,6 @@ def test_who_has_another_key_reads_nothing(backed: LocalFleet, into: Path) -> No
     assert not into.exists()
 
 
-@pytest.mark.torture
 def test_wal_that_is_missing_is_told(backed: LocalFleet, into: Path) -> None:
     """The moment lies behind a segment that both repositories have lost."""
     with buckets(backed) as clients:
@@ -203,7 +204,6 @@ def wal_keys(client: Any, bucket: str) -> list[str]:
     return sorted(one["Key"] for one in listed["Contents"] if one["Key"].endswith(".zst"))
 
 
-@pytest.mark.torture
 def test_a_store_that_is_away_fails_a_backup_and_nothing_else(backed: LocalFleet) -> None:
     backed.run("kill", "s3")
     try:

@@ -33,6 +33,9 @@ from tests.integration.service import serving, settings_for
 from tests.integration.waiting import until
 from tests.integration.work import insert
 
+# Once, beside a whole suite, no move of the clock took effect: these run where that is looked at.
+pytestmark = pytest.mark.torture
+
 HOUR = 3600
 _WHOSE = ["shard", "global"]
 _LEASE_SECONDS = 60.0
@@ -257,9 +260,9 @@ EVERYWHERE = tuple((state, moved) for state in STATES for moved in (HOUR, 0))
     ("fleet_astray", "planned"),
     [
         pytest.param("global", SOME, id="global, some"),
-        pytest.param("shard", SOME, id="shard, some", marks=pytest.mark.torture),
-        pytest.param("global", EVERYWHERE, id="global, everywhere", marks=pytest.mark.torture),
-        pytest.param("shard", EVERYWHERE, id="shard, everywhere", marks=pytest.mark.torture),
+        pytest.param("shard", SOME, id="shard, some"),
+        pytest.param("global", EVERYWHERE, id="global, everywhere"),
+        pytest.param("shard", EVERYWHERE, id="shard, everywhere"),
     ],
     indirect=["fleet_astray"],
 )
