@@ -19,7 +19,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find
 IMAGE_LOCK := deploy/container/requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-lock load bench \
+.PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-types check-lock check-style check-imports load bench \
 	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults \
 	help api configuration fmt lock install
 
@@ -56,10 +56,16 @@ torture-matrix: $(INSTALLED)  ## Strike moves at every step by every fault; DOCS
 torture: $(INSTALLED)  ## Run the long rounds and the big tables.
 	$(BIN)/pytest -m torture
 
-check: $(INSTALLED) check-lock  ## Check format, lint, types, import contracts and the lock.
+check: check-types check-lock check-style check-imports  ## Check format, lint, types, import contracts and the lock.
+
+check-types: $(INSTALLED)
+	$(BIN)/mypy
+
+check-style: $(INSTALLED)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy
+
+check-imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
 # A fresh lock, seeded with the present one, must come out equal: newer releases change nothing,
