@@ -33,6 +33,9 @@ class BackupSettings(FromEnvironment):
     """Where `docshard render pgbackrest` was put on this host."""
     db_password: SecretStr | None = None
     """Of the role docshard_backup."""
+    oldest_days: int | None = Field(default=None, ge=0)
+    """How old the oldest backup of any database, and of the bucket, gets: certificates of erasure
+    say it. A day more than `retention_days` at least; None: nobody has said."""
     point_seconds: float = Field(default=300.0, ge=1)
     """How often the worker makes a restore point."""
 

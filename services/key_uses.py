@@ -7,16 +7,14 @@ lease and a round; nobody is let in or kept out by it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from global_db import api_keys
 from global_db.cluster import Cluster
-from services.repeating import repeating
+from services import repeating
 
-_log = logging.getLogger(__name__)
 EVERY_SECONDS = 10.0
 _AT_MOST = 20_000
 
@@ -58,12 +56,7 @@ async def telling(
 ) -> AsyncIterator[None]:
     """Tell again and again while the block lasts, and once more in the end."""
 
-    async def try_to_tell() -> None:
-        try:
-            await tell(global_db, uses)
-        except Exception:
-            # The database away, or a schema that is behind: requests go on, and so does noting.
-            _log.info("uses of keys in %g s are not dated", every_seconds, exc_info=True)
-
-    async with repeating(try_to_tell, every_seconds):
+    async with repeating.telling(
+        lambda: tell(global_db, uses), "uses of API keys are not dated", every_seconds
+    ):
         yield

@@ -18,7 +18,6 @@ from services.backup_settings import BackupSettings
 from services.environment import FromEnvironment
 from services.key_settings import KmsSettings, VaultSettings
 from services.move_settings import MoveSettings
-from services.retention_settings import RetentionSettings
 
 
 class Environment(StrEnum):
@@ -225,7 +224,6 @@ class Settings(FromEnvironment):
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
-    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @model_validator(mode="after")
     def _refuse_what_production_forbids(self) -> Self:

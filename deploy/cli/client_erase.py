@@ -57,7 +57,7 @@ def erase(
         if client_id is None:
             ctx.exit()
         order = ErasureOrder(
-            client_id, reason or "", _addresses_live(settings), settings.retention.backup_days
+            client_id, reason or "", _addresses_live(settings), settings.backup.oldest_days
         )
         return await erase_client(reach, order, Telling().progress)
 

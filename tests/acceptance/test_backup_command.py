@@ -27,6 +27,7 @@ from deploy.local.postgres import ENVIRONMENT
 from deploy.local.processes import run_tool
 from tests.acceptance.api import Tenant, connect, log_in, make_tenant
 from tests.acceptance.fleet import LocalFleet, local_fleet, until
+from tests.lacking import lacking
 
 # Two minutes of servers that are made, backed up, destroyed and restored.
 pytestmark = pytest.mark.torture
@@ -37,10 +38,8 @@ PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 @pytest.fixture(scope="module")
 def backed() -> Iterator[LocalFleet]:
     """A fleet of one shard that is backed up."""
-    missing = find_pgbackrest() is None or not PROGRAMS.exists()
-    if missing:
-        assert "DOCSHARD_REQUIRE_ALL" not in os.environ, "pgBackRest or PostgreSQL 15 is missing"
-        pytest.skip("pgBackRest or PostgreSQL 15 is not installed")
+    if find_pgbackrest() is None or not PROGRAMS.exists():
+        lacking("pgBackRest or PostgreSQL 15 is not installed")
     with local_fleet(shards=1) as fleet:
         fleet.environment["DOCSHARD_POSTGRES"] = str(PROGRAMS)
         fleet.run("up", "--no-demo", "--backups")

@@ -46,16 +46,17 @@ def test_a_shard_joins_serves_and_leaves_a_fleet_under_patroni(available: LocalF
 
     available.run("rebalance", "start", "--grace", "0", "--wait")
     assert set(homes(available).values()) == {"shard-1", "shard-2"}
-    with tenant_on(available, "shard-2") as tenant, writing(tenant) as writers:
-        available.run("shard", "switchover", "shard-2")
-        writers.await_served(60)
-    writers.assert_nothing_lost()
-    assert newcomer.primary().name == "shard-2-replica"
-    newcomer.await_whole()
+    with tenant_on(available, "shard-2") as tenant:
+        with writing(tenant) as writers:
+            available.run("shard", "switchover", "shard-2")
+            writers.await_served(60)
+        writers.assert_nothing_lost()
+        assert newcomer.primary().name == "shard-2-replica"
+        newcomer.await_whole()
 
-    available.run("shard", "drain", "shard-2", "--grace", "0", "--wait")
-    assert set(homes(available).values()) == {"shard-1"}
-    writers.assert_nothing_lost()
+        available.run("shard", "drain", "shard-2", "--grace", "0", "--wait")
+        assert set(homes(available).values()) == {"shard-1"}
+        writers.assert_nothing_lost()
     available.run("shard", "remove", "shard-2", "--confirm", "shard-2")
     assert {key.split("/")[2] for key in keys_in_etcd(available)} == {"global", "shard-1"}
     assert not any(name.startswith("shard-2") for name in available.status())

@@ -55,6 +55,17 @@ def pooler(cluster: Cluster, kind: str) -> str:
     return f"{cluster.name}-pooler-{kind}"
 
 
+_INITDB: Object = {
+    # Our own database is made by `prepare`; the operator's is left empty.
+    "database": "app",
+    "dataChecksums": True,
+    "encoding": "UTF8",
+    "localeCType": "C.UTF-8",
+    "localeCollate": "C.UTF-8",
+    "owner": "app",
+}
+
+
 def _cluster(file: FleetFile, cluster: Cluster) -> Object:
     postgres, kubernetes = file.postgres, file.kubernetes
     parameters = {
@@ -67,17 +78,7 @@ def _cluster(file: FleetFile, cluster: Cluster) -> Object:
         "imageName": f"ghcr.io/cloudnative-pg/postgresql:{postgres.version}",
         # `docshard shard prepare` makes roles and extensions as the superuser.
         "enableSuperuserAccess": True,
-        "bootstrap": {
-            "initdb": {
-                # Our own database is made by `prepare`; the operator's is left empty.
-                "database": "app",
-                "dataChecksums": True,
-                "encoding": "UTF8",
-                "localeCType": "C.UTF-8",
-                "localeCollate": "C.UTF-8",
-                "owner": "app",
-            }
-        },
+        "bootstrap": {"initdb": _INITDB},
         "certificates": {
             "serverCASecret": AUTHORITY,
             "serverAltDNSNames": [pooler(cluster, kind) for kind in kinds(cluster)],

@@ -91,7 +91,7 @@ def _backups(facts: Facts) -> dict[str, Any]:
     if facts.backup_days is None:
         return {
             "hold_it_until": "unknown",
-            "because": "no retention of backups is configured (DOCSHARD_RETENTION_BACKUP_DAYS)",
+            "because": "no retention of backups is configured (DOCSHARD_BACKUP_OLDEST_DAYS)",
         }
     until = facts.erased_at + timedelta(days=facts.backup_days)
     return {
