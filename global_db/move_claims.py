@@ -43,7 +43,7 @@ _LONGEST_SECONDS = 120.0
 
 
 def _seconds(seconds: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return sa.literal_column("interval '1 second'") * seconds
 
 
 def _holds(until: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
