@@ -3,11 +3,12 @@
 import sys
 from typing import Any, Final
 
-import uvicorn
+from uvicorn import Config
 
 from router.open_files import places, take_open_files
 from router.protocol import DeadlineProtocol
 from router.settings import RouterSettings
+from router.workers import serve
 from services.production import ProductionRefused
 from services.settings import Settings
 
@@ -62,7 +63,8 @@ def main() -> None:
         sys.stderr.write(f"error: {refused}\n")
         sys.exit(REFUSED)
     options = server_options(RouterSettings(), take_open_files())
-    uvicorn.run("router.app:from_environment", factory=True, **options)
+    # Named, not imported: nothing of the application is loaded when it is refused.
+    serve(Config("router.app:from_environment", factory=True, **options))
 
 
 if __name__ == "__main__":

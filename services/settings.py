@@ -11,8 +11,7 @@ from typing import Self
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from global_db.address import ServerTls, SslMode
-from global_db.cluster import Login, NodeAddress, PoolLimits
+from global_db.address import Login, NodeAddress, PoolLimits, ServerTls, SslMode
 from services import production
 from services.backup_settings import BackupSettings
 from services.environment import FromEnvironment

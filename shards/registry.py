@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from global_db import shard_catalog
 from global_db.address import Login, PoolLimits
 from global_db.cluster import Cluster
-from global_db.migration import history
+from global_db.revisions import Revisions
 from global_db.shard_catalog import Shard
 from shards.ring import Ring
 
-HISTORY = history(__file__)
+REVISIONS = Revisions(Path(__file__).parent / "migrations")
 
 
 class UnknownShard(Exception):
@@ -43,7 +44,7 @@ class ShardRegistry:
         self._global_db = global_db
         self._login = login
         self._limits = limits
-        self._revision = revision if revision is not None else HISTORY.head
+        self._revision = revision if revision is not None else REVISIONS.head
         self._members: dict[str, _Member] = {}
         self._ring: Ring | None = None
         self._refreshing = asyncio.Lock()
@@ -77,7 +78,7 @@ class ShardRegistry:
         member = self._members.get(name)
         if member is None:
             raise UnknownShard(name)
-        if HISTORY.is_behind(member.shard.schema_revision, self._revision):
+        if REVISIONS.is_behind(member.shard.schema_revision, self._revision):
             raise ShardBehind(
                 f"{name} has schema {member.shard.schema_revision}, needs {self._revision}"
             )

@@ -9,7 +9,7 @@ from deploy.backups.taking import history
 from deploy.backups.tool import Tool
 from deploy.errors import OperatorError
 from services.fleet.backup_doctor import judge_backups
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.settings import Settings
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from deploy.fleet.settings import FleetSettings
-from deploy.local.home import Home
-from deploy.local.planning import home_of
+from deploy.local.home import Home, home_of
 
 
 def present_home() -> Home:

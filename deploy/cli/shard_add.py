@@ -22,7 +22,7 @@ from deploy.cli.service import refused, run_told, service_settings, with_data
 from deploy.fleet.settings import FleetSettings
 from deploy.local import checklist, growth
 from services.fleet import shard_add, shard_prepare
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.fleet.shard_add import Added, Offer
 from services.fleet.shard_checks import Verdict
 from services.fleet.shards import NodeAddress

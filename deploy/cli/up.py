@@ -10,8 +10,8 @@ import click
 from deploy.cli.output import dry_run_option, show_steps
 from deploy.fleet.settings import FleetSettings
 from deploy.local import checklist
+from deploy.local.home import home_of
 from deploy.local.parts import existing_parts
-from deploy.local.planning import home_of
 from deploy.local.secrets import ensure_secrets, load_demo
 from deploy.local.summary import summary, write_user_env
 from deploy.local.up import Wish, bring_up

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
+from botocore.session import Session
 
 from services.errors import RangeNotSatisfiable, StorageUnavailable
 from services.settings import S3Settings
@@ -71,12 +73,23 @@ def _make_client(settings: S3Settings) -> "S3Client":
         response_checksum_validation="when_required",
     )
     # A session of our own: no file or variable of the machine may change who we are.
-    session = boto3.session.Session(
+    session = Session()
+    session.register_component("data_loader", _descriptions())
+    client = session.create_client(
+        "s3",
+        region_name=settings.region,
+        endpoint_url=str(settings.endpoint).rstrip("/"),
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key.get_secret_value(),
-        region_name=settings.region,
+        config=config,
     )
-    return session.client("s3", endpoint_url=str(settings.endpoint).rstrip("/"), config=config)
+    return cast("S3Client", client)
+
+
+@cache
+def _descriptions() -> Loader:
+    """botocore's own description of S3, megabytes of JSON: read once for all clients."""
+    return create_loader()
 
 
 def _translated(error: ClientError) -> Exception:

@@ -10,7 +10,7 @@ import psycopg
 
 from global_db.address import Login
 from global_db.bootstrap import BootstrapRefused, bootstrap
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.fleet.unmet import Unmet
 from services.settings import DatabaseRole, SettingMissing, Settings
 

@@ -22,7 +22,7 @@ from services.fleet.shard_add import Offer
 from services.fleet.shards import register_shard, set_draining, shard_states
 from services.fleet.unmet import Unmet
 from services.resources import Data
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.integration.databases import Fleet
 from tests.integration.moving import set_state
 from tests.integration.postgres import ADMIN, APP, Postgres, Site

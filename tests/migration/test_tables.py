@@ -14,7 +14,7 @@ import global_db.statistics_tables
 import global_db.tables
 import shards.move_tables
 import shards.tables
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.integration.postgres import SUPERUSER, Postgres
 from tests.migration import catalog
 
