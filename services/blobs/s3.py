@@ -76,7 +76,12 @@ def _make_client(settings: S3Settings) -> "S3Client":
         aws_secret_access_key=settings.secret_key.get_secret_value(),
         region_name=settings.region,
     )
-    return session.client("s3", endpoint_url=str(settings.endpoint).rstrip("/"), config=config)
+    return session.client(
+        "s3",
+        endpoint_url=str(settings.endpoint).rstrip("/"),
+        config=config,
+        verify=None if settings.ca_file is None else str(settings.ca_file),
+    )
 
 
 def _translated(error: ClientError) -> Exception:

@@ -56,7 +56,7 @@ def test_every_process_has_a_unit_on_its_host() -> None:
 
 
 def test_the_public_address_asks_ready_routers_and_believes_no_forwarded_header() -> None:
-    (text,) = TARGETS["haproxy"](read_fleet_file(EXAMPLE)).values()
+    text = TARGETS["haproxy"](read_fleet_file(EXAMPLE))[PurePosixPath("haproxy/haproxy.cfg")]
     for router in read_fleet_file(EXAMPLE).model.routers:
         assert f"server {router.name} {router.address.text} check" in text
     assert "http-request del-header X-Forwarded-For" in text
