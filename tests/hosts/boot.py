@@ -1,8 +1,8 @@
 """What runs first on a host that is made of namespaces: lays its file system out, then reaps.
 
-`python boot.py ROOT BINDS`, as process 1 of new mount, process and network namespaces. The host sees
-this machine's programs, has /etc, /var, /run and /opt of its own, and besides what `BINDS` (JSON:
-path on the host -> path here) puts there.
+`python boot.py ROOT BINDS`, as process 1 of new mount, process and network namespaces. The host
+sees this machine's programs, has /etc, /var, /run and /opt of its own, and besides what `BINDS`
+(JSON: path on the host -> path here) puts there.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from tests.hosts.services import Service, installed
 from tests.integration import vault_double
 
 BALANCER, FIRST, SECOND, THIRD = 10, 11, 12, 13
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 400.0
 """For what starts or comes back, on a machine that others use as well."""
 _PAUSE_SECONDS = 0.3
 _HERE = Path(__file__).parent
@@ -118,6 +118,11 @@ class ThreeHosts:
             return httpx.get(url, timeout=5).status_code == httpx.codes.OK
         return False
 
+    def leave(self) -> None:
+        """Start nothing any more: the hosts go."""
+        for service in self.services.values():
+            service.leave()
+
     def start_balancer(self) -> None:
         """As Debian's unit does; whatever it logs is kept."""
         words = ("/usr/sbin/haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg")
@@ -152,7 +157,7 @@ def three_hosts(folder: Path) -> Iterator[ThreeHosts]:
             for number in (BALANCER, FIRST, SECOND, THIRD)
         }
         text = (_HERE / "fleet.toml").read_text()
-        text = text.replace("NET", joined.prefix).replace("VAULT", str(vault.port))
+        text = text.replace("NET", joined.prefix).replace("PORT", str(vault.port))
         rendered = Rendered(folder / "rendered", text)
         rendered.write()
         installer = Installer(Authority(), Secrets(vault.token))
@@ -160,4 +165,8 @@ def three_hosts(folder: Path) -> Iterator[ThreeHosts]:
         for number in (FIRST, SECOND, THIRD):
             installer.install(rendered, hosts[number])
         installer.install_storage(rendered, hosts[THIRD])
-        yield ThreeHosts(joined, hosts, installer, rendered, logs)
+        fleet = ThreeHosts(joined, hosts, installer, rendered, logs)
+        stack.callback(fleet.leave)
+        yield fleet
+    for service in fleet.services.values():
+        service.join()

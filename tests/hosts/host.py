@@ -60,6 +60,8 @@ def running(network: Network, number: int, root: Path, binds: Mapping[str, str])
     root.mkdir()
     process = subprocess.Popen(
         [
+            # If whoever runs the tests is killed, the host goes, too.
+            *("setpriv", "--pdeathsig", "KILL"),
             *("nsenter", f"--net=/run/netns/{network.namespace(number)}"),
             *("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"),
             *(sys.executable, "-P", str(boot.__file__), str(root), json.dumps(dict(binds))),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import psutil
+
+_MARK = "docs"
 
 
 def _ip(*words: str, check: bool = True) -> None:
@@ -61,7 +67,10 @@ class Network:
 @contextmanager
 def network() -> Iterator[Network]:
     """A bridge for the length of the block; its namespaces go with it."""
-    made = Network(f"10.{231 + secrets.randbelow(20)}.{secrets.randbelow(256)}", _mark())
+    _sweep()
+    made = Network(
+        f"10.{231 + secrets.randbelow(20)}.{secrets.randbelow(256)}", f"{_MARK}{os.getpid()}"
+    )
     _ip("link", "add", made.mark, "type", "bridge")
     try:
         _ip("address", "add", f"{made.here}/24", "dev", made.mark)
@@ -73,5 +82,10 @@ def network() -> Iterator[Network]:
         _ip("link", "delete", made.mark, check=False)
 
 
-def _mark() -> str:
-    return f"ds{secrets.token_hex(3)}"
+def _sweep() -> None:
+    """Take away what runs have left that were killed; a mark tells whose it is."""
+    for kind in ("netns", "link"):
+        told = subprocess.run(["ip", "-o", kind], capture_output=True, text=True, check=True).stdout
+        for name, pid in re.findall(rf"\b({_MARK}(\d+)(?:-\d+)?)\b", told):
+            if not psutil.pid_exists(int(pid)):
+                _ip(kind, "delete", name, check=False)

@@ -1,4 +1,4 @@
-"""What packages bring to a host: built or found once, seen by all hosts at the paths that units name."""
+"""What packages bring to a host: built or found once, seen by all at the paths that units name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _VENV = "/opt/docshard"
 _PATRONI = f"""#!{_VENV}/bin/python -P
 import sys
 from patroni.__main__ import main
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
 """
 
 

@@ -1,12 +1,13 @@
 """systemd's part on a host of namespaces: units are started as they say, started again, stopped.
 
-systemd cannot run here. What a unit says of its user, variables, folders, privileges and end is done
-as systemd documents it; the file system is read-only but for the unit's folders.
+systemd cannot run here. What a unit says of its user, variables, folders, privileges and end is
+done as systemd documents it; the file system is read-only but for the unit's folders.
 """
 
 from __future__ import annotations
 
 import contextlib
+import resource
 import shlex
 import subprocess
 import threading
@@ -58,9 +59,17 @@ class Service:
         taken = until(lambda: main is None or not await_end([main], 0.05), seconds, 0)
         # Whatever has not ended by then is killed, whoever started it.
         _each(self._members(), "kill")
+        self.join()
+        return taken
+
+    def leave(self) -> None:
+        """Start it no more: its host goes."""
+        self._stopping.set()
+
+    def join(self) -> None:
+        """Wait until nobody looks after it any more."""
         if self._keeper is not None:
             self._keeper.join()
-        return taken
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
@@ -74,7 +83,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": _PATH},
+                env=self._variables(),
                 start_new_session=True,
             )
         with contextlib.suppress(psutil.Error):
@@ -93,19 +102,24 @@ class Service:
             "mount -t tmpfs -o mode=1777 tmp /tmp",
             *(f"mount -o remount,bind,ro {path}" for path in _MOUNTS),
             f"umask {unit.one('UMask')}",
-            "exec prlimit --nofile={0} setpriv --reuid={1} --regid={1} --init-groups"
-            " --no-new-privs --bounding-set=-all --inh-caps=-all env -i {2}".format(
-                unit.one("LimitNOFILE"), user, shlex.join([*self._variables(), *unit.command])
-            ),
+            f"exec prlimit --nofile={self._open_files()} setpriv --reuid={user} --regid={user}"
+            " --init-groups --no-new-privs --bounding-set=-all --inh-caps=-all"
+            f" {shlex.join(unit.command)}",
         ]
         return ["unshare", "--mount", "/bin/sh", "-ec", "\n".join(script)]
 
-    def _variables(self) -> list[str]:
+    def _open_files(self) -> int:
+        """As many as the unit says, where this machine lets root have so many."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = int(self.unit.one("LimitNOFILE"))
+        return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+
+    def _variables(self) -> dict[str, str]:
         user = self.unit.one("User")
         found = {"PATH": _PATH, "USER": user, "LOGNAME": user, "INVOCATION_ID": self._mark}
         for path in self.unit.words("EnvironmentFile"):
             found |= read_variables(self.host.path(path).read_text())
-        return [f"{name}={value}" for name, value in found.items()]
+        return found
 
     def _made_below_run(self) -> list[str]:
         """Folders that systemd makes, for the unit's user."""

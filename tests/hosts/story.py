@@ -57,10 +57,22 @@ class Story:
                 body = {"code": f"tenant-{number}", "name": "A tenant"}
                 made = http.post("/v1/clients", json=body).raise_for_status().json()
                 key = make_key(http, made["id"])["key"]
-                self.ledgers.append(
-                    Ledger(made["id"], key, trust=trust, patience_seconds=PATIENCE_SECONDS)
-                )
+                ledger = Ledger(made["id"], key, trust=trust, patience_seconds=PATIENCE_SECONDS)
+                self.ledgers.append(ledger)
+                self._put_content(ledger)
         self.say(f"{_TENANTS} tenants are made through {self.fleet.api}")
+
+    def _put_content(self, ledger: Ledger) -> None:
+        """A document with bytes in the object store."""
+        headers = {"Authorization": f"Bearer {ledger.key}"}
+        with httpx.Client(
+            base_url=self.fleet.api, headers=headers, timeout=30, verify=ledger.trust
+        ) as http:
+            given = {"original_name": "letter.txt", "mime_type": "text/plain"}
+            made = http.post(ledger.documents, json=given).raise_for_status().json()
+            path = f"{ledger.documents}/{made['id']}/content"
+            http.put(path, content=b"To whom it may concern").raise_for_status()
+        ledger.made["letter.txt"] = made["id"]
 
     def load(self) -> AbstractContextManager[Load]:
         """All tenants write and read for the length of the block."""
