@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -31,18 +32,25 @@ class Story:
         """A line of the transcript, with the seconds since the story began."""
         self.tell(f"{time.monotonic() - self._begun:6.1f} s  {line}")
 
-    def command(self, *words: str) -> str:
+    def command(self, *words: str) -> None:
         """Run `docshard …` as the operator, and tell it."""
-        self.say(f"$ docshard {' '.join(words)}")
-        done = self.fleet.operator(*words)
-        for line in (done.stderr + done.stdout).splitlines():
-            self.say(f"  {line}")
-        return done.stdout
+        self.together(words)
 
-    def make_administrator(self) -> None:
+    def together(self, *commands: Sequence[str]) -> None:
+        """The same of several that do not wait for each other."""
+        with ThreadPoolExecutor() as threads:
+            running = [threads.submit(self.fleet.operator, *words) for words in commands]
+            for words, one in zip(commands, running, strict=True):
+                done = one.result()
+                self.say(f"$ docshard {' '.join(words)}")
+                for line in (done.stderr + done.stdout).splitlines():
+                    self.say(f"  {line}")
+
+    def init_admin(self) -> Sequence[str]:
+        """The words that make the administrator."""
         host = self.fleet.hosts[FIRST]
         host.write("/root/password", PASSWORD + "\n")
-        self.command("init-admin", EMAIL, "--password-file", "/root/password")
+        return "init-admin", EMAIL, "--password-file", "/root/password"
 
     def make_tenants(self) -> None:
         """Tenants that write and read from now on, when they are asked to."""
