@@ -25,8 +25,8 @@ def never_in_production() -> None:
     if os.environ.get("DOCSHARD_ENV") == Environment.PRODUCTION:
         raise Refused(
             "DOCSHARD_ENV=production, and DOCSHARD_GLOBAL_NODES names no global database.",
-            f"The local fleet of {present_home().path} does not stand in: it is for development, its"
-            " keys lie in a file, and its settings would replace those of production.",
-            "Set DOCSHARD_GLOBAL_NODES and the passwords of the installation that you mean, or unset"
-            " DOCSHARD_ENV.",
+            f"The local fleet of {present_home().path} does not stand in: it is for development,"
+            " its keys lie in a file, and its settings would replace those of production.",
+            "Set DOCSHARD_GLOBAL_NODES and the passwords of the installation that you mean, or"
+            " unset DOCSHARD_ENV.",
         )
