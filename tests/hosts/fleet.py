@@ -66,6 +66,18 @@ class ThreeHosts:
         shell = ("/bin/sh", "-c", _AS_OPERATOR, "docshard")
         return self.hosts[FIRST].run(*shell, *words, check=check)
 
+    def make_bucket(self) -> None:
+        """By SeaweedFS's own shell, on its host."""
+        host = self.hosts[THIRD]
+        shell = f"/usr/bin/weed shell -master={host.address}:9333 -filer={host.address}:8888"
+        order = f"s3.bucket.create -name {self.rendered.file.storage.bucket}"
+
+        def made() -> bool:
+            done = host.run("/bin/sh", "-c", f"echo '{order}' | {shell}", check=False)
+            return "created bucket" in done.stdout + done.stderr
+
+        until(made, PATIENCE_SECONDS, _PAUSE_SECONDS)
+
     def cluster(self, name: str) -> Cluster:
         (found,) = (one for one in self.rendered.file.model.clusters if one.name == name)
         return found
@@ -113,10 +125,11 @@ class ThreeHosts:
 
     def ready(self, number: int) -> bool:
         """Whether the router of that host can serve."""
-        with contextlib.suppress(httpx.HTTPError):
-            url = f"http://{self.network.address(number)}:8080/readyz"
-            return httpx.get(url, timeout=5).status_code == httpx.codes.OK
-        return False
+        return _answers(f"http://{self.network.address(number)}:8080/readyz")
+
+    def serves(self) -> bool:
+        """Whether the API can be reached at its one address."""
+        return _answers(f"{self.api}/readyz", self.trust)
 
     def leave(self) -> None:
         """Start nothing any more: the hosts go."""
@@ -141,6 +154,13 @@ class ThreeHosts:
     @property
     def _balancer_log(self) -> Path:
         return self.logs / "haproxy.log"
+
+
+def _answers(url: str, trust: ssl.SSLContext | bool = True) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        answer = httpx.get(url, timeout=5, verify=trust, trust_env=False)
+        return answer.status_code == httpx.codes.OK
+    return False
 
 
 @contextmanager

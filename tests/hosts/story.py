@@ -68,7 +68,7 @@ class Story:
                 ledger = Ledger(made["id"], key, trust=trust, patience_seconds=PATIENCE_SECONDS)
                 self.ledgers.append(ledger)
                 self._put_content(ledger)
-        self.say(f"{_TENANTS} tenants are made through {self.fleet.api}")
+        self.say(f"{_TENANTS} tenants are there")
 
     def _put_content(self, ledger: Ledger) -> None:
         """A document with bytes in the object store."""

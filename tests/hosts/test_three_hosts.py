@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def install(story: Story) -> None:
     for number, etcd in ((FIRST, "etcd-1"), (SECOND, "etcd-2"), (THIRD, "etcd-3")):
         fleet.start(number, etcd)
     fleet.start(THIRD, "s3")
+    fleet.make_bucket()
     start_cluster(fleet, "global")
     start_cluster(fleet, "shard-1")
     story.say("etcd, SeaweedFS, two clusters under Patroni and their poolers run on three hosts")
@@ -65,9 +67,12 @@ def install(story: Story) -> None:
     fleet.start(SECOND, "router-2")
     fleet.start(THIRD, "worker-1")
     fleet.start_balancer()
+    for number in (FIRST, SECOND):
+        until(partial(fleet.ready, number), PATIENCE_SECONDS, 0.3)
     for router in ("router-1", "router-2"):
         fleet.await_in_use(router)
-    story.say("HAProxy sends requests to both routers")
+    until(fleet.serves, PATIENCE_SECONDS, 0.3)
+    story.say(f"two routers, a worker and HAProxy serve at {fleet.api}")
     story.make_tenants()
 
 
@@ -116,7 +121,7 @@ def renew_routers(story: Story) -> None:
         service = story.fleet.services[router]
         seconds = service.stop()
         service.start()
-        until(lambda number=number: story.fleet.ready(number), PATIENCE_SECONDS, 0.3)
+        until(partial(story.fleet.ready, number), PATIENCE_SECONDS, 0.3)
         story.fleet.await_in_use(router)
         story.say(f"{router} was stopped within {seconds:.1f} s, started, and is in use again")
     await_writes(story)
