@@ -40,9 +40,10 @@ class Story:
         """The same of several that do not wait for each other."""
         with ThreadPoolExecutor() as threads:
             running = [threads.submit(self.fleet.operator, *words) for words in commands]
-            for words, one in zip(commands, running, strict=True):
-                done = one.result()
+            for words in commands:
                 self.say(f"$ docshard {' '.join(words)}")
+            for one in running:
+                done = one.result()
                 for line in (done.stderr + done.stdout).splitlines():
                     self.say(f"  {line}")
 

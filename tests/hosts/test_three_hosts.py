@@ -4,6 +4,7 @@ are renewed and a shard is added. The transcript stands in docs/three-hosts.md."
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +26,8 @@ _MORE = (Path(__file__).parent / "fleet_more.toml").read_text()
 
 @pytest.fixture
 def story(tell: Callable[[str], None]) -> Iterator[Story]:
-    if os.geteuid() != 0:
-        lacking("namespaces take root")
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        lacking("hosts of namespaces take root, and iproute2")
     with tempfile.TemporaryDirectory(prefix="docshard-hosts-") as name:
         folder = Path(name)
         folder.chmod(0o711)
