@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings
 
 from router.settings import RouterSettings
 from services.environment import SECRETS_FOLDER
+from services.pooler_settings import PoolerPasswords
 from services.settings import Settings
 
 _HEAD: Final = f"""# Configuration
@@ -59,7 +60,7 @@ def variables() -> Iterator[str]:
 
 
 def _models() -> list[type[BaseSettings]]:
-    return [Settings, *_parts(Settings), RouterSettings]
+    return [Settings, *_parts(Settings), PoolerPasswords, RouterSettings]
 
 
 def _parts(model: type[BaseSettings]) -> Iterator[type[BaseSettings]]:

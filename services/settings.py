@@ -60,6 +60,8 @@ class S3Settings(FromEnvironment):
     bucket: str = Field(min_length=3, max_length=63)
     access_key: str
     secret_key: SecretStr
+    ca_file: Path | None = None
+    """Who signed its certificate, when the system does not know them."""
     connect_timeout_seconds: float = Field(default=2.0, gt=0)
     read_timeout_seconds: float = Field(default=10.0, gt=0)
     attempts: int = Field(default=3, ge=1)

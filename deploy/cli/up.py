@@ -7,6 +7,7 @@ import time
 
 import click
 
+from deploy.cli.home import never_in_production
 from deploy.cli.output import dry_run_option, show_steps
 from deploy.fleet.settings import FleetSettings
 from deploy.local import checklist
@@ -35,6 +36,7 @@ def up(demo: bool, ha: bool, backups: bool | None, dry_run: bool) -> None:
 
     Starts what is missing, brings schemas to this code, and is quick when all is well.
     """
+    never_in_production()
     settings = FleetSettings()
     home = home_of(settings)
     if dry_run:

@@ -36,8 +36,8 @@ SAID_ELSEWHERE = frozenset(
     f"DOCSHARD_{name}"
     for name in (
         *("DATABASE", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "ENV", "GLOBAL_NODES"),
-        *("LISTEN_HOST", "LISTEN_PORT", "ROUTER_WORKERS", "S3_BUCKET", "S3_ENDPOINT", "S3_REGION"),
-        *("SECRETS_DIR",),
+        *("LISTEN_HOST", "LISTEN_PORT", "ROUTER_WORKERS", "S3_BUCKET", "S3_CA_FILE", "S3_ENDPOINT"),
+        *("S3_REGION", "SECRETS_DIR"),
     )
 )
 """Variables that are made from the fleet itself."""
@@ -202,15 +202,6 @@ class ServiceSection(Part):
         if said := sorted(settings.keys() & SAID_ELSEWHERE):
             raise ValueError(f"{', '.join(said)}: other tables of this file say it")
         return settings
-
-
-class StorageSection(Part):
-    """Where blobs lie."""
-
-    host: Host
-    port: Port = 443
-    bucket: Name
-    region: Name
 
 
 class RepositorySection(Part):

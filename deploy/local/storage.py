@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from deploy.errors import OperatorError
 from deploy.fleet.model import Storage
+from deploy.fleet.seaweed import MEMORY, weed_options
 from deploy.local import processes
 from deploy.local.backups import certificate_of, ensure_certificate
 from deploy.local.home import write_private
@@ -74,33 +75,17 @@ class StorageServer(Server):
 
     def command(self) -> processes.Command:
         """Everything on loopback, telemetry and side doors off."""
-        host, inner = self.storage.address.host, self.storage.inner_ports
+        storage = self.storage
+        options = weed_options(
+            storage.address, self.folder / "data", self._identities, storage.inner_ports
+        )
         return processes.Command(
-            arguments=[
-                str(self.site.engines.weed),
-                "mini",
-                f"-dir={self.folder / 'data'}",
-                f"-ip={host}",
-                f"-ip.bind={host}",
-                "-master.telemetry=false",
-                f"-master.port={inner['s3-master']}",
-                f"-volume.port={inner['s3-volume']}",
-                f"-filer.port={inner['s3-filer']}",
-                f"-s3.port={self.port}",
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0",
-                "-webdav=false",
-                "-admin.ui=false",
-                f"-admin.port={inner['s3-admin']}",
-                f"-s3.config={self._identities}",
-                *self._secured,
-            ],
+            arguments=[str(self.site.engines.weed), *options, *self._secured],
             folder=self.folder,
             log=self.log,
             user=self.site.engines.user,
             environment={
-                # At 200 MiB its garbage collector never rests: 13 % of a core while idle.
-                "GOMEMLIMIT": "400MiB",
+                "GOMEMLIMIT": MEMORY,
                 "WEED_S3_SSE_KEY": self.site.secrets.s3_encryption_key,
                 "HOME": str(self.folder),
                 "PATH": "/usr/bin:/bin",

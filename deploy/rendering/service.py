@@ -43,4 +43,6 @@ def service_variables(
     }
     if signed:
         told["DOCSHARD_DATABASE_SSLROOTCERT"] = signed
+    if storage.authority:
+        told["DOCSHARD_S3_CA_FILE"] = storage.authority
     return dict(sorted((told | file.service.settings).items()))

@@ -16,6 +16,7 @@ import patroni.api
 from deploy.fleet.file import read_fleet_file
 from deploy.fleet.pgbackrest import RepositorySecrets, render_secrets
 from deploy.local.certificates import write_certificates
+from deploy.rendering.haproxy import FOLDER
 from deploy.rendering.targets import TARGETS
 from tests.lacking import lacking
 
@@ -55,7 +56,8 @@ def test_haproxy_reads_its_file(tmp_path: Path) -> None:
     write_certificates(tmp_path)
     both = tmp_path / "both.pem"
     both.write_text((tmp_path / "certificate.pem").read_text() + (tmp_path / "key.pem").read_text())
-    (path,) = written("haproxy", tmp_path, {"/etc/docshard/tls/api.pem": str(both)})
+    here = {"/etc/docshard/tls/api.pem": str(both), str(FOLDER): str(tmp_path / "haproxy")}
+    (path,) = (one for one in written("haproxy", tmp_path, here) if one.suffix == ".cfg")
     done = run([program("haproxy"), "-c", "-f", str(path)])
     assert done.returncode == 0, done.stderr
     path.write_text(path.read_text().replace("balance leastconn", "balance lestconn"))
