@@ -97,8 +97,8 @@ _UPTO = entered_text("""
 # `entry` keeps books: what was told to be (+), what was told to have been (-), and what is (-). In
 # whatever order changes were made, and however many, each takes away what another one has brought;
 # so a whole history leaves nothing. A timestamp is told in the zone in which it was asked for.
-# A document that came back out of a backup is told of by a restore with a version's number: what was
-# told of versions above it before is no more.
+# A document that came back out of a backup is told of by a restore with a version's number: what
+# was told of versions above it before is no more.
 _FACTS = entered_text("""
     WITH document AS (
         SELECT d.* FROM docshard.documents AS d

@@ -28,6 +28,8 @@ from shards.tenants import TenantWrite
 
 _LOCK: LiteralString = "SELECT docshard.lock_tenants(ARRAY[%s]::uuid[], %s)"
 _ENTER: LiteralString = "SELECT docshard.enter_write(%s, %s) AS now"
+# The queue of the chain is filled by its owner, whom row-level security binds.
+_BIND: LiteralString = "SET LOCAL row_security = on"
 # Triggers and foreign keys are for those who write; rows that come back were written before.
 _AS_REPLICA: LiteralString = "SET LOCAL session_replication_role = replica"
 _AS_ORIGIN: LiteralString = "SET LOCAL session_replication_role = origin"
@@ -150,6 +152,7 @@ async def returning(
         with refusals():
             async with connection.transaction():
                 await connection.execute(_LOCK, [client, patience_ms])
+                await connection.execute(_BIND)
                 row = await first(connection, _ENTER, client, placement.epoch)
                 if row is None:
                     raise LookupError("the server entered without a word")

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from global_db.restore_points import RestorePoint
+from services.backup_settings import BackupBucket
 from services.blobs.store import BlobStore, Expected
 from services.errors import ServiceError, StorageUnavailable
 from services.settings import S3Settings, Settings
@@ -23,19 +24,25 @@ _FOLDER = "points"
 
 def bucket_settings(settings: Settings) -> list[S3Settings]:
     """How each bucket with backups is reached; none without backups."""
-    backup = settings.backup
-    return [
-        S3Settings(
-            endpoint=one.endpoint,
-            region=one.region,
-            bucket=one.bucket,
-            access_key=backup.access_key,
-            secret_key=backup.secret_key,
-            cors_origins=(),
-            versioning=False,
-        )
-        for one in backup.buckets
-    ]
+    return [_reached(settings, one) for one in settings.backup.buckets]
+
+
+def copy_settings(settings: Settings) -> list[S3Settings]:
+    """How the copy of the documents' bucket is reached; none without one."""
+    copy = settings.backup.blob_copy
+    return [] if copy is None else [_reached(settings, copy)]
+
+
+def _reached(settings: Settings, bucket: BackupBucket) -> S3Settings:
+    return S3Settings(
+        endpoint=bucket.endpoint,
+        region=bucket.region,
+        bucket=bucket.bucket,
+        access_key=settings.backup.access_key,
+        secret_key=settings.backup.secret_key,
+        cors_origins=(),
+        versioning=False,
+    )
 
 
 @asynccontextmanager

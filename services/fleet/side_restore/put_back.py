@@ -1,8 +1,8 @@
 """Putting back what a tenant had: what is missing as it was, what has changed as a new change.
 
 Two kinds of missing documents. One whose purge the audit log tells comes back by a change of its
-own, told like any other. One that the log knows nothing of was lost, not removed: its rows come back
-as they were, since they are what the log leads to.
+own, told like any other. One that the log knows nothing of was lost, not removed: its rows come
+back as they were, since they are what the log leads to.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ async def put_back(
     Run again it finds what is left. Nothing that is newer is lost: see `judgement`.
 
     Raises:
-        Busy: writers held the tenant. TenantMoving: it has moved since the comparison. Conflict: its
-        log has grown meanwhile. ShardUnavailable, DirectoryUnavailable, StorageUnavailable.
+        Busy: writers held the tenant. TenantMoving: it has moved since the comparison. Conflict:
+        its log has grown meanwhile. ShardUnavailable, DirectoryUnavailable, StorageUnavailable.
     """
     done = PutBack()
     await _Contents(contents, found, done).bring()
@@ -252,7 +252,8 @@ def _batches(lines: Iterator[str]) -> Iterator[list[str]]:
 
 
 async def _record(reach: Reach, order: Order, done: PutBack) -> None:
-    told = order.told | {"rows": done.rows, "documents": done.documents, "left": len(done.left)}
+    brought = {one.value: count for one, count in done.documents.items()}
+    told = order.told | {"rows": done.rows, "documents": brought, "left": len(done.left)}
     event_ = Event("client.put_back", "client", order.client_id, None, told)
     with global_failures():
         async with reach.data.global_db.write() as connection:
