@@ -17,6 +17,7 @@ from typing import Protocol
 
 from services.fleet import audit_heads, restore_points, sweeps
 from services.fleet.audit_links import Linker
+from services.fleet.drills import canaries
 from services.fleet.tenant_sizes import Measuring
 from services.resources import Resources
 
@@ -62,6 +63,7 @@ def jobs(resources: Resources) -> list[Job]:
     if backup.configured:
         point = partial(restore_points.make_automatic, resources)
         timed.append(Job("restore-points", backup.point_seconds, point))
+        timed.append(Job("canaries", canaries.EVERY_SECONDS, lambda: canaries.sing(data)))
     return timed
 
 

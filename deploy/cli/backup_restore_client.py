@@ -98,10 +98,10 @@ def restore_client(
 ) -> None:
     """Restore a client's shard beside what lives, and compare the client with what it was.
 
-    Without more it tells what is missing now or was changed since. --into makes an export of what
-    it was, for `docshard client verify` and `import`. --put-back brings deleted and purged documents
-    and lost rows back, and old contents as new versions; what is newer stays, neighbours notice
-    nothing. Exit status 6 when something was left.
+    Without more it tells what is missing now or was changed since. --into makes an export of
+    what it was, for `docshard client verify` and `import`. --put-back brings deleted and purged
+    documents and lost rows back, and old contents as new versions; what is newer stays, neighbours
+    notice nothing. Exit status 6 when something was left.
     """
     if into is not None and put_back:
         raise UsageFault("Either --into or --put-back.", "", "Run the command twice.")
@@ -153,8 +153,8 @@ def _steps(client: Client, cluster: str, label: str, wish: _Wish) -> list[str]:
     if wish.put_back:
         steps += [
             "bring contents that are gone from the bucket back from its versions or copies",
-            f"in one transaction behind the lock of {client.code} alone: insert what is missing, take"
-            " deletions back, append old contents as new versions, each with its audit row",
+            f"in one transaction behind the lock of {client.code} alone: insert what is missing,"
+            " take deletions back, append old contents as new versions, each with its audit row",
         ]
     return [*steps, "stop and remove the server"]
 
