@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -216,7 +215,7 @@ def _show(client: Client, restored: Restored, found: _Found, output: Format) -> 
             click.echo(line)
 
 
-def _document(restored: Restored, found: _Found) -> Mapping[str, Any]:
+def _document(restored: Restored, found: _Found) -> dict[str, Any]:
     told: dict[str, Any] = {"restored": asdict(restored), "told_at": datetime.now(UTC)}
     if found.exported is not None:
         told["export"] = {"manifest_sha256": found.exported.manifest_sha256}

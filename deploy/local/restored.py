@@ -219,7 +219,10 @@ def _not_recovered(order: Order) -> OperatorError:
     log = order.log.read_text(errors="replace")
     words = [line for line in log.splitlines() if re.search(r"FATAL|PANIC|ERROR", line)][-5:]
     advice = "Nothing that lives was touched. Delete the folder and restore again."
-    if "recovery ended before configured recovery target" in log:
+    # WAL that cannot be stored ends a recovery as WAL that is missing does.
+    if shutil.disk_usage(order.into).free < SEGMENT_BYTES:
+        advice = f"The disk of {order.into} is full: name a folder on a larger one. " + advice
+    elif "recovery ended before configured recovery target" in log:
         advice = (
             "The repository's WAL ends, or has a gap, before that moment. `docshard backup verify`"
             " says which; `--to latest` restores as far as WAL goes; `--repo 2` uses the other"

@@ -106,11 +106,15 @@ async def scene(
             past = Cluster("shard-1", [copy.address], copy.login(MOVER), PoolLimits())
             async with past, proving(workplace, store) as here:
                 sources = here.sources
+                assert sources.mover
+                assert sources.keyring
                 reach = Reach(sources.data, sources.mover, sources.keyring, store)
                 await reach.data.registry.refresh()
                 await reach.mover.registry.refresh()
                 contents = Contents(store)
-                yield Scene(here, Past(past, "shard-1", moment), contents, reach, *owners, known)
+                backup = Past(past, "shard-1", moment)
+                access, swept, neighbour = owners
+                yield Scene(here, backup, contents, reach, access, swept, neighbour, known)
     await store.close()
 
 
