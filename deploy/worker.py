@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from services.fleet import audit_heads, restore_points, sweeps
+from services.fleet import audit_heads, blob_copy, restore_points, sweeps
 from services.fleet.audit_links import Linker
 from services.fleet.drills import canaries
 from services.fleet.tenant_sizes import Measuring
@@ -63,6 +63,9 @@ def jobs(resources: Resources) -> list[Job]:
     if backup.configured:
         point = partial(restore_points.make_automatic, resources)
         timed.append(Job("restore-points", backup.point_seconds, point))
+        if backup.blob_copy is not None and backup.blob_copy_seconds:
+            copy = partial(blob_copy.copy_missing, resources)
+            timed.append(Job("blob-copy", backup.blob_copy_seconds, copy))
         timed.append(Job("canaries", canaries.EVERY_SECONDS, lambda: canaries.sing(data)))
     return timed
 

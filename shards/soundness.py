@@ -43,7 +43,8 @@ _TENANTS: LiteralString = """
 _CONTENTS: LiteralString = """
     WITH pages AS (SELECT greatest(reltuples, 1) AS rows
                      FROM pg_class WHERE oid = 'docshard.document_versions'::regclass)
-    SELECT v.s3_key, v.size, encode(v.checksum_sha256, 'hex') AS sha256
+    SELECT v.s3_key, v.size, encode(v.checksum_sha256, 'hex') AS sha256,
+           extract(epoch FROM now() - v.created_at)::float8 AS age_seconds
       FROM docshard.document_versions v TABLESAMPLE SYSTEM (
            (SELECT least(100, 100 * 500 / rows) FROM pages))
       JOIN docshard.residency r ON r.client_id = v.client_id AND r.state = 'open'
@@ -58,6 +59,7 @@ class Content:
     s3_key: str
     size: int
     sha256: str
+    age_seconds: float
 
 
 async def tenants_log(connection: RawConnection) -> Log:

@@ -40,7 +40,6 @@ from services.fleet.drills import canaries, goals
 from services.fleet.drills import history as kept
 from services.fleet.drills.canaries import Canary
 from services.fleet.drills.checks import Checked, Server, check
-from services.fleet.drills.goals import Aim
 from services.fleet.drills.history import Drill
 from services.settings import Settings
 
@@ -49,18 +48,22 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is tried: a cluster's newest backup, to a second; `written` are its canaries."""
+    """What is tried: the newest backup of a cluster that has two minutes' rows behind it, to `at`.
+
+    `written` are the rows since that backup, `newest` is the last that can be restored.
+    """
 
     cluster: str
     backup: Backup
-    aim: Aim
+    at: datetime
     begun: datetime
     written: Sequence[Canary]
+    newest: Canary
 
     @property
     def rpo_seconds(self) -> float:
         """How old the newest row is that the repository's WAL has."""
-        return (self.begun - self.aim.newest.written_at).total_seconds()
+        return (self.begun - self.newest.written_at).total_seconds()
 
 
 @click.command()
@@ -121,28 +124,29 @@ def _clusters(tool: Tool, cluster: str | None, *, everything: bool) -> list[str]
 def _plan(tool: Tool, cluster: str) -> _Plan:
     begun = datetime.now(UTC)
     stanza = history(tool, tool.installation.any_of(cluster))
-    backup = begin_with(stanza.backups, Moment(), None)
-    if backup is None:
-        raise Refused(f"{cluster} has no backup.", "", "`docshard backup now --full`")
-    written = with_data(partial(canaries.since, cluster=cluster, moment=backup.stopped_at))
-    # Of those before this moment; what is written later is nothing that was lost.
-    written = [one for one in written if one.written_at <= begun]
-    aim = goals.aim(written, end_of_wal(stanza), backup.stopped_at, random.SystemRandom())
-    if aim is None:
+    written = with_data(partial(canaries.since, cluster=cluster, moment=begun - canaries.KEPT))
+    there = goals.restorable(written, end_of_wal(stanza))
+    last_but_one = there[-2].written_at if len(there) > 1 else None
+    backup = last_but_one and begin_with(stanza.backups, Moment(at=last_but_one), None)
+    if not backup:
         raise Refused(
-            f"No minute of {cluster} since its last backup is in the repository yet.",
-            "A drill restores to a second behind the backup, and counts the rows of each minute"
-            " that `docshard worker` writes.",
-            "Try again in two minutes; `docshard doctor` tells when WAL is not archived.",
+            f"{cluster} has no backup with two minutes of WAL behind it.",
+            "A drill restores to a second behind a backup, and counts the rows of each minute that"
+            " `docshard worker` writes.",
+            "Try again in some minutes; `docshard doctor` tells when WAL is not archived, and"
+            " `docshard backup list` shows backups.",
         )
-    return _Plan(cluster, backup, aim, begun, written)
+    behind = [one for one in written if one.written_at > backup.stopped_at]
+    fit = [one for one in there if one in behind]
+    at = goals.random_second(fit, random.SystemRandom())
+    return _Plan(cluster, backup, at, begun, behind, there[-1])
 
 
 def _steps(plan: _Plan) -> list[str]:
     return [
         f"restore {plan.cluster} from {plan.backup.label} of repository {plan.backup.repository},"
         f" {size(plan.backup.size)}, beside what lives",
-        f"replay WAL to a random second until {plan.aim.newest.written_at:%H:%M:%S} UTC, promote",
+        f"replay WAL to a random second until {plan.newest.written_at:%H:%M:%S} UTC, promote",
         "pg_amcheck; count canaries; prove audit logs and signed heads; read some contents",
         "note RPO and RTO, stop the server and remove it",
     ]
@@ -151,7 +155,7 @@ def _steps(plan: _Plan) -> list[str]:
 def _drill(tool: Tool, settings: Settings, plan: _Plan, named: Path | None) -> Drill:
     installation, programs = tool.installation, find_programs()
     with side_folder(None if named is None else named / plan.cluster, installation) as folder:
-        moment = Moment(at=plan.aim.at)
+        moment = Moment(at=plan.at)
         server = installation.any_of(plan.cluster)
         order = Order(server, plan.backup, moment, folder, programs)
         beside.require_room([order], folder)
@@ -174,14 +178,14 @@ def _judged(plan: _Plan, restored: Restored, checked: Checked, pages: list[str])
     findings = [
         *pages,
         *checked.faults,
-        *goals.judge_canaries(plan.written, plan.aim.at, checked.sung),
+        *goals.judge_canaries(plan.written, plan.at, checked.sung),
         *goals.judge_goals(plan.rpo_seconds, rto),
     ]
     return Drill(
         id=uuid4(),
         cluster=plan.cluster,
         begun_at=plan.begun,
-        target_at=plan.aim.at,
+        target_at=plan.at,
         backup=restored.backup,
         repository=restored.repository,
         restored_bytes=restored.restored_bytes,

@@ -37,7 +37,7 @@ from services.fleet.portability.export import Order as ExportOrder
 from services.fleet.portability.reach import Reach
 from services.fleet.side_restore import put_back as putting
 from services.fleet.side_restore.comparison import Comparison, compare
-from services.fleet.side_restore.contents import Contents, open_contents
+from services.fleet.side_restore.contents import Contents
 from services.fleet.side_restore.past import Past, PastSource, home_at, open_past
 from services.fleet.side_restore.put_back import PutBack
 from services.resources import Data
@@ -168,10 +168,8 @@ async def _work(
     wish: _Wish,
 ) -> _Found:
     progress = Telling().progress
-    async with (
-        open_past(settings, restored.cluster, restored.port, at) as past,
-        open_contents(settings, reach.blobs) as contents,
-    ):
+    contents = Contents(reach.blobs, reach.copies)
+    async with open_past(settings, restored.cluster, restored.port, at) as past:
         if wish.into is not None:
             source = PastSource(past, contents)
             order = ExportOrder(client, wish.into, wish.reason, source)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from deploy.errors import OperatorError
 from deploy.fleet.model import Storage
+from deploy.fleet.planning import https_of
 from deploy.local import processes
 from deploy.local.backups import certificate_of, ensure_certificate
 from deploy.local.home import write_private
@@ -83,15 +84,15 @@ class StorageServer(Server):
                 f"-ip={host}",
                 f"-ip.bind={host}",
                 "-master.telemetry=false",
-                f"-master.port={inner['s3-master']}",
-                f"-volume.port={inner['s3-volume']}",
-                f"-filer.port={inner['s3-filer']}",
+                f"-master.port={inner[f'{self.name}-master']}",
+                f"-volume.port={inner[f'{self.name}-volume']}",
+                f"-filer.port={inner[f'{self.name}-filer']}",
                 f"-s3.port={self.port}",
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
                 "-webdav=false",
                 "-admin.ui=false",
-                f"-admin.port={inner['s3-admin']}",
+                f"-admin.port={inner[f'{self.name}-admin']}",
                 f"-s3.config={self._identities}",
                 *self._secured,
             ],
@@ -121,31 +122,33 @@ class StorageServer(Server):
         backups."""
         if self.site.state.fleet.backups is None:
             return []
-        port, folder = self.storage.inner_ports["s3-https"], certificate_of(self.site).parent
+        port, folder = self._https, certificate_of(self.site).parent
         return [
             f"-s3.port.https={port}",
             f"-s3.cert.file={folder / 'certificate.pem'}",
             f"-s3.key.file={folder / 'key.pem'}",
         ]
 
+    @property
+    def _https(self) -> int:
+        return self.storage.inner_ports[https_of(self.storage)]
+
     def _identities_known(self) -> dict[str, object]:
-        """Who may do what: neither identity gets at the other's buckets, as in production."""
-        secrets, backups = self.site.secrets, self.site.state.fleet.backups
-        known = [
-            _identity(
-                "docshard",
-                (secrets.s3_access_key, secrets.s3_secret_key),
-                [self.storage.bucket.name],
-            )
-        ]
-        if backups is not None:
-            known.append(
-                _identity(
-                    "backups",
-                    (secrets.backup_access_key, secrets.backup_secret_key),
-                    [repository.bucket.name for repository in backups.repositories],
-                )
-            )
+        """Who may do what: neither identity gets at the other's buckets, as in production. What
+        lies in the second region is the backups', the copy of the documents too."""
+        secrets, fleet = self.site.secrets, self.site.state.fleet
+        own, known = [self.storage.bucket.name], []
+        if self.storage == fleet.storage:
+            known.append(_identity("docshard", (secrets.s3_access_key, secrets.s3_secret_key), own))
+            own = []
+        if fleet.backups is not None:
+            here = [
+                one.bucket.name
+                for one in fleet.backups.repositories
+                if one.address.port == self._https
+            ]
+            key = (secrets.backup_access_key, secrets.backup_secret_key)
+            known.append(_identity("backups", key, [*own, *here]))
         return {"identities": known}
 
 

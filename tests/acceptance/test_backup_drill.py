@@ -9,6 +9,7 @@ import json
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,14 @@ def test_a_drill_measures_what_a_disaster_costs(backed: LocalFleet) -> None:
     """RPO and RTO within the goals, of a shard and of the global database."""
     for cluster in ("shard-1", "global"):
         drilled = ("backup", "drill", "--shard", cluster, "-o", "json")
-        # A minute's row behind the backup, and its WAL in the repository.
-        until(lambda command=drilled: _planned(backed, command), 240, 5)
+        # Two minutes' rows behind the backup, and their WAL in the repository.
+        until(partial(_planned, backed, drilled), 300, 5)
         told = json.loads(backed.run(*drilled, "--reason", "a trial").stdout)
         (one,) = told["drills"]
         assert (one["findings"], told["good"]) == ([], True)
         assert 0 < told["rpo_seconds"] <= 300
         assert 0 < told["rto_seconds"] <= 3600
+        assert one["checked"]["canaries"] > 0
         assert one["checked"]["audit_rows"] > 0
     past = json.loads(backed.run("backup", "drill", "--history", "-o", "json").stdout)
     assert [one["cluster"] for one in past["drills"]] == ["global", "shard-1"]

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Final
 
 from global_db import canaries
-from global_db.canaries import Canary
+from global_db.canaries import KEPT, Canary
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from services.failures import global_failures, tenant_failures
 from services.resources import Data
 
-__all__ = ["EVERY_SECONDS", "Canary", "since", "sing"]
+__all__ = ["EVERY_SECONDS", "KEPT", "Canary", "since", "sing"]
 
 _log = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 60.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,31 +17,16 @@ _MARGIN_BYTES: Final = 1024**2
 """A canary's commit is behind its row by less than that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """The second to restore to, and the newest row that could be restored at all."""
-
-    at: datetime
-    newest: Canary
+def restorable(written: Sequence[Canary], archived: int) -> list[Canary]:
+    """The rows that WAL up to `archived`, in bytes, brings back."""
+    return [one for one in written if one.lsn + _MARGIN_BYTES <= archived]
 
 
-def aim(
-    written: Sequence[Canary], archived: int, whole_at: datetime, chance: random.Random
-) -> Aim | None:
-    """A second between the backup and the end of the WAL that is in the repository; None: no row
-    of then is there yet.
-
-    `archived` is that end, in bytes. Recovery to a time ends at a commit behind it, so the second
-    is before the newest row's.
-    """
-    there = [one for one in written if one.lsn + _MARGIN_BYTES <= archived]
-    if not there:
-        return None
-    newest = there[-1]
-    first, last = int(whole_at.timestamp()) + 1, int(newest.written_at.timestamp())
-    if first > last:
-        return None
-    return Aim(datetime.fromtimestamp(chance.randint(first, last), UTC), newest)
+def random_second(there: Sequence[Canary], chance: random.Random) -> datetime:
+    """A moment behind the first of these rows, and before the last: recovery to a time ends at a
+    commit behind it."""
+    first, last = (one.written_at.timestamp() for one in (there[0], there[-1]))
+    return datetime.fromtimestamp(chance.uniform(first, last), UTC)
 
 
 def judge_canaries(written: Sequence[Canary], at: datetime, found: Sung) -> Iterator[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 from services.blobs.store import BlobAbsent, BlobReader, BlobStore, Expected
 from services.errors import ChecksumMismatch, ContentTooLarge, ServiceError
-from services.fleet.point_manifests import copy_settings
 from services.fleet.portability.layout import NamedBlob
-from services.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +66,3 @@ class Contents:
 
 def _may_be(blob: NamedBlob, digest: bytes | None) -> bool:
     return digest is None or digest.hex() == blob.sha256
-
-
-@asynccontextmanager
-async def open_contents(settings: Settings, store: BlobStore) -> AsyncIterator[Contents]:
-    """The bucket, and the copy of it when there is one."""
-    copies = [BlobStore(one) for one in copy_settings(settings)]
-    try:
-        yield Contents(store, copies)
-    finally:
-        for one in copies:
-            await one.close()
