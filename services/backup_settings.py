@@ -40,6 +40,8 @@ class BackupSettings(FromEnvironment):
     """A copy of the documents' bucket in another region, read with the same keys; JSON."""
     blob_copy_seconds: float = Field(default=0.0, ge=0)
     """How often the worker copies there what is missing; 0: the store replicates by itself."""
+    timely: bool = False
+    """Whether the worker takes full and incremental backups: on one machine, without timers."""
     drill_days: int = Field(default=35, ge=1)
     """How old the last good drill of a cluster may get before the doctor tells."""
     point_seconds: float = Field(default=300.0, ge=1)

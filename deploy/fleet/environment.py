@@ -110,6 +110,7 @@ def _backup_environment(
     return {
         **copy,
         "DOCSHARD_S3_VERSIONING": "true",
+        "DOCSHARD_BACKUP_TIMELY": "true",
         "DOCSHARD_BACKUP_BUCKETS": json.dumps(buckets),
         "DOCSHARD_BACKUP_ACCESS_KEY": credentials.access_key,
         "DOCSHARD_BACKUP_SECRET_KEY": credentials.secret_key,

@@ -7,7 +7,7 @@ what a killed process leaves behind can be found and discarded.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -167,7 +167,7 @@ class BlobStore:
         """Remove a blob; one that is absent is no error."""
         await self._s3.run(self._s3.client.delete_object, Bucket=self._s3.bucket, Key=key)
 
-    async def list_keys(self, prefix: str) -> AsyncIterator[list[str]]:
+    async def list_keys(self, prefix: str) -> AsyncGenerator[list[str]]:
         """Give the keys of all blobs that begin so, in order, up to a thousand at a time."""
         client, bucket, after = self._s3.client, self._s3.bucket, ""
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
@@ -82,6 +82,24 @@ class Manifests:
             raise StorageUnavailable(
                 f"The restore point {point.label} is made, and no bucket took its manifest."
             )
+
+    async def forget(self, before: datetime) -> int:
+        """Remove manifests of points that were made before; answers how many, of one page each.
+
+        Keys begin with the time, so the first page has the oldest. A bucket that is away keeps its
+        own until the next time.
+        """
+        limit, removed = f"{self._prefix}{before:%Y%m%dT%H%M%SZ}", 0
+        for store in self._stores:
+            try:
+                async with aclosing(store.list_keys(self._prefix)) as pages:
+                    oldest = [key for key in await anext(pages, []) if key < limit]
+                for key in oldest:
+                    await store.delete(key)
+                removed += len(oldest)
+            except ServiceError as error:
+                _log.warning("old manifests are removed next time: %s", error)
+        return removed
 
     async def find(self, wanted: str) -> RestorePoint | None:
         """The newest point of this label, or that of this id; from whichever bucket answers.
