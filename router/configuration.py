@@ -120,13 +120,12 @@ def _kind(annotation: Any) -> str:
         return ", ".join(f"`{one}`" for one in inner)
     if origin in (tuple, list):
         return f"JSON list of {_members(inner[0]) or 'texts'}"
-    if members := _members(annotation):
-        return f"JSON {members}"
     if origin is dict:
         return "JSON table"
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return ", ".join(f"`{one.value}`" for one in annotation)
-    return _KINDS[annotation]
+    members = _members(annotation)
+    return f"JSON {members}" if members else _KINDS[annotation]
 
 
 def _members(annotation: Any) -> str | None:
