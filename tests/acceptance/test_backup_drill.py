@@ -69,7 +69,8 @@ def test_one_tenant_comes_back(backed: LocalFleet, tenant: Tenant, tmp_path: Pat
         tenant.put(document, b"the old content")
     point(backed, "before")
     tenant.put(kept, b"a newer content")
-    assert tenant.http.delete(tenant.path(gone)).is_success
+    seen = {"If-Match": "*"}
+    assert tenant.http.delete(tenant.path(gone), headers=seen).is_success
     assert tenant.http.post(f"{tenant.path(gone)}/purge").is_success
 
     command = ("backup", "restore-client", tenant.id, "--to", "before", "--reason", "a trial")
