@@ -79,11 +79,15 @@ async def put_back(
     access = admit_operator_to_client(order.client_id, order.reason)
     placement = Placement(order.client_id, found.shard, found.epoch, "active")
     cluster = reach.mover.registry.cluster(found.shard)
+    # First: rows that come back as they were leave no other trace.
+    await _record(reach, order, {"state": "begun"})
     purged = await _Writing(cluster, placement, access, found, done).write()
     progress.step("rows are put back")
     # A sweep may have been at one of them already: what it took is brought again.
     await _Contents(contents, found, done).bring(frozenset(purged))
-    await _record(reach, order, done)
+    brought = {one.value: count for one, count in done.documents.items()}
+    told = {"rows": done.rows, "documents": brought, "left": len(done.left)}
+    await _record(reach, order, {"state": "done"} | told)
     return done
 
 
@@ -251,10 +255,8 @@ def _batches(lines: Iterator[str]) -> Iterator[list[str]]:
         yield batch
 
 
-async def _record(reach: Reach, order: Order, done: PutBack) -> None:
-    brought = {one.value: count for one, count in done.documents.items()}
-    told = order.told | {"rows": done.rows, "documents": brought, "left": len(done.left)}
-    event_ = Event("client.put_back", "client", order.client_id, None, told)
+async def _record(reach: Reach, order: Order, told: dict[str, Any]) -> None:
+    event_ = Event("client.put_back", "client", order.client_id, None, order.told | told)
     with global_failures():
         async with reach.data.global_db.write() as connection:
             await record_global(connection, Origin(reason=order.reason), event_, order.client_id)
