@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,10 @@ def backed() -> Iterator[LocalFleet]:
 
 
 @pytest.fixture
-def into(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for restores that the servers' user can get to."""
-    folder = tmp_path_factory.mktemp("restored")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(parent.stat().st_mode | 0o711)
+def into() -> Iterator[Path]:
+    """A folder for restores that the servers' user can get to, whatever other tests run."""
+    folder = Path(tempfile.mkdtemp(prefix="docshard-"))
+    folder.chmod(0o711)
     yield folder / "beside"
     shutil.rmtree(folder)
 
