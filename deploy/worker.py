@@ -12,13 +12,17 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from services.fleet import audit_heads, restore_points, sweeps
+from deploy.backups.timely import take_due
+from services.fleet import audit_heads, blob_copy, restore_points, sweeps
 from services.fleet.audit_links import Linker
+from services.fleet.drills import canaries
 from services.fleet.tenant_sizes import Measuring
 from services.resources import Resources
+from services.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +66,17 @@ def jobs(resources: Resources) -> list[Job]:
     if backup.configured:
         point = partial(restore_points.make_automatic, resources)
         timed.append(Job("restore-points", backup.point_seconds, point))
+        if backup.blob_copy is not None and backup.blob_copy_seconds:
+            copy = partial(blob_copy.copy_missing, resources)
+            timed.append(Job("blob-copy", backup.blob_copy_seconds, copy))
+        if backup.timely:
+            timed.append(Job("backups", 300, partial(_take_due, resources.settings)))
+        timed.append(Job("canaries", canaries.EVERY_SECONDS, lambda: canaries.sing(data)))
     return timed
+
+
+async def _take_due(settings: Settings) -> list[str]:
+    return await asyncio.to_thread(take_due, settings, datetime.now(UTC))
 
 
 @dataclass(frozen=True)

@@ -120,14 +120,20 @@ def _kind(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in inner)
     if origin in (tuple, list):
-        item = inner[0]
-        known = inspect.isclass(item) and issubclass(item, BaseModel)
-        return f"JSON list of {{{', '.join(item.model_fields)}}}" if known else "JSON list of texts"
+        return f"JSON list of {_members(inner[0]) or 'texts'}"
     if origin is dict:
         return "JSON table"
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return ", ".join(f"`{one.value}`" for one in annotation)
-    return _KINDS[annotation]
+    members = _members(annotation)
+    return f"JSON {members}" if members else _KINDS[annotation]
+
+
+def _members(annotation: Any) -> str | None:
+    """The names of a model's fields; None for what is no model."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return f"{{{', '.join(annotation.model_fields)}}}"
+    return None
 
 
 def _default(field: FieldInfo) -> str:

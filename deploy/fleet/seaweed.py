@@ -8,12 +8,12 @@ from pathlib import PurePath
 from deploy.fleet.model import Address
 
 INNER_PORTS: Mapping[str, int] = {
-    "s3-master": 9333,
-    "s3-volume": 9340,
-    "s3-filer": 8888,
-    "s3-admin": 23646,
+    "master": 9333,
+    "volume": 9340,
+    "filer": 8888,
+    "admin": 23646,
 }
-"""Where its parts listen on a host of its own; each takes the port 10,000 above, too."""
+"""Where its parts listen on a host of its own, by part; each takes the port 10,000 above, too."""
 MEMORY = "400MiB"
 """For GOMEMLIMIT. At 200 MiB its garbage collector never rests: 13 % of a core while idle."""
 
@@ -28,14 +28,14 @@ def weed_options(
         f"-ip={address.host}",
         f"-ip.bind={address.host}",
         "-master.telemetry=false",
-        f"-master.port={inner['s3-master']}",
-        f"-volume.port={inner['s3-volume']}",
-        f"-filer.port={inner['s3-filer']}",
+        f"-master.port={inner['master']}",
+        f"-volume.port={inner['volume']}",
+        f"-filer.port={inner['filer']}",
         f"-s3.port={address.port}",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-webdav=false",
         "-admin.ui=false",
-        f"-admin.port={inner['s3-admin']}",
+        f"-admin.port={inner['admin']}",
         f"-s3.config={identities}",
     ]

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 import global_db.archive_tables
 import global_db.audit_tables
+import global_db.drill_tables
 import global_db.erasure_tables
 import global_db.move_tables
 import global_db.restore_point_tables
