@@ -95,7 +95,9 @@ def problem_document(error: errors.ServiceError, instance: str, request_id: str)
 def problem_response(scope: Scope, error: errors.ServiceError) -> Response:
     """Make the answer to a request that ended in `error`."""
     instance = scope.get("raw_path", b"").decode("ascii", "replace")
-    document = problem_document(error, instance, context_of(scope).request_id)
+    context = context_of(scope)
+    context.problem = error.code
+    document = problem_document(error, instance, context.request_id)
     return Response(
         orjson.dumps(document),
         status_code=STATUS[error.code],

@@ -17,6 +17,8 @@ from services import production
 from services.backup_settings import BackupSettings
 from services.environment import FromEnvironment
 from services.key_settings import KmsSettings, VaultSettings
+from services.log_settings import LogSettings
+from services.metrics_settings import MetricsSettings
 from services.move_settings import MoveSettings
 
 
@@ -224,6 +226,8 @@ class Settings(FromEnvironment):
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
     @model_validator(mode="after")
     def _refuse_what_production_forbids(self) -> Self:

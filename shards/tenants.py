@@ -24,6 +24,7 @@ from global_db.reading import Reading
 from global_db.reads import read_from
 from global_db.statement import ReadStatement, WriteStatement
 from global_db.timing import measured
+from shards.fence_tally import FenceTally
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
 from shards.residency import Fenced, Refused, StaleEpoch, enter_write, entrance, refusals
@@ -139,16 +140,17 @@ class Written(Generic[T]):
 
 
 class Tenants:
-    """Runs work inside tenants, wherever they live; `traffic` counts what succeeded."""
+    """Runs work inside tenants, wherever they live; `traffic` counts what succeeded, `fences` what
+    shards refused."""
 
     def __init__(
         self, placements: PlacementCache, registry: ShardRegistry, limits: FenceLimits
     ) -> None:
         self.traffic = Traffic()
+        self.fences = FenceTally()
         self._placements = placements
         self._registry = registry
         self._limits = limits
-        self._waiting = 0
 
     async def read(
         self,
@@ -209,9 +211,10 @@ class Tenants:
             except ConnectionLost:
                 # Nothing speaks against the placement: the directory need not answer for this.
                 return await attempt(placement)
-        except Fenced:
-            return await self._wait_at_fence(placement, attempt, deadline)
-        except Refused:
+        except Refused as refused:
+            self.fences.refusals[placement.shard, type(refused)] += 1
+            if isinstance(refused, Fenced):
+                return await self._wait_at_fence(placement, attempt, deadline)
             return await self._once_more(client_id, attempt, deadline)
 
     async def _once_more(
@@ -244,9 +247,10 @@ class Tenants:
         `deadline` counts from the first attempt, which may itself have waited for a mover's lock.
         """
         client_id = refused.client_id
-        if self._waiting >= self._limits.max_waiting:
+        if self.fences.waiting >= self._limits.max_waiting:
             raise TenantMoving("too many callers wait at this fence")
-        self._waiting += 1
+        self.fences.waiting += 1
+        began = time.monotonic()
         pause, waited = _FENCE_POLL_SECONDS, False
         try:
             while time.monotonic() < deadline:
@@ -265,4 +269,5 @@ class Tenants:
                 pause = min(pause, _LONGEST_FENCE_POLL_SECONDS)
             raise TenantMoving(f"{client_id} stayed fenced")
         finally:
-            self._waiting -= 1
+            self.fences.waiting -= 1
+            self.fences.waits.observe(time.monotonic() - began)

@@ -1,0 +1,48 @@
+"""What is kept of each request: its place in the figures, and its line in the log."""
+
+from starlette.types import Scope
+
+from router.context import RequestContext
+from router.figures import RequestFigures
+from services.logs.requests import Answered, RequestLog
+
+UNROUTED = "none"
+"""Of addresses that are no operation of the API: unknown ones, documentation, health."""
+
+
+class Watch:
+    """Looks at every request of a worker once it is answered."""
+
+    def __init__(self, log: RequestLog | None = None) -> None:
+        self.figures = RequestFigures()
+        self._log = log
+
+    def answered(self, scope: Scope, context: RequestContext) -> None:
+        """Count the request, and write its line if it gets one."""
+        if not context.status:
+            context.answer(0)
+        status, seconds = context.status, context.seconds
+        route = getattr(scope.get("route"), "operation_id", None) or UNROUTED
+        self.figures.answered(route, status, seconds, context.problem)
+        if self._log is not None and self._log.wants(status, seconds):
+            self._log.tell(_line(scope, context, route))
+
+    def close(self) -> None:
+        """Write what is still to be written."""
+        if self._log is not None:
+            self._log.flush()
+
+
+def _line(scope: Scope, context: RequestContext, route: str) -> Answered:
+    return Answered(
+        request_id=context.request_id,
+        own_id=context.own_id,
+        route=route,
+        method=scope["method"],
+        status=context.status,
+        seconds=context.seconds,
+        client_id=context.about.client_id,
+        shard=context.spent.cluster,
+        problem=context.problem,
+        server_timing=context.server_timing.decode("ascii"),
+    )
