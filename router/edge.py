@@ -46,7 +46,7 @@ def make_edge(opened: Opened, settings: RouterSettings) -> Edge:
     limits = resources.settings.limits
 
     def limiter(policy: str, per_second: int) -> Limiter:
-        return Limiter(policy, per_second / settings.router_workers, settings.buckets)
+        return Limiter(policy, per_second, settings.buckets, settings.router_workers)
 
     return Edge(
         resources=resources,

@@ -59,8 +59,8 @@ async def _identify(call: Call) -> Caller:
     return call.caller
 
 
-def _spend(call: Call, limiter: Limiter, key: UUID) -> None:
-    share = limiter.take(key, time.monotonic())
+def _spend(call: Call, limiter: Limiter, key: UUID, own: float | None = None) -> None:
+    share = limiter.take(key, time.monotonic(), own)
     call.context.headers.extend(share.headers())
     if share.remaining < 0:
         raise refuse(share)
@@ -210,7 +210,7 @@ class Tenant:
         client_id = _id_in_path(call, "client_id")
         access = await admit_to_client(call.resources, caller, client_id, self.permission)
         call.context.about.client_id = client_id
-        _spend(call, call.edge.clients, client_id)
+        _spend(call, call.edge.clients, client_id, access.requests_per_second)
         call.tenant = access
         if call.method in READS:
             call.tenant = await with_reading(call.resources, access, _asked(call))

@@ -28,6 +28,7 @@ from shards.fence_tally import FenceTally
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
 from shards.residency import Fenced, Refused, StaleEpoch, enter_write, entrance, refusals
+from shards.rooms import Rooms
 from shards.traffic import Traffic
 
 T = TypeVar("T")
@@ -111,15 +112,37 @@ class TenantRead:
 class TenantWrite(TenantRead):
     """A transaction inside one tenant, entered. `now` is the time every row of it carries."""
 
-    def __init__(self, connection: WriteConnection, placement: Placement, now: datetime) -> None:
+    def __init__(
+        self, connection: WriteConnection, placement: Placement, now: datetime, rooms: Rooms
+    ) -> None:
         super().__init__(connection, placement)
         self._writes = connection
+        self._rooms = rooms
+        self._quota = placement.quota
         self.client_id = placement.client_id
         self.now = now
 
     async def send(self, statement: WriteStatement, **parameters: Any) -> None:
         """Send a change without waiting for it."""
         await self._writes.send(statement, **self._scope, **parameters)
+
+    async def take_documents(self, number: int) -> None:
+        """Take room for more living documents. Raises NoRoom."""
+        limit = self._quota.max_documents
+        if limit is not None:
+            await self._rooms.take(self._writes, self.client_id, "documents", number, limit)
+
+    async def check_bytes(self, size: int) -> None:
+        """See that there is room for so many more bytes. Raises NoRoom."""
+        limit = self._quota.max_bytes
+        if limit is not None:
+            await self._rooms.check(self._writes, self.client_id, "bytes", size, limit)
+
+    async def take_bytes(self, size: int) -> None:
+        """Take room for more bytes of content. Raises NoRoom."""
+        limit = self._quota.max_bytes
+        if limit is not None:
+            await self._rooms.take(self._writes, self.client_id, "bytes", size, limit)
 
     async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
         """Run a change and wait for its first returned row."""
@@ -151,6 +174,7 @@ class Tenants:
         self._placements = placements
         self._registry = registry
         self._limits = limits
+        self._rooms = Rooms()
 
     async def read(
         self,
@@ -194,7 +218,7 @@ class Tenants:
             with refusals():
                 async with self._registry.cluster(placement.shard).write() as connection:
                     now = await enter_write(connection, placement.client_id, placement.epoch)
-                    value = await work(TenantWrite(connection, placement, now))
+                    value = await work(TenantWrite(connection, placement, now, self._rooms))
             return Written(value, placement, connection.ended_at)
 
         written = await self._persist(client_id, attempt)
