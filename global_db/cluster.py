@@ -257,12 +257,8 @@ class Cluster:
                 try:
                     yield raw
                 finally:
-                    self._count(lent - asked, time.perf_counter() - lent, on_replica)
-
-    def _count(self, waited: float, worked: float, on_replica: bool) -> None:
-        self.tally.pool_seconds += waited
-        (self.tally.replica if on_replica else self.tally.primary).observe(worked)
-        note_work(self.name, waited, worked)
+                    self.tally.worked(asked, lent, on_replica=on_replica)
+                    note_work(self.name, asked, lent)
 
     @contextmanager
     def _translated(self, node: Node) -> Iterator[None]:

@@ -6,6 +6,7 @@ owns: no lock, no text, no look-up by label. Whoever is asked for figures makes 
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,11 @@ class ClusterTally:
     pool_seconds: float = 0.0
     """Spent waiting for a connection."""
     failures: Counter[type[ClusterError]] = field(default_factory=Counter)
+
+    def worked(self, asked: float, lent: float, *, on_replica: bool) -> None:
+        """Count one piece of work that ends now: when its connection was asked for, and lent."""
+        self.pool_seconds += lent - asked
+        (self.replica if on_replica else self.primary).observe(time.perf_counter() - lent)
 
     def by_role(self) -> tuple[tuple[str, Histogram], ...]:
         """Work on the primary, and on replicas."""

@@ -6,7 +6,7 @@ A context variable carries it, so that no function in between has to know.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,6 +14,16 @@ from typing import Final
 
 WAIT: Final = "wait"
 """The part that the caller asked to wait: for changes, or until it sent its body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a request's time, in seconds of `time.perf_counter`."""
+
+    name: str
+    began: float
+    ended: float
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -24,6 +34,8 @@ class Spent:
     """By part, in the order in which the parts began to cost something."""
     cluster: str | None = None
     """Whose database was worked with last."""
+    spans: list[Span] | None = None
+    """Of a request that is traced, in the order of their ends; None: nobody wants them."""
 
     def add(self, name: str, seconds: float) -> None:
         """Add time to a part."""
@@ -43,13 +55,26 @@ def collect(into: Spent) -> None:
     _spent.set(into)
 
 
-def note_work(cluster: str, waited: float, worked: float) -> None:
-    """Add what one connection cost: seconds until it was lent, and until it was given back."""
+def note_work(cluster: str, asked: float, lent: float) -> None:
+    """Add what one connection cost that was asked for, lent, and is given back now."""
     spent = _spent.get()
     if spent is not None:
-        spent.add("pool", waited)
-        spent.add("db", worked)
+        now = time.perf_counter()
+        spent.add("pool", lent - asked)
+        spent.add("db", now - lent)
         spent.cluster = cluster
+        if spent.spans is not None:
+            spent.spans.append(Span("pool", asked, lent, {"docshard.shard": cluster}))
+            spent.spans.append(Span("db", lent, now, {"docshard.shard": cluster}))
+
+
+def note_statement(text: str, began: float) -> None:
+    """Keep a statement that was answered now, or in a pipeline was sent, if the request is traced;
+    the text has places for values and no values."""
+    spent = _spent.get()
+    if spent is not None and spent.spans is not None:
+        attributes = {"db.system.name": "postgresql", "db.query.text": text}
+        spent.spans.append(Span("sql", began, time.perf_counter(), attributes))
 
 
 @contextmanager
@@ -61,4 +86,7 @@ def measured(name: str) -> Iterator[None]:
     finally:
         spent = _spent.get()
         if spent is not None:
-            spent.add(name, time.perf_counter() - started)
+            ended = time.perf_counter()
+            spent.add(name, ended - started)
+            if spent.spans is not None:
+                spent.spans.append(Span(name, started, ended))

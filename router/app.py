@@ -27,7 +27,7 @@ from router.routes import (
     users,
 )
 from router.settings import RouterSettings
-from router.watch import Watch
+from router.watch import Watch, open_traces
 from services.access.denials import recording
 from services.logs.configuration import configure, open_request_log, secrets_of
 from services.logs.redaction import Redactor
@@ -81,5 +81,5 @@ def from_environment() -> FastAPI:
     settings = Settings()
     redactor = Redactor(secrets_of(settings))
     configure(settings.log, redactor)
-    watch = Watch(open_request_log(settings.log, redactor))
+    watch = Watch(open_request_log(settings.log, redactor), open_traces(settings.traces))
     return create_app(settings, RouterSettings(), watch)

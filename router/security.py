@@ -26,6 +26,7 @@ from services.access.reads import Asked, with_global_reading, with_reading
 from services.errors import NotFound, ServiceError, Unauthenticated
 from services.identity.principal import Caller
 from services.tenant import documents
+from services.timing import measured
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -51,9 +52,8 @@ def bearer_credential(call: Call) -> str:
 
 
 async def _identify(call: Call) -> Caller:
-    began = time.perf_counter()
-    principal = await authenticate(call.resources, bearer_credential(call))
-    call.context.spent.add("auth", time.perf_counter() - began)
+    with measured("auth"):
+        principal = await authenticate(call.resources, bearer_credential(call))
     call.caller = Caller(principal, call.origin())
     _spend(call, call.edge.principals, principal.id)
     return call.caller

@@ -20,6 +20,7 @@ from services.key_settings import KmsSettings, VaultSettings
 from services.log_settings import LogSettings
 from services.metrics_settings import MetricsSettings
 from services.move_settings import MoveSettings
+from services.trace_settings import TraceSettings
 
 
 class Environment(StrEnum):
@@ -228,6 +229,7 @@ class Settings(FromEnvironment):
     backup: BackupSettings = Field(default_factory=BackupSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    traces: TraceSettings = Field(default_factory=TraceSettings)
 
     @model_validator(mode="after")
     def _refuse_what_production_forbids(self) -> Self:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from global_db.columns import living
 from global_db.connection import WriteConnection
+from global_db.quotas import Quota
 from global_db.statement import write
 from shards.tables import document_versions, documents
 
@@ -89,6 +90,12 @@ class Rooms:
         known = await self.check(connection, client_id, kind, wanted, limit)
         known.used += wanted
 
+    def give_back(self, client_id: UUID, kind: Kind, number: int) -> None:
+        """Something was removed in this process; what others remove shows at the next count."""
+        known = self._known.get((client_id, kind))
+        if known is not None:
+            known.used -= number
+
     async def check(
         self, connection: WriteConnection, client_id: UUID, kind: Kind, wanted: int, limit: int
     ) -> _Known:
@@ -115,3 +122,37 @@ class Rooms:
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
         return known
+
+
+class Room:
+    """What one transaction may add to its tenant. Without a limit nothing is asked."""
+
+    def __init__(
+        self, rooms: Rooms, connection: WriteConnection, client_id: UUID, quota: Quota
+    ) -> None:
+        self._rooms = rooms
+        self._connection = connection
+        self._client_id = client_id
+        self._quota = quota
+
+    async def take_documents(self, number: int) -> None:
+        """Take room for more living documents. Raises NoRoom."""
+        limit = self._quota.max_documents
+        if limit is not None:
+            await self._rooms.take(self._connection, self._client_id, "documents", number, limit)
+
+    def give_documents_back(self, number: int) -> None:
+        """So many documents live no longer."""
+        self._rooms.give_back(self._client_id, "documents", number)
+
+    async def check_bytes(self, size: int) -> None:
+        """See that there is room for so many more bytes. Raises NoRoom."""
+        limit = self._quota.max_bytes
+        if limit is not None:
+            await self._rooms.check(self._connection, self._client_id, "bytes", size, limit)
+
+    async def take_bytes(self, size: int) -> None:
+        """Take room for more bytes of content. Raises NoRoom."""
+        limit = self._quota.max_bytes
+        if limit is not None:
+            await self._rooms.take(self._connection, self._client_id, "bytes", size, limit)

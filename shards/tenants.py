@@ -28,7 +28,7 @@ from shards.fence_tally import FenceTally
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
 from shards.residency import Fenced, Refused, StaleEpoch, enter_write, entrance, refusals
-from shards.rooms import Rooms
+from shards.rooms import Room, Rooms
 from shards.traffic import Traffic
 
 T = TypeVar("T")
@@ -110,39 +110,21 @@ class TenantRead:
 
 
 class TenantWrite(TenantRead):
-    """A transaction inside one tenant, entered. `now` is the time every row of it carries."""
+    """A transaction inside one tenant, entered. `now` is the time every row of it carries, `room`
+    what the tenant may still store."""
 
     def __init__(
         self, connection: WriteConnection, placement: Placement, now: datetime, rooms: Rooms
     ) -> None:
         super().__init__(connection, placement)
         self._writes = connection
-        self._rooms = rooms
-        self._quota = placement.quota
+        self.room = Room(rooms, connection, placement.client_id, placement.quota)
         self.client_id = placement.client_id
         self.now = now
 
     async def send(self, statement: WriteStatement, **parameters: Any) -> None:
         """Send a change without waiting for it."""
         await self._writes.send(statement, **self._scope, **parameters)
-
-    async def take_documents(self, number: int) -> None:
-        """Take room for more living documents. Raises NoRoom."""
-        limit = self._quota.max_documents
-        if limit is not None:
-            await self._rooms.take(self._writes, self.client_id, "documents", number, limit)
-
-    async def check_bytes(self, size: int) -> None:
-        """See that there is room for so many more bytes. Raises NoRoom."""
-        limit = self._quota.max_bytes
-        if limit is not None:
-            await self._rooms.check(self._writes, self.client_id, "bytes", size, limit)
-
-    async def take_bytes(self, size: int) -> None:
-        """Take room for more bytes of content. Raises NoRoom."""
-        limit = self._quota.max_bytes
-        if limit is not None:
-            await self._rooms.take(self._writes, self.client_id, "bytes", size, limit)
 
     async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
         """Run a change and wait for its first returned row."""

@@ -64,6 +64,7 @@ class EdgeMiddleware:
             return
         context = scope[SCOPE_KEY] = _context(scope["headers"])
         speak_of(context.about)
+        self._watch.begins(context)
         collect(context.spent)
         collect_served(context.served)
         body = _Body(scope["headers"], receive, self._while_waiting, self._idle)

@@ -230,7 +230,7 @@ async def _begin(
 ) -> Upload:
     async def work(tenant: TenantWrite) -> Upload:
         # How many come is not known yet; a tenant that is full need not send them.
-        await tenant.check_bytes(1)
+        await tenant.room.check_bytes(1)
         document = await lock_living(tenant, document_id)
         upload_id = new_id()
         upload = Upload(

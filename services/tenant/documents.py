@@ -83,7 +83,7 @@ async def create(
 
     async def work(tenant: TenantWrite) -> Document:
         async def effect() -> Document:
-            await tenant.take_documents(1)
+            await tenant.room.take_documents(1)
             document = made(tenant, new, caller.principal.user_id)
             await documents.insert(tenant, document)
             await record(tenant, caller, event("document.create", None, document))
@@ -150,6 +150,7 @@ async def delete(
 
     async def work(tenant: TenantWrite) -> Document:
         before = await lock_unchanged(tenant, document_id, precondition)
+        tenant.room.give_documents_back(1)
         return await _store(
             tenant, access, "document.delete", before, replace(before, deleted_at=tenant.now)
         )
@@ -172,7 +173,7 @@ async def restore(
             raise NotFound
         if before.deleted_at is None:
             raise Conflict("The document is not deleted, so there is nothing to restore.")
-        await tenant.take_documents(1)
+        await tenant.room.take_documents(1)
         return await _store(
             tenant, access, "document.restore", before, replace(before, deleted_at=None)
         )

@@ -91,7 +91,7 @@ async def issue(
     Raises:
         NoRoom.
     """
-    await tenant.check_bytes(intent.size)
+    await tenant.room.check_bytes(intent.size)
     limits, upload_id = resources.settings.limits, new_id()
     expires_at = tenant.now + timedelta(hours=limits.upload_hours)
     ticket = Ticket(

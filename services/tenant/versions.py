@@ -64,7 +64,7 @@ async def append(
     Raises:
         NoRoom.
     """
-    await tenant.take_bytes(content.size)
+    await tenant.room.take_bytes(content.size)
     version = Version(
         client_id=tenant.client_id,
         id=content.version_id,
