@@ -1,6 +1,6 @@
 """Spans of requests, made when a request is over from what was kept of it.
 
-The only module that imports OpenTelemetry, and only imported where traces are wanted.
+The only module that imports OpenTelemetry's SDK, and only imported where traces are wanted.
 """
 
 from __future__ import annotations
