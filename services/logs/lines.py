@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import IO, Any, Final
 
 import orjson
@@ -72,7 +73,14 @@ class Stream(logging.StreamHandler[IO[str]]):
 
 def moment(seconds: float) -> str:
     """A moment as lines have it: RFC 3339 in UTC, with milliseconds."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(whole: int) -> str:
+    """Most lines are of the second of the line before."""
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def cleaned(redactor: Redactor, fields: Mapping[str, Any]) -> dict[str, Any]:
