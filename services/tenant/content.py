@@ -229,9 +229,9 @@ async def _begin(
     resources: Resources, access: TenantAccess, document_id: UUID, mime_type: str | None
 ) -> Upload:
     async def work(tenant: TenantWrite) -> Upload:
+        document = await lock_living(tenant, document_id)
         # How many come is not known yet; a tenant that is full need not send them.
         await tenant.room.check_bytes(1)
-        document = await lock_living(tenant, document_id)
         upload_id = new_id()
         upload = Upload(
             client_id=access.client_id,
