@@ -50,6 +50,8 @@ async def standing(data: Data, name: str) -> Standing:
     """
     client = await client_named(data, name)
     quota = await of_client(data, name)
+    with global_failures():
+        await data.registry.refresh()
     with tenant_failures():
         used = (await data.tenants.read(client.id, usage.report)).total
     return Standing(

@@ -34,7 +34,6 @@ async def operators(desk: Desk) -> AsyncIterator[Data]:
 
 async def allow(operators: Data, desk: Desk, quota: Quota) -> None:
     """The desk's router has heard of it when this returns."""
-    await operators.registry.refresh()
     await quotas.change(operators, str(desk.client_id), quota, "a test")
     assert (await desk.resources.data.placements.fetch(desk.client_id)).quota == quota
 
