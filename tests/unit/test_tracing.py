@@ -16,7 +16,11 @@ from services.logs.about import About
 from services.trace_settings import TraceSettings
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-SCOPE: dict[str, object] = {"type": "http", "method": "GET", "headers": [(b"traceparent", PARENT.encode())]}
+SCOPE: dict[str, object] = {
+    "type": "http",
+    "method": "GET",
+    "headers": [(b"traceparent", PARENT.encode())],
+}
 
 
 def traced(share: float, scope: dict[str, object], status: int = 200) -> InMemorySpanExporter:
