@@ -16,7 +16,10 @@ from services import production
 from services.backup_settings import BackupSettings
 from services.environment import FromEnvironment
 from services.key_settings import KmsSettings, VaultSettings
+from services.log_settings import LogSettings
+from services.metrics_settings import MetricsSettings
 from services.move_settings import MoveSettings
+from services.trace_settings import TraceSettings
 
 
 class Environment(StrEnum):
@@ -225,6 +228,9 @@ class Settings(FromEnvironment):
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    traces: TraceSettings = Field(default_factory=TraceSettings)
 
     @model_validator(mode="after")
     def _refuse_what_production_forbids(self) -> Self:
@@ -248,6 +254,7 @@ class Settings(FromEnvironment):
             "DOCSHARD_ADMIN_DB_PASSWORD": self.admin_db_password,
             "DOCSHARD_MOVER_PASSWORD": self.mover_password,
             "DOCSHARD_S3_SECRET_KEY": self.s3.secret_key,
+            "DOCSHARD_METRICS_TOKEN": self.metrics.token,
         }
         return {name: given.get_secret_value() for name, given in known.items() if given}
 

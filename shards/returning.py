@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -21,9 +21,11 @@ from global_db.cluster import Cluster
 from global_db.connection import RawConnection, WriteConnection
 from global_db.directory import Placement
 from global_db.node import use_json
+from global_db.quotas import UNLIMITED
 from shards.copying.keys import TABLES, TenantTable
 from shards.copying.sessions import first, session
 from shards.residency import refusals
+from shards.rooms import Rooms
 from shards.tenants import TenantWrite
 
 _LOCK: LiteralString = "SELECT docshard.lock_tenants(ARRAY[%s]::uuid[], %s)"
@@ -156,7 +158,9 @@ async def returning(
                 row = await first(connection, _ENTER, client, placement.epoch)
                 if row is None:
                     raise LookupError("the server entered without a word")
-                tenant = TenantWrite(WriteConnection(connection), placement, row["now"])
+                # What was the tenant's comes back, whatever it may store now.
+                roomy = replace(placement, quota=UNLIMITED)
+                tenant = TenantWrite(WriteConnection(connection), roomy, row["now"], Rooms())
                 yield Returning(tenant, connection)
 
 

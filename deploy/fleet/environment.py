@@ -83,6 +83,8 @@ def service_environment(fleet: Fleet, credentials: Credentials, data: Path) -> d
         "DOCSHARD_REQUESTS_PER_SECOND_PER_PRINCIPAL": "1000",
         "DOCSHARD_REQUESTS_PER_SECOND_PER_CLIENT": "2000",
         "DOCSHARD_FREE_LOGIN_FAILURES_PER_ADDRESS": "1000000",
+        # A line for each request of a load test would fill the home.
+        "DOCSHARD_LOG_REQUESTS": "slow",
         # Who tries a move out wants to see its end; in earnest the way back stays open for an hour.
         "DOCSHARD_MOVE_GRACE_SECONDS": "5",
         "DOCSHARD_MOVE_DATA_FOLDER": str(data),

@@ -256,11 +256,13 @@ class KubernetesSection(Part):
 
 
 class PrometheusSection(Part):
-    """Where exporters listen: beside the first server or pooler of a host; the next one of that
-    host has the next port."""
+    """Where exporters and workers listen: the first of a host; the next one of that host has the
+    next port. `networks` are those from which routers may be asked."""
 
+    networks: tuple[Network, ...] = ()
     postgres_exporter_port: Port = 9187
     pgbouncer_exporter_port: Port = 9127
+    worker_port: Port = 9108
 
 
 class FleetSection(Part):

@@ -17,6 +17,7 @@ from deploy.fleet.pooler_plan import pooler_processes
 from deploy.fleet.seaweed import MEMORY, weed_options
 from deploy.fleet.templates import TEMPLATES
 from deploy.rendering import accounts, patroni, pgbackrest
+from deploy.rendering.prometheus import worker_addresses
 from deploy.rendering.service import service_variables
 from deploy.rendering.target import Files, header
 from deploy.rendering.timers import tasks
@@ -168,12 +169,19 @@ def _services(file: FleetFile) -> Iterator[Unit]:
             user=service.user,
             environment=environment,
         )
+    figures = worker_addresses(file)
     for worker in fleet.workers:
+        host, _, port = figures[worker.name].rpartition(":")
         yield Unit(
             name=worker.name,
             host=worker.host or "",
             what="background work of docshard",
-            command=_line(str(PurePosixPath(service.programs, "docshard")), "worker"),
+            command=_line(
+                "/usr/bin/env",
+                f"DOCSHARD_METRICS_HOST={host}",
+                f"DOCSHARD_METRICS_PORT={port}",
+                *(str(PurePosixPath(service.programs, "docshard")), "worker"),
+            ),
             user=service.user,
             environment=environment,
         )

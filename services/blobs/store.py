@@ -181,6 +181,14 @@ class BlobStore:
                 return
             after = keys[-1]
 
+    async def list_folders(self, prefix: str) -> list[str]:
+        """Give what stands between the prefix and the next `/`, in order, up to a thousand."""
+        page = await self._s3.run(
+            self._s3.client.list_objects_v2, Bucket=self._s3.bucket, Prefix=prefix, Delimiter="/"
+        )
+        found = (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+        return [folder.removeprefix(prefix).rstrip("/") for folder in found]
+
     async def abort_multipart(self, key: str) -> None:
         """Drop every unfinished multipart upload of this key."""
         client, bucket = self._s3.client, self._s3.bucket
