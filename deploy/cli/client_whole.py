@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 import orjson
 
-from deploy.cli.figures import size
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -23,6 +22,7 @@ from deploy.cli.service import run_told, service_settings
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, NotFound
 from services.fleet.clients import living_or_deleted
+from services.fleet.figures import size
 from services.fleet.portability import certificate
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.certificate import NotACertificate

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import click
 
-from deploy.cli.figures import duration_span, size
 from deploy.cli.output import Format, output_option, show_json, show_rows
 from deploy.errors import UsageFault
 from deploy.fleet.ring_plot import page, picture
+from services.fleet.figures import duration_span, size
 from services.fleet.planner.simulation import (
     MAX_WEIGHT,
     TOLERANCE,

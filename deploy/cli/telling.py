@@ -6,7 +6,7 @@ import time
 
 import click
 
-from deploy.cli.figures import duration, size
+from services.fleet.figures import duration, size
 from services.fleet.portability.reach import Progress
 
 _PAUSE_SECONDS = 2.0
