@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
+from router.console.desk import open_desk
+from router.console.routes import ROUTES as CONSOLE
 from router.edge import make_edge
 from router.frame import assemble
 from router.routes import (
@@ -40,7 +42,7 @@ _PARTS = (
 
 def all_routes() -> list[BaseRoute]:
     """Every route of the service except its documentation."""
-    return [*(route for part in _PARTS for route in part.api.routes), *health.ROUTES]
+    return [*(route for part in _PARTS for route in part.api.routes), *health.ROUTES, *CONSOLE]
 
 
 def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
@@ -55,7 +57,10 @@ def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
             open_feed(resources.data, waiting) as feed,
         ):
             edge = app.state.edge = make_edge(resources, edge_settings, reads, feed)
-            async with recording(resources.data, edge.denials, edge_settings.denial_seconds):
+            async with (
+                recording(resources.data, edge.denials, edge_settings.denial_seconds),
+                open_desk(resources, edge_settings.console) as app.state.desk,
+            ):
                 yield
 
     return assemble(all_routes(), lifespan, edge_settings.max_running)

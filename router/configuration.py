@@ -59,7 +59,7 @@ def variables() -> Iterator[str]:
 
 
 def _models() -> list[type[BaseSettings]]:
-    return [Settings, *_parts(Settings), RouterSettings]
+    return [Settings, *_parts(Settings), RouterSettings, *_parts(RouterSettings)]
 
 
 def _parts(model: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
