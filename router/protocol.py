@@ -112,9 +112,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         """The server stops: a request under way may finish, unless it never would."""
         super().shutdown()
         if self.cycle is not None and self.cycle.scope.get(ENDLESS):
-            # As if the reader had gone away.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self.transport.close()  # the answer hears that its reader is gone
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any more."""
