@@ -15,6 +15,7 @@ Formatter = Callable[[float], str]
 
 WIDTH, HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 12, 12, 28
+_ROUNDING = 1e-9  # logarithms of whole powers are seldom whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,9 @@ def rank_size(sizes: Sequence[int], labels: Labels) -> Chart | None:
     if len(found) < 2:
         return None
     x = _Logarithmic(1, len(found), _LEFT, WIDTH - _RIGHT)
-    low, high = _decade(found[-1], math.floor), _decade(found[0], math.ceil)
-    y = _Logarithmic(low, max(high, low * 10), HEIGHT - _BOTTOM, _TOP)
+    # Bytes are told in units of 1024, so that powers of 4 are round numbers.
+    low, high = _power(4, found[-1], math.floor), _power(4, found[0], math.ceil)
+    y = _Logarithmic(low, max(high, low * 4), HEIGHT - _BOTTOM, _TOP, base=4)
     places = [(x.at(rank), y.at(size)) for rank, size in enumerate(found, 1) if _shown(rank)]
     return _chart(places, _ticks(x, labels.x), _ticks(y, labels.y))
 
@@ -93,8 +95,8 @@ def _shown(rank: int) -> bool:
     return rank <= 100 or rank % (10 ** (int(math.log10(rank)) - 1)) == 0
 
 
-def _decade(value: float, rounded: Callable[[float], int]) -> float:
-    return float(10.0 ** rounded(math.log10(value)))
+def _power(base: int, value: float, rounded: Callable[[float], int]) -> float:
+    return float(base) ** rounded(math.log(value, base))
 
 
 class _Scale(Protocol):
@@ -126,15 +128,17 @@ class _Logarithmic:
     high: float
     start: float
     end: float
+    base: int = 10
 
     def at(self, value: float) -> float:
         whole = math.log(self.high / self.low) or 1
         return self.start + (self.end - self.start) * math.log(value / self.low) / whole
 
     def marks(self) -> list[float]:
-        first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-        decades = [10.0**power for power in range(first, last + 1)]
-        return decades[:: max(1, len(decades) // 5)]
+        first = math.ceil(math.log(self.low, self.base) - _ROUNDING)
+        last = math.floor(math.log(self.high, self.base) + _ROUNDING)
+        powers = [float(self.base) ** power for power in range(first, last + 1)]
+        return powers[:: max(1, len(powers) // 5)]
 
 
 def _ticks(scale: _Scale, label: Formatter) -> tuple[Tick, ...]:

@@ -51,7 +51,7 @@ def lsn(value: int) -> str:
 
 def rate(value: float) -> str:
     """So many a second: with more digits the rarer it is."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:.3g}"
 
 
 def tone(word: str) -> str:
