@@ -71,12 +71,14 @@ def rank_size(sizes: Sequence[int], labels: Labels) -> Chart | None:
     return _chart(places, _ticks(x, labels.x), _ticks(y, labels.y))
 
 
-def over_time(samples: Sequence[tuple[float, float]], labels: Labels) -> Chart | None:
-    """Values over seconds, from 0; None for fewer than two."""
+def over_time(
+    samples: Sequence[tuple[float, float]], labels: Labels, least: float = 1
+) -> Chart | None:
+    """Values over seconds, from 0 up to `least` or more; None for fewer than two."""
     if len(samples) < 2:
         return None
     x = _Linear(samples[0][0], samples[-1][0], _LEFT, WIDTH - _RIGHT)
-    y = _Linear(0, max(value for _, value in samples) or 1, HEIGHT - _BOTTOM, _TOP)
+    y = _Linear(0, max(least, *(value for _, value in samples)), HEIGHT - _BOTTOM, _TOP)
     places = [(x.at(moment), y.at(value)) for moment, value in samples]
     return _chart(places, _ticks(x, labels.x), _ticks(y, labels.y))
 

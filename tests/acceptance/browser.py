@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from tests.acceptance.fleet import LocalFleet
 from tests.lacking import lacking
@@ -17,8 +17,8 @@ _ARGUMENTS: Final = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-WIDE: Final = {"width": 1440, "height": 900}
-NARROW: Final = {"width": 360, "height": 740}
+WIDE: Final[ViewportSize] = {"width": 1440, "height": 900}
+NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
 # A busy machine takes long; who waits for a condition waits no longer than that takes.
 PATIENCE_MS: Final = 60_000
 
@@ -39,7 +39,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 async def opened(browser: Browser, fleet: LocalFleet) -> BrowserContext:
     """A fresh browser: no cookies, nothing remembered."""
-    context = await browser.new_context(base_url=fleet.api, viewport={**WIDE})
+    context = await browser.new_context(base_url=fleet.api, viewport=WIDE)
     context.set_default_timeout(PATIENCE_MS)
     return context
 

@@ -94,11 +94,11 @@ async def test_everything_can_be_reached_by_keyboard_alone(
 async def test_every_page_is_readable_by_all_at_any_width(page: Page) -> None:
     told = complaints(page)
     for path in PAGES:
-        await page.set_viewport_size({**WIDE})
+        await page.set_viewport_size(WIDE)
         await page.goto(path)
         assert await violations(page) == [], path
         assert await overflow(page) == 0, path
-        await page.set_viewport_size({**NARROW})
+        await page.set_viewport_size(NARROW)
         assert await overflow(page) == 0, path
     await page.emulate_media(color_scheme="dark")
     for path in ("/console", "/console/rebalance", "/console/audit"):
@@ -159,7 +159,7 @@ async def test_a_rebalance_is_watched_paused_and_resumed(
     await expect(page.get_by_role("heading", name="The last one")).to_contain_text("finished")
     assert await violations(page) == []
 
-    await page.get_by_role("link", name="Move ").first.click()
+    await page.get_by_role("link", name=": move ").first.click()
     await expect(page.locator(".phases [aria-current]")).to_have_text("swept")
     assert await violations(page) == []
     found = {one: _shard(stage, one) for one in clients}

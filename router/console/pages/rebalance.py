@@ -30,6 +30,8 @@ _SHOWN: Final = 50
 _HISTORY: Final = 8
 _FLOWS: Final = 40
 _LONGEST_REASON: Final = 500
+_LEAST_LAG: Final = 4096.0
+"""Bytes up to which the axis goes at least: less is none."""
 _PATH: Final = "/console/rebalance"
 
 
@@ -122,7 +124,8 @@ def lag_chart(looks: Sequence[LagSample]) -> Chart | None:
         return None
     end = looks[-1].at
     labels = Labels(x=lambda at: _ago(end - at), y=size)
-    return charts.over_time([(one.at, float(one.lag_bytes)) for one in looks], labels)
+    samples = [(one.at, float(one.lag_bytes)) for one in looks]
+    return charts.over_time(samples, labels, least=_LEAST_LAG)
 
 
 async def plan(visit: Visit) -> Response:
