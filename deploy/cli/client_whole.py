@@ -22,7 +22,6 @@ from deploy.cli.service import run_told, service_settings
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, NotFound
 from services.fleet.clients import living_or_deleted
-from services.fleet.figures import size
 from services.fleet.portability import certificate
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.certificate import NotACertificate
@@ -30,6 +29,7 @@ from services.fleet.portability.export import Exported, Order, export_client
 from services.fleet.portability.layout import Manifest, NotAnExport
 from services.fleet.portability.reach import Reach, open_reach
 from services.fleet.portability.verify import Checked, check
+from services.fleet.units import size
 from services.settings import Settings
 
 T = TypeVar("T")

@@ -17,9 +17,9 @@ from deploy.errors import NotFound
 from services.blobs.store import BlobStore
 from services.failures import global_failures
 from services.fleet.clients import living_or_deleted
-from services.fleet.figures import size
 from services.fleet.invariants.proof import Finding, Report, Sources, prove
 from services.fleet.invariants.scope import Sample, Scope
+from services.fleet.units import size
 from services.keys.providers import open_keyring
 from services.resources import Data, open_data
 from services.settings import DatabaseRole, Settings

@@ -23,12 +23,12 @@ from deploy.cli.service import service_settings, with_data
 from deploy.cli.watching import Screen, follow, screen
 from deploy.errors import Exit
 from services.fleet import moves, moves_by_hand
-from services.fleet.figures import duration_span, milliseconds_span, size
 from services.fleet.move_eta import Circumstances
 from services.fleet.move_overview import overview
 from services.fleet.move_words import move_steps
 from services.fleet.moves import Move
 from services.fleet.planning import Batch
+from services.fleet.units import duration_span, milliseconds_span, size
 from services.resources import Data
 
 

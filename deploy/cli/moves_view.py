@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from services.fleet.figures import size
 from services.fleet.move_overview import Overview
 from services.fleet.move_progress import BEFORE_SWITCH, MoveProgress
 from services.fleet.move_words import NOBODY_RUNS, bytes_words, eta_words, rows_words, states_words
+from services.fleet.units import size
 
 
 @dataclass(frozen=True, slots=True)

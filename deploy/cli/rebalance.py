@@ -11,8 +11,8 @@ import click
 
 from deploy.cli.output import Format, output_option, show_json_lines, show_one, show_rows
 from deploy.cli.service import with_data
-from services.fleet.figures import duration_span, milliseconds_span, size
 from services.fleet.planning import Goal, Plan, Wishes, make_plan
+from services.fleet.units import duration_span, milliseconds_span, size
 
 
 @click.group()

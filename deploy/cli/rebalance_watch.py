@@ -16,7 +16,6 @@ from deploy.cli.output import SCHEMA_VERSION, Format, output_option, show_json, 
 from deploy.cli.service import with_data
 from deploy.cli.watching import Screen, follow, screen
 from deploy.errors import Exit
-from services.fleet.figures import duration, size
 from services.fleet.move_words import (
     NOBODY_RUNS,
     bytes_words,
@@ -26,6 +25,7 @@ from services.fleet.move_words import (
     states_words,
 )
 from services.fleet.rebalance_standing import Record, Standing, history, standing
+from services.fleet.units import duration, size
 from services.resources import Data
 
 _AT_WORK = frozenset({"copying", "catching_up", "verifying", "fenced"})

@@ -104,6 +104,10 @@ async def look_again(visit: Visit, permission: str) -> None:
 
 
 def _to_login(visit: Visit) -> Response:
+    if visit.headers.get("accept") == rendering.EVENTS:
+        # A live page, which would not follow: it says so itself.
+        ended = rendering.last_event("_ended.html.j2", {})
+        return Response(ended, media_type=rendering.EVENTS, headers=rendering.HEADERS)
     query = f"?{urlencode({'next': _address(visit)})}" if visit.method in _READS else ""
     response = RedirectResponse(f"{LOGIN}{query}", 303, headers=rendering.HEADERS)
     cookies.take(visit, response)

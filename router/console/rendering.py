@@ -19,6 +19,7 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+EVENTS: Final = "text/event-stream"
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -34,6 +35,17 @@ def page(template: str, values: Mapping[str, Any], status: int = 200) -> HTMLRes
 def text(template: str, values: Mapping[str, Any]) -> str:
     """What the template makes of these values."""
     return _environment().get_template(template).render(values)
+
+
+def event(name: str, html: str) -> bytes:
+    """One server-sent event. Pure."""
+    lines = "".join(f"data: {line}\n" for line in html.splitlines() or [""])
+    return f"event: {name}\n{lines}\n".encode()
+
+
+def last_event(template: str, values: Mapping[str, Any]) -> bytes:
+    """What stays on a live page, and that nothing more will come."""
+    return event("update", text(template, values)) + event("end", "")
 
 
 @cache

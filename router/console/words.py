@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from services.fleet.figures import duration, size
 from services.fleet.move_words import bytes_words, eta_words, rows_words, states_words
+from services.fleet.units import duration, size
 
 NOTHING: Final = "–"
 _ROLES: Final = {"primary": "ok", "replica": "ok", "down": "bad"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from services.fleet.figures import duration, size
 from services.fleet.move_eta import Eta
 from services.fleet.move_overview import Overview
 from services.fleet.move_progress import BEFORE_SWITCH, Amount, MoveProgress
+from services.fleet.units import duration, size
 
 NOBODY_RUNS = "nobody runs moves: start `docshard worker`"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from global_db.cluster import Role
-from services.fleet.figures import duration, size
 from services.fleet.fleet_standing import ClusterStanding, FleetStanding, NodeStanding
 from services.fleet.rebalance_standing import Standing
+from services.fleet.units import duration, size
 
 Severity = Literal["outage", "warning", "note"]
 

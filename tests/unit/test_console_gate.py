@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from router.console import rendering
 from router.console.guard import ConsoleRoute
 from router.console.live import Live, Viewer
 from router.console.origin import demand_own_page
 from router.console.pages.entrance import HOME, destination
-from router.console.pages.shell import event_of
 from router.console.routes import ROUTES
 from services.errors import Busy, Forbidden, Overloaded, ServiceError
 
@@ -75,8 +75,8 @@ def test_every_address_says_what_it_needs_and_changes_need_the_right_to_operate(
 
 
 def test_an_event_survives_line_ends() -> None:
-    assert event_of("update", "a\nb\r\nc") == b"event: update\ndata: a\ndata: b\ndata: c\n\n"
-    assert event_of("end", "") == b"event: end\ndata: \n\n"
+    assert rendering.event("update", "a\nb\r\nc") == b"event: update\ndata: a\ndata: b\ndata: c\n\n"
+    assert rendering.event("end", "") == b"event: end\ndata: \n\n"
 
 
 def fault(error: ServiceError | None) -> str:

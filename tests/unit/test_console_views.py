@@ -201,10 +201,9 @@ def test_reasons_are_trimmed_and_bounded() -> None:
 
 def test_ranks_are_few_and_spread_over_the_decades() -> None:
     def tenant(number: int) -> ClientStatistics:
-        nothing = (None, None, None, None)
-        return ClientStatistics(
-            UUID(int=number), f"t{number}", "shard-1", False, False, 1, 1, *nothing
-        )
+        unknown: dict[str, Any] = dict.fromkeys(ClientStatistics.__slots__)
+        named = {"client_id": UUID(int=number), "code": f"t{number}", "bytes": 1}
+        return ClientStatistics(**unknown | named)
 
     told = tenants.ranks([tenant(number) for number in range(1, 121)])
     assert [one.rank for one in told] == [1, 2, 5, 10, 20, 50, 100]

@@ -17,12 +17,12 @@ from router.console.pages.shell import LivePage, show_page
 from router.console.visit import Visit
 from services.errors import NotFound, Overloaded
 from services.fleet import rebalances
-from services.fleet.figures import duration, size
 from services.fleet.move_overview import STATES
 from services.fleet.move_progress import MoveProgress, switch_seconds
 from services.fleet.planning import Goal, Plan, make_plan
 from services.fleet.rebalance_standing import Standing, history
 from services.fleet.rebalances import Rebalance
+from services.fleet.units import duration, size
 from services.identity.principal import Caller
 from services.resources import Data
 

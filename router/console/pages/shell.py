@@ -12,7 +12,7 @@ from router.console import rendering
 from router.console.desk import Desk
 from router.console.guard import look_again
 from router.console.live import Viewer
-from router.console.visit import OPERATE, Visit
+from router.console.visit import Visit
 from router.protocol import ENDLESS
 from services.errors import DirectoryUnavailable, ServiceError
 
@@ -77,7 +77,7 @@ class LivePage:
         visit.scope[ENDLESS] = True
         return StreamingResponse(
             _events(visit, f"{self.name} {operate}", make),
-            media_type="text/event-stream",
+            media_type=rendering.EVENTS,
             headers={**rendering.HEADERS, "X-Accel-Buffering": "no"},
         )
 
@@ -90,12 +90,15 @@ async def _events(
             async for event in _while_in(visit, viewer):
                 yield event
     except ServiceError as error:
-        detail = rendering.text("_fault.html.j2", {"detail": error.detail})
-        yield event_of("update", detail) + event_of("end", "")
+        yield rendering.last_event("_fault.html.j2", {"detail": error.detail})
 
 
 async def _while_in(visit: Visit, viewer: Viewer) -> AsyncIterator[bytes]:
-    """Events for as long as the login lasts; the last one says that it has ended."""
+    """Events for as long as the login lasts.
+
+    The minutes of an access token end before its login does, and headers have been sent. So the
+    stream just ends: the browser comes again, with what it may do now, or is told by the guard.
+    """
     yield b"retry: 2000\n\n"
     operate = visit.may_operate
     while True:
@@ -105,14 +108,7 @@ async def _while_in(visit: Visit, viewer: Viewer) -> AsyncIterator[bytes]:
         except DirectoryUnavailable:
             pass  # who was in stays in for as long as the API itself would trust them
         except ServiceError:
-            break
-        if visit.caller.principal.may(OPERATE, None) != operate:
-            break
-        yield b": still here\n\n" if html is None else event_of("update", html)
-    yield event_of("update", rendering.text("_ended.html.j2", {})) + event_of("end", "")
-
-
-def event_of(name: str, text: str) -> bytes:
-    """One server-sent event. Pure."""
-    lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
-    return f"event: {name}\n{lines}\n".encode()
+            return
+        if visit.may_operate != operate:
+            return
+        yield b": still here\n\n" if html is None else rendering.event("update", html)

@@ -13,9 +13,9 @@ from router.console.charts import Chart, Labels
 from router.console.pages.shell import show_page
 from router.console.visit import Visit
 from services.errors import NotFound
-from services.fleet.figures import size
 from services.fleet.shards import Located, locate
 from services.fleet.statistics import ORDERS, ClientStatistics, Order, statistics_of, top_clients
+from services.fleet.units import size
 from services.resources import Data
 
 _TOP: Final = 20
