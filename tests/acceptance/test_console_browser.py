@@ -202,10 +202,11 @@ async def _begin(fleet: LocalFleet, clients: list[str]) -> dict[str, str]:
         with suppress(NotFound):
             await rebalances.stop(data, "a test begins")
         sources = {one: (await locate(data, one)).shard for one in clients}
-        others = {"shard-1": "shard-2", "shard-2": "shard-1"}
+        targets = {
+            one: "shard-2" if source == "shard-1" else "shard-1" for one, source in sources.items()
+        }
         batches = tuple(
-            Batch(source, others[source], (UUID(one),), 10, 2000, _SOON)
-            for one, source in sources.items()
+            Batch(sources[one], targets[one], (UUID(one),), 10, 2000, _SOON) for one in clients
         )
         plan = Plan(
             *(Goal.RING, batches, _NO_MOVES, _NO_MOVES, Span(1, 5, 60), Span(5, 25, 100)),
@@ -213,4 +214,4 @@ async def _begin(fleet: LocalFleet, clients: list[str]) -> dict[str, str]:
         )
         gently = RunLimits(1, 1, bytes_per_second=1000, grace_seconds=0.5)
         await rebalances.start(data, plan, gently, "watched in a browser")
-    return {one: others[source] for one, source in sources.items()}
+    return targets
