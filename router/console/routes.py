@@ -15,7 +15,6 @@ from router.console.pages.shell import AUDIT, SEE
 from router.console.rendering import STATIC
 from router.console.visit import OPERATE
 
-
 _FILES: Final = {one.name: one for one in STATIC.iterdir() if one.suffix in (".css", ".js", ".svg")}
 
 
