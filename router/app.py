@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
+from router.console.desk import open_desk
+from router.console.routes import ROUTES as CONSOLE
 from router.edge import Opened, make_edge
 from router.figures_page import open_page
 from router.frame import assemble
@@ -49,6 +51,7 @@ def all_routes() -> list[BaseRoute]:
         *(route for part in _PARTS for route in part.api.routes),
         *health.ROUTES,
         *metrics.ROUTES,
+        *CONSOLE,
     ]
 
 
@@ -69,7 +72,10 @@ def create_app(
         ):
             opened = Opened(resources, reads, feed, page)
             edge = app.state.edge = make_edge(opened, edge_settings)
-            async with recording(resources.data, edge.denials, edge_settings.denial_seconds):
+            async with (
+                recording(resources.data, edge.denials, edge_settings.denial_seconds),
+                open_desk(resources, edge_settings.console) as app.state.desk,
+            ):
                 yield
         watch.close()
 

@@ -60,7 +60,13 @@ def variables() -> Iterator[str]:
 
 
 def _models() -> list[type[BaseSettings]]:
-    return [Settings, *_parts(Settings), PoolerPasswords, RouterSettings]
+    return [
+        Settings,
+        *_parts(Settings),
+        PoolerPasswords,
+        RouterSettings,
+        *_parts(RouterSettings),
+    ]
 
 
 def _parts(model: type[BaseSettings]) -> Iterator[type[BaseSettings]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from deploy.cli.figures import size
 from deploy.cli.output import Format, output_option, show_rows
 from deploy.cli.service import with_data
 from services.fleet.statistics import ORDERS, ClientStatistics, Order, top_clients
+from services.fleet.units import size
 
 
 @click.command()

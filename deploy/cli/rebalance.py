@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from deploy.cli.figures import duration_span, milliseconds_span, size
 from deploy.cli.output import Format, output_option, show_json_lines, show_one, show_rows
 from deploy.cli.service import with_data
 from services.fleet.planning import Goal, Plan, Wishes, make_plan
+from services.fleet.units import duration_span, milliseconds_span, size
 
 
 @click.command()
