@@ -58,16 +58,17 @@ def main() -> None:
         sys.stderr.write(f"error: {refused}\n")
         sys.exit(REFUSED)
     configure(settings.log, Redactor(secrets_of(settings)))
-    options = server_options(RouterSettings(), take_open_files())
-    with _common_folder(settings.metrics.folder):
+    edge = RouterSettings()
+    options = server_options(edge, take_open_files())
+    with _common_folder(settings.metrics.folder, edge.router_workers):
         # Named, not imported: nothing of the application is loaded when it is refused.
         serve(Config("router.app:from_environment", factory=True, **options))
 
 
 @contextmanager
-def _common_folder(named: Path | None) -> Iterator[None]:
-    """Where the workers put what they count, for as long as this router runs."""
-    if named is not None:
+def _common_folder(named: Path | None, workers: int) -> Iterator[None]:
+    """Where the workers put what they count, for as long as this router runs; one needs none."""
+    if named is not None or workers == 1:
         yield
         return
     with TemporaryDirectory(prefix="docshard-figures-") as folder:

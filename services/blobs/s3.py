@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
 from services.errors import RangeNotSatisfiable, StorageUnavailable
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from services.threads import BoundedThreads
 
 if TYPE_CHECKING:

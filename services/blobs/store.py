@@ -20,7 +20,7 @@ from services.blobs.s3 import BlobAbsent, S3Calls
 from services.blobs.upload import BlobUpload, Expected, Stored
 from services.blobs.whole import WholePrefixes
 from services.errors import RangeNotSatisfiable, ServiceError
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from services.threads import Slots
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from global_db.restore_points import RestorePoint
 from services.backup_settings import BackupBucket
 from services.blobs.store import BlobStore, Expected
 from services.errors import ServiceError, StorageUnavailable
-from services.settings import S3Settings, Settings
+from services.s3_settings import S3Settings
+from services.settings import Settings
 
 _log = logging.getLogger(__name__)
 _FOLDER = "points"

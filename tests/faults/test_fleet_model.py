@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.model.closing import FleetHistories
 from tests.faults.model.grounds import Grounds, grounds
 from tests.integration.postgres import Postgres, Site

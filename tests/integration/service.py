@@ -23,7 +23,8 @@ from services.ids import new_id
 from services.keys.envelope import FieldPlace
 from services.keys.local_file import create_key_file
 from services.resources import Resources
-from services.settings import Limits, S3Settings, SessionSettings, Settings, Timing
+from services.s3_settings import S3Settings
+from services.settings import Limits, SessionSettings, Settings, Timing
 from tests.integration.postgres import Database
 
 PASSWORD = "correct horse battery staple"

@@ -12,7 +12,7 @@ from global_db import restore_points
 from services.blobs.store import BlobStore
 from services.fleet.point_manifests import Manifests
 from services.fleet.restore_points import PointWish, list_points, make_point
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.integration.databases import Fleet
 from tests.integration.postgres import ADMIN, APP, WORKER, Database
 from tests.integration.waiting import until

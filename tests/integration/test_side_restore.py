@@ -28,7 +28,7 @@ from services.fleet.side_restore.judgement import Wish
 from services.fleet.side_restore.past import Past, PastSource, home_at
 from services.fleet.side_restore.put_back import Order, PutBack, put_back
 from services.keys.local_file import create_key_file
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from services.tenant import documents, purge
 from services.tenant.documents import DocumentPatch
 from shards.row_export import TABLES, row_snapshot

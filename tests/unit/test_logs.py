@@ -24,7 +24,8 @@ from services.logs.lines import JsonLines, Stream, TextLines
 from services.logs.redaction import REDACTED, Redactor
 from services.logs.requests import RequestLog
 from services.metrics_settings import MetricsSettings
-from services.settings import S3Settings, Settings
+from services.s3_settings import S3Settings
+from services.settings import Settings
 from tests.unit.router_frame import TinyRule, client_of, tiny_app
 
 CLIENT = UUID("01983f5e-7c1a-7d2b-9a4e-0c5b7d1e2f30")
