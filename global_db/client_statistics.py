@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as insert_into
 
 from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
+from global_db.quota_tables import client_quotas
+from global_db.quotas import COLUMNS as QUOTA
 from global_db.statement import ReadStatement, read, write
 from global_db.statistics_tables import client_rates, client_sizes
 from global_db.tables import clients
@@ -44,7 +46,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class ClientStatistics:
-    """A client with all that is known of it; None: not measured, or never served."""
+    """A client with all that is known of it; None: not measured, never served, or not limited."""
 
     client_id: UUID
     code: str
@@ -57,6 +59,9 @@ class ClientStatistics:
     reads_per_second: float | None
     writes_per_second: float | None
     rated_at: datetime | None
+    max_documents: int | None
+    max_bytes: int | None
+    requests_per_second: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +203,15 @@ _KNOWN = (
     rate_of(client_rates.c.reads_level).label("reads_per_second"),
     rate_of(client_rates.c.writes_level).label("writes_per_second"),
     client_rates.c.updated_at.label("rated_at"),
+    *QUOTA,
 )
 
 
 def _with_statistics(found: sa.FromClause) -> sa.FromClause:
     """`found` holds clients; what is known of each goes beside it."""
-    return found.outerjoin(client_sizes, client_sizes.c.client_id == clients.c.id).outerjoin(
-        client_rates, client_rates.c.client_id == clients.c.id
-    )
+    for table in (client_sizes, client_rates, client_quotas):
+        found = found.outerjoin(table, table.c.client_id == clients.c.id)
+    return found
 
 
 def _top(column: sa.Column[Any]) -> ReadStatement:

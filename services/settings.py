@@ -11,13 +11,15 @@ from typing import Self
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from global_db.address import ServerTls, SslMode
-from global_db.cluster import Login, NodeAddress, PoolLimits
+from global_db.address import Login, NodeAddress, PoolLimits, ServerTls, SslMode
 from services import production
 from services.backup_settings import BackupSettings
 from services.environment import FromEnvironment
 from services.key_settings import KmsSettings, VaultSettings
+from services.log_settings import LogSettings
+from services.metrics_settings import MetricsSettings
 from services.move_settings import MoveSettings
+from services.trace_settings import TraceSettings
 
 
 class Environment(StrEnum):
@@ -61,6 +63,8 @@ class S3Settings(FromEnvironment):
     bucket: str = Field(min_length=3, max_length=63)
     access_key: str
     secret_key: SecretStr
+    ca_file: Path | None = None
+    """Who signed its certificate, when the system does not know them."""
     connect_timeout_seconds: float = Field(default=2.0, gt=0)
     read_timeout_seconds: float = Field(default=10.0, gt=0)
     attempts: int = Field(default=3, ge=1)
@@ -224,6 +228,9 @@ class Settings(FromEnvironment):
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    traces: TraceSettings = Field(default_factory=TraceSettings)
 
     @model_validator(mode="after")
     def _refuse_what_production_forbids(self) -> Self:
@@ -247,6 +254,7 @@ class Settings(FromEnvironment):
             "DOCSHARD_ADMIN_DB_PASSWORD": self.admin_db_password,
             "DOCSHARD_MOVER_PASSWORD": self.mover_password,
             "DOCSHARD_S3_SECRET_KEY": self.s3.secret_key,
+            "DOCSHARD_METRICS_TOKEN": self.metrics.token,
         }
         return {name: given.get_secret_value() for name, given in known.items() if given}
 

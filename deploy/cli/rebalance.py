@@ -1,4 +1,4 @@
-"""`docshard rebalance …`: who should live where, and what bringing that about takes."""
+"""`docshard rebalance plan`: who should live where, and what bringing that about takes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from services.fleet.planning import Goal, Plan, Wishes, make_plan
 from services.fleet.units import duration_span, milliseconds_span, size
 
 
-@click.group()
-def rebalance() -> None:
-    """Plan which clients should move between shards."""
-
-
-@rebalance.command()
+@click.command()
 @click.option(
     "--goal",
     type=click.Choice(Goal, case_sensitive=False),

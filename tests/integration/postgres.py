@@ -30,7 +30,7 @@ from global_db.bootstrap import LOGINS, bootstrap
 from global_db.cluster import Cluster, NodeAddress, PoolLimits
 from global_db.connection import RawConnection
 from global_db.migration import GLOBAL_HISTORY, History
-from shards.registry import HISTORY as SHARD_HISTORY
+from shards.history import HISTORY as SHARD_HISTORY
 
 APP, WORKER, ADMIN, SUPERUSER = "docshard_app", "docshard_worker", "docshard_admin", "postgres"
 MOVER = "docshard_mover"

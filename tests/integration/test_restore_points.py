@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -49,6 +50,9 @@ async def test_a_point_is_in_every_cluster_and_beside_the_backups(
     assert await manifests.find("before-release") == point
     assert await manifests.find(str(automatic.id)) == automatic
     assert await manifests.find("before") is None
+    assert await manifests.forget(point.created_at - timedelta(seconds=2)) == 0
+    assert await manifests.forget(automatic.created_at + timedelta(seconds=2)) >= 2
+    assert await manifests.find("before-release") is None
     async with fleet_dbs.global_db.session() as session:
         audit = await session.execute("SELECT entity_id, reason FROM docshard.audit_logs")
         assert [(row["entity_id"], row["reason"]) for row in await audit.fetchall()] == [
