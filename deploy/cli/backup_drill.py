@@ -21,7 +21,6 @@ from deploy.cli.backup_orders import side_folder
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
 from deploy.cli.client_whole import with_reach
-from deploy.cli.figures import size
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -41,6 +40,7 @@ from services.fleet.drills import history as kept
 from services.fleet.drills.canaries import Canary
 from services.fleet.drills.checks import Checked, Server, check
 from services.fleet.drills.history import Drill
+from services.fleet.units import size
 from services.settings import Settings
 
 _SHOWN = 20

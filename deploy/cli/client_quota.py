@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import click
 
-from deploy.cli.figures import size
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -22,6 +21,7 @@ from deploy.cli.output import (
 from deploy.cli.service import with_data
 from services.fleet import quotas
 from services.fleet.quotas import Quota, Standing
+from services.fleet.units import size
 
 NONE: Final = "none"
 _BYTES: Final = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTP]i?)?B?")
