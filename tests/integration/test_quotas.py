@@ -1,5 +1,6 @@
 """Quotas: what a tenant may store is held in the transaction that stores it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -17,6 +18,7 @@ from services.tenant.documents import Document, NewDocument
 from shards.rooms import FAR, FAR_SECONDS, NoRoom, Rooms
 from shards.tenants import TenantWrite
 from tests.integration.desk import Desk
+from tests.integration.waiting import until
 
 NEW = NewDocument("a.txt", "text/plain", {})
 
@@ -95,6 +97,15 @@ async def test_operators_changes_are_audited(desk: Desk, operators: Data) -> Non
         ]
 
 
+_ENTERED_AND_COUNTING = """
+    SELECT count(*) FILTER (WHERE locktype = 'advisory' AND mode = 'ShareLock') AS entered,
+           count(*) FILTER (WHERE NOT granted
+               AND relation = 'docshard.documents'::regclass) AS counting
+      FROM pg_locks
+     WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
 class Clock:
     """Stands still until it is set: so counting takes no time, and is believed for none."""
 
@@ -128,6 +139,35 @@ async def test_far_from_the_limit_it_is_counted_every_few_seconds(desk: Desk) ->
     limit = 2
     with pytest.raises(NoRoom):
         await known()
+
+
+async def test_of_many_at_once_one_counts(desk: Desk) -> None:
+    """I9: a count that takes long is not made by everybody who comes meanwhile."""
+    rooms, writers = Rooms(), 4
+
+    async def take(tenant: TenantWrite) -> None:
+        await rooms.take(tenant._writes, desk.client_id, "documents", 1, 100)
+
+    shard = desk.workplace.fleet.shards["shard-1"]
+    async with shard.session() as blocker, shard.session() as watcher, asyncio.TaskGroup() as tasks:
+        await blocker.execute("BEGIN")
+        await blocker.execute("LOCK TABLE docshard.documents IN ACCESS EXCLUSIVE MODE")
+        for _ in range(writers):
+            tasks.create_task(desk.resources.data.tenants.write(desk.client_id, take))
+
+        async def entered_and_counting() -> tuple[int, int]:
+            row = await (await watcher.execute(_ENTERED_AND_COUNTING)).fetchone()
+            assert row is not None
+            return row["entered"], row["counting"]
+
+        async def all_are_there() -> bool:
+            entered, counting = await entered_and_counting()
+            return entered == writers and counting > 0
+
+        await until(all_are_there)
+        assert await entered_and_counting() == (writers, 1)
+        await blocker.execute("ROLLBACK")
+    assert rooms._known[desk.client_id, "documents"].used == writers
 
 
 def test_a_used_up_quota_as_a_problem() -> None:
