@@ -8,14 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from deploy.cli.rebalance_run import _LEFT_OUT
 from global_db import move_claims
 from global_db import moves as orders
-from global_db.moves import ClientsElsewhere, Move, NewMove
-from global_db.rebalances import add_moves
+from global_db.moves import Move, NewMove
 from services.errors import Busy, Conflict, NotFound
 from services.fleet import drains, moves, moves_by_hand, rebalances
-from services.fleet.move_orders import writing
 from services.fleet.moving.runner import COPYING
 from services.fleet.planning import Batch, Goal, Plan, Prediction, Span, make_plan
 from services.fleet.rebalance_standing import history, standing
@@ -28,9 +25,6 @@ from tests.integration.waiting import until
 LIMITS = RunLimits(bytes_per_second=1_000_000, grace_seconds=5)
 AUDIT = """SELECT action, reason, changes->'after' AS after FROM docshard.audit_logs
             WHERE entity_id = %s ORDER BY created_at, id"""
-
-ERASURE = """INSERT INTO docshard.erasures (client_id, id, shard, epoch, deleted_at)
-             VALUES (%s, gen_random_uuid(), 'shard-1', 1, now())"""
 
 
 @pytest.fixture
@@ -228,27 +222,6 @@ async def test_by_hand_only_those_move_who_may(data: Data, fleet_dbs: Fleet) -> 
     [told] = await sql(fleet_dbs, AUDIT, move.id)
     assert (told["action"], told["reason"]) == ("move.create", "by hand")
     assert told["after"]["target"] == "shard-2"
-
-
-async def test_who_is_being_erased_moves_no_more(data: Data, fleet_dbs: Fleet) -> None:
-    """And whoever plans to move them hears it in words, also when they had planned before."""
-    erased, other = [await fleet_dbs.tenant() for _ in range(2)]
-    [batch] = await moves_by_hand.plan_by_hand(data, [str(erased), str(other)], "shard-2")
-    plan = await _real(data, [erased, other])
-    late = NewMove(id=uuid4(), source="shard-1", target="shard-2", clients={erased: 1})
-    await sql(fleet_dbs, ERASURE, erased)
-    with pytest.raises(Conflict, match="being erased"):
-        await moves_by_hand.create(data, [batch], None)
-    with pytest.raises(Busy):
-        async with writing(data) as connection:
-            await orders.create(connection, late)
-    started = await rebalances.start(data, plan, LIMITS, None)
-    assert (started.clients, started.left_out) == (1, {"erasing": 1})
-    assert started.left_out.keys() <= _LEFT_OUT.keys()
-    with pytest.raises(ClientsElsewhere):
-        async with data.global_db.write() as connection:
-            await add_moves(connection, started.rebalance, [late])
-    await sql(fleet_dbs, "DELETE FROM docshard.erasures")
 
 
 async def test_an_aborted_move_is_retried_once_with_those_who_are_still_there(
