@@ -225,6 +225,8 @@ class Settings(FromEnvironment):
             "DOCSHARD_MOVER_PASSWORD": self.mover_password,
             "DOCSHARD_S3_SECRET_KEY": self.s3.secret_key,
             "DOCSHARD_METRICS_TOKEN": self.metrics.token,
+            "DOCSHARD_BACKUP_SECRET_KEY": self.backup.secret_key,
+            "DOCSHARD_BACKUP_DB_PASSWORD": self.backup.db_password,
         }
         return {name: given.get_secret_value() for name, given in known.items() if given}
 

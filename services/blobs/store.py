@@ -182,12 +182,24 @@ class BlobStore:
             after = keys[-1]
 
     async def list_folders(self, prefix: str) -> list[str]:
-        """Give what stands between the prefix and the next `/`, in order, up to a thousand."""
+        """Give what stands between the prefix and the next `/`, in order."""
+        client, bucket = self._s3.client, self._s3.bucket
+        found: list[str] = []
         page = await self._s3.run(
-            self._s3.client.list_objects_v2, Bucket=self._s3.bucket, Prefix=prefix, Delimiter="/"
+            client.list_objects_v2, Bucket=bucket, Prefix=prefix, Delimiter="/"
         )
-        found = (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
-        return [folder.removeprefix(prefix).rstrip("/") for folder in found]
+        while True:
+            folders = (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+            found += [folder.removeprefix(prefix).rstrip("/") for folder in folders]
+            if not page.get("IsTruncated"):
+                return found
+            page = await self._s3.run(
+                client.list_objects_v2,
+                Bucket=bucket,
+                Prefix=prefix,
+                Delimiter="/",
+                ContinuationToken=page["NextContinuationToken"],
+            )
 
     async def abort_multipart(self, key: str) -> None:
         """Drop every unfinished multipart upload of this key."""

@@ -188,6 +188,13 @@ def test_what_is_not_there_is_a_page_that_says_so(inside: httpx.Client, path: st
     assert "not_found" in answer.text
 
 
+@pytest.mark.parametrize("path", ["tenants?name", "audit?client", "audit?action"])
+def test_what_no_database_can_hold_is_refused_in_words(inside: httpx.Client, path: str) -> None:
+    answer = inside.get(f"/console/{path}=a%00b")
+    assert answer.status_code == 422
+    assert "NUL" in answer.text
+
+
 def test_a_button_that_fits_no_state_is_refused_as_the_command_is(inside: httpx.Client) -> None:
     form = {"reason": "because"}
     assert inside.post("/console/rebalance/resume", data=form, headers=OWN).status_code in (

@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from services.backup_settings import BackupBucket, BackupSettings
-from services.blobs.store import BlobStore
-from services.fleet.blob_copy import copy_missing
+from services.blobs.store import BlobStore, Expected
+from services.fleet.blob_copy import copy_missing, take_back_removed
 from services.fleet.point_manifests import copy_settings
 from services.fleet.portability.layout import NamedBlob
 from services.fleet.side_restore.contents import Contents
@@ -59,3 +59,17 @@ async def test_what_is_missing_is_copied_and_comes_back(
     # Bytes that are not what the row says are no copy.
     other = replace(blob, s3_key=f"{blob.s3_key}-other", sha256=hashlib.sha256(b"x").hexdigest())
     assert not await Contents(resources.blobs, (copy,)).ensure(other)
+
+
+async def test_a_copy_goes_with_what_was_erased_while_it_was_made(
+    desk: Desk, copied: tuple[Resources, BlobStore]
+) -> None:
+    resources, copy = copied
+    expected = Expected(4, hashlib.sha256(b"left").hexdigest())
+    kept, erased = (f"{desk.client_id}/{name}" for name in ("kept", "erased"))
+    await resources.blobs.put_stream(kept, single(b"left"), "text/plain", expected)
+    for key in (kept, erased):
+        await copy.put_stream(key, single(b"left"), "text/plain", expected)
+        await take_back_removed(resources.blobs, copy, key)
+    assert await copy.head(kept) is not None
+    assert (await copy.whole.count(erased)).versions == 0

@@ -16,6 +16,7 @@ from services.fleet.placement_examination import Extent, examine
 from services.fleet.portability import certificate
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.erasure import Erased, ErasureOrder, erase_client
+from services.fleet.portability.reach import QUIET, Progress
 from services.ids import new_id
 from services.s3_settings import S3Settings
 from shards.whole_tenant import row_counts
@@ -66,8 +67,14 @@ async def rows_left(home: Estate, client_id: UUID) -> dict[str, int]:
     return found
 
 
-async def erase(home: Estate, client_id: UUID, live: timedelta = timedelta(days=1)) -> Erased:
-    return await erase_client(home.reach, ErasureOrder(client_id, "asked for it", live, None))
+async def erase(
+    home: Estate,
+    client_id: UUID,
+    live: timedelta = timedelta(days=1),
+    progress: Progress = QUIET,
+) -> Erased:
+    order = ErasureOrder(client_id, "asked for it", live, None)
+    return await erase_client(home.reach, order, progress)
 
 
 async def test_nothing_is_left_whatever_interrupts_it(home: Estate) -> None:
@@ -140,6 +147,20 @@ async def test_what_must_be_kept_is_not_erased(home: Estate) -> None:
     await home.sql("UPDATE docshard.move_clients SET ended = true WHERE move_id = %s", move)
     await home.sql("UPDATE docshard.moves SET state = 'aborted' WHERE id = %s", move)
     assert (await rows_left(home, client_id)) == {"shard-1.documents": 1}
+
+    # A hold that came before everybody knew of the deletion is heeded, too.
+    def killed(_: str) -> None:
+        raise ConnectionAbortedError
+
+    with pytest.raises(ConnectionAbortedError):
+        await erase(home, client_id, progress=Progress(step=killed))
+    async with home.workplace.fleet.shards["shard-1"].session() as session:
+        await session.execute("SET session_replication_role = replica")
+        await session.execute(HOLD, [True, client_id])
+        with pytest.raises(Retained):
+            await erase(home, client_id)
+        assert (await rows_left(home, client_id)) == {"shard-1.documents": 1}
+        await session.execute(HOLD, [False, client_id])
 
     # Begun, it comes back no more; and it ends when nobody can upload any more.
     waits = await erase(home, client_id, timedelta(days=3))

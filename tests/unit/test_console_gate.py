@@ -6,14 +6,18 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from starlette.types import Message
 
+from router.bodies import BodyLimits
 from router.console import rendering
 from router.console.guard import ConsoleRoute
 from router.console.live import Live, Viewer
 from router.console.origin import demand_own_page
 from router.console.pages.entrance import HOME, destination
 from router.console.routes import ROUTES
-from services.errors import Busy, Forbidden, Overloaded, ServiceError
+from router.console.visit import Visit
+from services.errors import Busy, Forbidden, InvalidRequest, Overloaded, ServiceError
+from services.settings import Limits
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,20 @@ def test_every_address_says_what_it_needs_and_changes_need_the_right_to_operate(
         "/console/rebalance/{verb}": "fleet:operate",
         "/console/moves/{move_id}/{verb}": "fleet:operate",
     }
+
+
+async def test_what_no_database_can_hold_is_refused_before_one_is_asked() -> None:
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {"type": "http", "method": "POST", "query_string": b"name=a%00b", "headers": form}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"reason=a%00b", "more_body": False}
+
+    visit = Visit(scope, receive, BodyLimits.for_json(Limits()))
+    with pytest.raises(InvalidRequest):
+        visit.demand_storable_address()
+    with pytest.raises(InvalidRequest):
+        await visit.fields()
 
 
 def test_an_event_survives_line_ends() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -215,6 +216,8 @@ def test_a_filter_is_what_was_filled_in_and_the_command_says_the_same() -> None:
     assert given == {"client": "acme", "user_id": "7"}
     assert audit.command(given) == "docshard audit list --client acme --user 7"
     assert audit.command({}) == "docshard audit list --global"
+    pasted = audit.command({"action": "x; rm -rf ~"})
+    assert shlex.split(pasted)[-2:] == ["--action", "x; rm -rf ~"]
 
 
 def test_values_that_nobody_knows_are_a_dash() -> None:

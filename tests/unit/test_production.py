@@ -38,6 +38,8 @@ FORBIDDEN = [
     ("DOCSHARD_APP_PASSWORD", "docshard-app-password"),
     ("DOCSHARD_S3_SECRET_KEY", "minioadmin"),
     ("DOCSHARD_MOVER_PASSWORD", "change-me-please"),
+    ("DOCSHARD_BACKUP_SECRET_KEY", "minioadmin"),
+    ("DOCSHARD_BACKUP_DB_PASSWORD", "docshard-backup"),
     ("DOCSHARD_ADMIN_DB_PASSWORD", "123456789012345"),
     ("DOCSHARD_KEY_PROVIDER", "local-file"),
     ("DOCSHARD_KEY_FILE", "/etc/docshard/keys"),

@@ -99,6 +99,8 @@ class _Erasing:
                 await self._shut(cluster, erasure)
             self.progress.step("shut")
             if erasure.state == "begun":
+                # Routers may hear of the deletion a lease later: holds may come until it is shut.
+                await self._demand_none_kept()
                 await self._count()
             await self._remove_objects()
             for cluster in self._clusters():
@@ -113,11 +115,7 @@ class _Erasing:
     # Begin
 
     async def _begin(self) -> Erasure:
-        for cluster in self._clusters():
-            if kept := await whole_tenant.kept_documents(cluster, self.order.client_id):
-                raise Retained(
-                    f"{kept} documents are on legal hold or retained: they have to be kept."
-                )
+        await self._demand_none_kept()
         with global_failures():
             async with self.reach.data.global_db.write() as connection:
                 client = await self._locked(connection)
@@ -127,6 +125,13 @@ class _Erasing:
                 await self._note(connection, Event("client.erase", "client", client.id, None, told))
         self.progress.step("begun")
         return erasure
+
+    async def _demand_none_kept(self) -> None:
+        for cluster in self._clusters():
+            if kept := await whole_tenant.kept_documents(cluster, self.order.client_id):
+                raise Retained(
+                    f"{kept} documents are on legal hold or retained: they have to be kept."
+                )
 
     async def _locked(self, connection: WriteConnection) -> Client:
         client = await erasures.lock_deleted(connection, self.order.client_id)
