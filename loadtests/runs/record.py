@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -20,7 +20,7 @@ from pydantic import (
 
 from loadtests.runs.histogram import Histogram, merged
 
-FORMAT = 1
+FORMAT: Final = 1
 """Raised when a reader of the former format would read something wrong."""
 
 ALL = "all"
