@@ -34,6 +34,14 @@ class Histogram(BaseModel):
             made.record(value)
         return made
 
+    @classmethod
+    def merged(cls, histograms: Iterable["Histogram"]) -> Self:
+        """One histogram of all that these counted."""
+        made = cls()
+        for histogram in histograms:
+            made.add(histogram)
+        return made
+
     @property
     def total(self) -> int:
         """How many values were counted."""

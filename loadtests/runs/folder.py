@@ -17,7 +17,7 @@ from loadtests.runs.moments import Event, Series, Value
 from loadtests.runs.record import Operation, Run
 
 _EVENTS = TypeAdapter(tuple[Event, ...])
-_MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
+_MARKS = ("p50", "p90", "p95", "p99", "p999", "max")
 
 
 class NoRun(Exception):

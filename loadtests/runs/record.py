@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from loadtests.runs.histogram import Histogram, merged
+from loadtests.histogram import Histogram
 
 FORMAT: Final = 1
 """Raised when a reader of the former format would read something wrong."""
@@ -81,12 +81,11 @@ class Operation(_Frozen):
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order; mypy lacks it
     @property
     def milliseconds(self) -> dict[str, float]:
-        """Mean, percentiles and maximum, for those who read the file without this program."""
+        """Percentiles and the maximum, for those who read the file without this program."""
         if not self.times.counts:
             return {}
-        marks = zip(_PARTS, self.times.percentiles(tuple(_PARTS.values())), strict=True)
-        told = {name: found / 1000 for name, found in marks if found is not None}
-        return {"mean": (self.times.mean or 0) / 1000, **told, "max": self.times.highest / 1000}
+        told = {name: self.times.percentile(part) / 1000 for name, part in _PARTS.items()}
+        return {**told, "max": self.times.largest / 1000}
 
 
 class Gate(_Frozen):
@@ -173,7 +172,7 @@ class Run(_Frozen):
             name=ALL,
             requests=sum(o.requests for o in self.operations),
             failures=sum(o.failures for o in self.operations),
-            times=merged(o.times for o in self.operations),
+            times=Histogram.merged(o.times for o in self.operations),
         )
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from loadtests.runs.histogram import Histogram, merged
+from loadtests.histogram import Histogram
 from loadtests.runs.moments import Series, Value
 from loadtests.runs.record import ALL, Failure, Operation
 
@@ -31,10 +31,6 @@ class _Counted:
     def count(self, answer: Answer) -> None:
         self.times.record(answer.microseconds)
         self.failures += answer.error is not None
-
-    def add(self, other: "_Counted") -> None:
-        self.times.add(other.times)
-        self.failures += other.failures
 
 
 @dataclass(slots=True)
@@ -76,7 +72,7 @@ class Tally:
         errors = sorted(self._errors.get(name, {}).items(), key=lambda item: (-item[1], item[0]))
         return Operation(
             name=name,
-            requests=counted.times.count,
+            requests=counted.times.total,
             failures=counted.failures,
             errors=tuple(Failure(error=error, seen=seen) for error, seen in errors),
             times=counted.times,
@@ -84,12 +80,11 @@ class Tally:
 
 
 def _values(second: int, counted: dict[str, _Counted]) -> Iterator[Value]:
-    whole = _Counted(merged(c.times for c in counted.values()))
+    whole = _Counted(Histogram.merged(c.times for c in counted.values()))
     whole.failures = sum(c.failures for c in counted.values())
     for name, one in ({**counted, ALL: whole}).items():
-        yield Value(second, Series.REQUESTS, name, one.times.count)
+        yield Value(second, Series.REQUESTS, name, one.times.total)
         yield Value(second, Series.FAILURES, name, one.failures)
-        marks = zip(_MARKS, one.times.percentiles(tuple(_MARKS.values())), strict=True)
-        for series, found in marks:
-            yield Value(second, series, name, (found or 0) / 1000)
-        yield Value(second, Series.MAX, name, one.times.highest / 1000)
+        for series, part in _MARKS.items():
+            yield Value(second, series, name, one.times.percentile(part) / 1000)
+        yield Value(second, Series.MAX, name, one.times.largest / 1000)
