@@ -1,8 +1,8 @@
 """Times counted in an HDR histogram: a thousandth of a value exact, whatever its size. Pure.
 
 After Gil Tene's HdrHistogram with three significant digits: below 2,048 every value has a place of
-its own, above that each doubling has 1,024. Places that were never hit take no room, so that one can
-be kept for each operation and second. Why it is our own: docs/decisions/0042.
+its own, above that each doubling has 1,024. Places that were never hit take no room, so that one
+can be kept for each operation and second. Why it is our own: docs/decisions/0042.
 """
 
 from collections.abc import Iterable, Mapping
