@@ -20,6 +20,10 @@ FIGURES = b"""# HELP docshard_replica_lag_seconds told
 docshard_replica_lag_seconds{shard="shard-1"} 0.25
 docshard_pool_wait_seconds_total{shard="shard-1"} 3
 """
+EXPECTED = (
+    *(",cpu_percent,router-1,", ",memory_bytes,load,"),
+    *(",lag_seconds,shard-1,0.25", ",pool_wait_seconds,shard-1,0"),
+)
 CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'], env={})"
 
 
