@@ -66,7 +66,7 @@ def compare(
 
     `allowed` is the part by which a duration may grow or a rate shrink. Single operations are
     always told; they are judged only where `operations` says so: of forty figures that did not
-    change, one is outside of its interval by chance.
+    change, one looks worse by chance.
     """
     figures = [*_whole(a, b), *_each(a, b, operations)]
     judged = (_judged(figure, allowed) for figure in figures)
