@@ -172,7 +172,14 @@ def test_places_stay_inside_of_the_plot() -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0, "0"), (0.1234, "0.123"), (1.5, "1.5"), (41.25, "41.2"), (1234.5, "1,234"), (10, "10")],
+    [
+        (0, "0"),
+        (0.1234, "0.123"),
+        (1.5, "1.5"),
+        (41.25, "41.2"),
+        (1234.5, "1,234"),
+        (0.0002, "0.0002"),
+    ],
 )
 def test_numbers_are_short(value: float, words: str) -> None:
     assert number(value) == words
