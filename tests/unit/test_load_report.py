@@ -130,13 +130,13 @@ def test_a_second_without_an_answer_is_nothing_answered_and_no_time() -> None:
     gaps = found.line(Series.REQUESTS, "all", max)
     assert filled is not None
     assert gaps is not None
-    assert filled.points == ((0, 4), (1, 0), (2, 8), (3, 0))
-    assert gaps.points == ((0, 4), (1, None), (2, 8), (3, None))
+    assert list(filled.points) == [(0, 4), (1, 0), (2, 8), (3, 0)]
+    assert list(gaps.points) == [(0, 4), (1, None), (2, 8), (3, None)]
     chart = draw(Plot("t", "u", (gaps,), span=1))
     assert chart is not None
     assert not chart.lines[0].pieces
     assert len(chart.lines[0].dots) == 2
-    assert chart.rows == (("0", "4"), ("1", "–"), ("2", "8"), ("3", "–"))
+    assert list(chart.rows) == [("0", "4"), ("1", "–"), ("2", "8"), ("3", "–")]
 
 
 def test_a_long_run_is_thinned_by_its_worst_seconds() -> None:
