@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := router services shards global_db deploy loadtests docshard_client tests
+SOURCES := router services shards global_db deploy loadtests docshard_client plots tests
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
 # Test processes side by side: two fifths of their time is waiting, so three keep two cores busy. Tests
 # of one file, and all tests of the common fleet, stay together.

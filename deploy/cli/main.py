@@ -39,6 +39,7 @@ _COMMANDS = {
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
     "docs": "deploy.cli.docs:docs",
+    "load": "deploy.cli.load:load",
 }
 
 
