@@ -9,6 +9,8 @@ from typing import Any
 import hcl2
 import pytest
 
+from deploy.fleet.postgres import shared_settings
+
 FOLDER = Path(__file__).parents[2] / "deploy" / "terraform"
 
 
@@ -43,6 +45,16 @@ def test_databases_stand_twice_and_are_sealed(resources: dict[str, dict[str, Any
     assert database["publicly_accessible"] is False
     assert database["deletion_protection"] is True
     assert "password" not in database
+
+
+def test_servers_are_set_as_ours_are() -> None:
+    with (FOLDER / "databases.tf").open() as file:
+        (said,) = bare(hcl2.load(file))["locals"]
+    ours = shared_settings() | {"max_slot_wal_keep_size": "4096"}
+    assert shared_settings()["max_slot_wal_keep_size"] == "4GB"
+    told = said["at_start"] | said["at_once"]
+    own = {name: value for name, value in told.items() if not name.startswith("rds.")}
+    assert own == {name: ours[name] for name in own}
 
 
 def test_blobs_are_sealed_kept_and_copied(resources: dict[str, dict[str, Any]]) -> None:
