@@ -8,11 +8,13 @@ from pathlib import Path
 import orjson
 import pytest
 
+from deploy.cli.main import run
 from services.errors import Conflict
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.layout import Manifest, NotAnExport
 from services.fleet.portability.verify import check
 from services.s3_settings import S3Settings
+from tests.integration import lives
 from tests.integration.belongings import EMAIL, Estate, digest, estate, furnish
 from tests.integration.postgres import Postgres
 
@@ -142,6 +144,23 @@ async def test_another_fleet_takes_it_row_by_row_and_byte_by_byte(
         assert (await import_client(new.reach, order)).id == client.id
         with pytest.raises(Conflict, match="already"):
             await import_client(new.reach, ImportOrder(again))
+
+
+def test_a_folder_that_cannot_be_made_is_told(
+    old: Estate,
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in lives.environment(old.workplace).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "file").write_text("")
+    words = ["client", "export", Manifest.read(exported).client["code"]]
+    assert run([*words, "--into", str(tmp_path / "file" / "acme")]) == 1
+    told = capsys.readouterr().err
+    assert "acme cannot be written: Not a directory." in told
+    assert "run it again: it goes on" in told
 
 
 async def test_an_interrupted_export_goes_on(old: Estate, exported: Path, tmp_path: Path) -> None:
