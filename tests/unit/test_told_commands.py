@@ -24,7 +24,10 @@ SOURCES = [
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
 LINE = re.compile(
-    r"^(?: {4,}|\$ )(?:\w+=\S+ )*(?:\S*/)?docshard ((?:(?<= )'[^']*'|[^\n])*)", re.MULTILINE
+    r"^(?: {4,}|\$ )(?:\w+=\S+ |kubectl .* -- )*"
+    r"(?:docker compose run --rm command|(?:[\w./]*/)?docshard)"
+    r" ((?:(?<= )'[^']*'|[^\n])*)",
+    re.MULTILINE,
 )
 """A line of a block; a text in quotes may go on in the next one."""
 SAID_OF_IT = re.compile(r"  +(?=[^\s-])|\s[#|>]")
@@ -40,12 +43,12 @@ def in_page(text: str) -> Iterator[str]:
 
 
 def in_backquotes(text: str) -> Iterator[str]:
-    for told in re.findall(r"`docshard ([^`]*)`", text):
+    for told in re.findall(r"`(?:/\S*/)?docshard ([^`]*)`", text):
         yield re.sub(r"\|\s+", "|", told)
 
 
 def in_source(text: str) -> Iterator[str]:
-    if "`docshard " not in text:
+    if "docshard " not in text:
         return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -58,11 +61,31 @@ def _part(node: ast.expr) -> str:
     return str(node.value) if isinstance(node, ast.Constant) else BLANK
 
 
-def faults(told: str) -> list[str]:
-    """What is wrong with each command that is told at once: `a|b` is two."""
+def in_readme_s_table() -> Iterator[str]:
+    section = (ROOT / "README.md").read_text().partition("\n## The command\n")[2]
+    for cell in re.findall(r"^\| (`.*?`) \|", section.partition("\n## ")[0], re.MULTILINE):
+        for told in re.findall(r"`([^`]+)`", cell):
+            yield from map(" ".join, each(told.replace("\\", "")))
+
+
+def every(group: click.Group, before: str = "") -> Iterator[str]:
+    for name in group.list_commands(context := click.Context(group)):
+        found = group.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from every(found, f"{before}{name} ")
+        else:
+            yield before + name
+
+
+def each(told: str) -> Iterator[tuple[str, ...]]:
+    """The words of each command that is told at once: `a|b` is two."""
     words = shlex.split(re.sub(r"[][]", " ", told))
-    each = product(*(word.split("|") for word in words))
-    return [why for one in each if (why := _fault(docshard, list(one)))]
+    return product(*(word.split("|") for word in words))
+
+
+def faults(told: str) -> list[str]:
+    """What is wrong with the commands that are told."""
+    return [why for one in each(told) if (why := _fault(docshard, list(one)))]
 
 
 def _fault(command: click.Command, words: list[str]) -> str | None:
@@ -100,6 +123,13 @@ def _filled_in(word: str) -> bool:
 def test_a_page_tells_commands_as_they_are(path: Path) -> None:
     wrong = {told: why for told in in_page(path.read_text()) if (why := faults(told))}
     assert wrong == {}
+
+
+def test_the_readme_names_every_command() -> None:
+    there = set(every(docshard))
+    told = {" ".join(filter(str.islower, one.split())) for one in in_readme_s_table()}
+    # `render` is told with its targets.
+    assert {one if one in there else one.split()[0] for one in told} == there
 
 
 def test_messages_tell_commands_as_they_are() -> None:
