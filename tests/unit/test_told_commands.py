@@ -104,7 +104,7 @@ def _fault(command: click.Command, words: list[str]) -> str | None:
 
 
 def _read(command: click.Command, words: list[str]) -> None:
-    context = click.Context(command, info_name=command.name)
+    context = click.Context(command, info_name=command.name, **command.context_settings)
     given, left, _ = command.make_parser(context).parse_args(list(words))
     if left and not isinstance(command, click.Group):
         raise click.UsageError(f"too many words: {left}")
