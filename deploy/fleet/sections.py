@@ -31,7 +31,7 @@ def _supported(text: str) -> str:
     return text
 
 
-_SECRET = re.compile("PASSWORD|SECRET_KEY|ACCESS_KEY")
+_SECRET = re.compile("(PASSWORD|SECRET_KEY|ACCESS_KEY|TOKEN)$")
 SAID_ELSEWHERE = frozenset(
     f"DOCSHARD_{name}"
     for name in (

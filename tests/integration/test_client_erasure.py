@@ -21,8 +21,7 @@ from services.ids import new_id
 from services.s3_settings import S3Settings
 from shards.whole_tenant import row_counts
 from tests.integration import killed_erasure, lives
-from tests.integration.belongings import Estate, estate, furnish
-from tests.integration.postgres import Postgres
+from tests.integration.belongings import Estate, Estates, furnish
 
 DELETE = "UPDATE docshard.clients SET deleted_at = now() - interval '2 days' WHERE id = %s"
 LEFT = """
@@ -39,14 +38,8 @@ MOVING = "INSERT INTO docshard.move_clients (move_id, client_id, epoch) VALUES (
 
 
 @pytest.fixture(scope="module")
-async def home(
-    postgres: Postgres,
-    shard_servers: tuple[Postgres, Postgres],
-    versioned_s3: S3Settings,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Estate]:
-    folder = tmp_path_factory.mktemp("home")
-    async with estate(postgres, shard_servers, versioned_s3, folder) as made:
+async def home(estates: Estates, versioned_s3: S3Settings) -> AsyncIterator[Estate]:
+    async with estates(versioned_s3) as made:
         yield made
 
 

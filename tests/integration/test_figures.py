@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from deploy.worker import JobTally
 from deploy.worker_figures import figures_page
 from services.exposition.family import Family, gauge
@@ -57,7 +59,7 @@ async def test_a_router_tells_its_neighbour_and_nobody_else(service: Service) ->
     assert [absent.json()[name] for name in kept] == [hidden.json()[name] for name in kept]
 
 
-async def test_a_worker_answers_on_its_own_port() -> None:
+async def test_a_worker_answers_on_its_own_port(caplog: pytest.LogCaptureFixture) -> None:
     page = [gauge("g", "G.", [({}, 1)])]
     async with figures_page(MetricsSettings(port=0), lambda: page) as port:
 
@@ -73,6 +75,7 @@ async def test_a_worker_answers_on_its_own_port() -> None:
         assert body == b"# HELP g G.\n# TYPE g gauge\ng 1\n"
         assert (await asked(b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
         assert await asked(b"x" * 20_000) == b""
+        assert caplog.records == []
     async with figures_page(MetricsSettings(), lambda: page) as port:
         assert port is None
 

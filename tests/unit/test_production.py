@@ -41,6 +41,8 @@ FORBIDDEN = [
     ("DOCSHARD_BACKUP_SECRET_KEY", "minioadmin"),
     ("DOCSHARD_BACKUP_DB_PASSWORD", "docshard-backup"),
     ("DOCSHARD_ADMIN_DB_PASSWORD", "123456789012345"),
+    ("DOCSHARD_BACKUP_SECRET_KEY", "minioadmin"),
+    ("DOCSHARD_BACKUP_DB_PASSWORD", "postgres"),
     ("DOCSHARD_KEY_PROVIDER", "local-file"),
     ("DOCSHARD_KEY_FILE", "/etc/docshard/keys"),
     ("DOCSHARD_DATABASE_SSLMODE", "verify-ca"),
