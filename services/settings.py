@@ -227,8 +227,6 @@ class Settings(FromEnvironment):
             "DOCSHARD_BACKUP_SECRET_KEY": self.backup.secret_key,
             "DOCSHARD_BACKUP_DB_PASSWORD": self.backup.db_password,
             "DOCSHARD_METRICS_TOKEN": self.metrics.token,
-            "DOCSHARD_BACKUP_SECRET_KEY": self.backup.secret_key,
-            "DOCSHARD_BACKUP_DB_PASSWORD": self.backup.db_password,
         }
         return {name: given.get_secret_value() for name, given in known.items() if given}
 
