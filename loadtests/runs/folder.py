@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "events.json"
 
     @property
+    def noted_file(self) -> Path:
+        """Events while a run goes on, one a line."""
+        return self.path / "events.jsonl"
+
+    @property
     def report_file(self) -> Path:
         """The report, one page of HTML."""
         return self.path / "report.html"
@@ -67,14 +72,28 @@ class RunFolder:
         with self.seconds_file.open("ab", buffering=0) as file:
             file.write(text.encode())
 
+    def note(self, events: Iterable[Event]) -> None:
+        """Keep events while the run goes on; several processes may, as with values."""
+        lines = "".join(event.model_dump_json() + "\n" for event in events)
+        with self.noted_file.open("ab", buffering=0) as file:
+            file.write(lines.encode())
+
     def finish(self, run: Run, events: Iterable[Event] = ()) -> None:
-        """Write everything else: the run is over."""
-        ordered = tuple(sorted(events, key=lambda event: event.second))
+        """Write everything else, these events among those that were noted: the run is over."""
+        together = [*self._noted(), *events]
+        ordered = tuple(sorted(together, key=lambda event: event.second))
         self.events_file.write_bytes(_EVENTS.dump_json(ordered, indent=2))
+        self.noted_file.unlink(missing_ok=True)
         self.operations_file.write_text(_table(run))
         new = self.run_file.with_suffix(".new")
         new.write_text(run.model_dump_json())
         new.replace(self.run_file)
+
+    def _noted(self) -> list[Event]:
+        if not self.noted_file.is_file():
+            return []
+        lines = self.noted_file.read_text().splitlines()
+        return [Event.model_validate_json(line) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
