@@ -138,7 +138,9 @@ def docshard(arguments: Sequence[str]) -> str:
             timeout=_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        raise ActFailed(f"docshard {' '.join(arguments)} took longer than {_SECONDS:.0f} s") from error
+        raise ActFailed(
+            f"docshard {' '.join(arguments)} took longer than {_SECONDS:.0f} s"
+        ) from error
     if done.returncode:
         raise ActFailed(f"docshard {' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
     return done.stdout

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
+
 from loadtests.plan import Measured, Plan, Told
 from loadtests.runs.folder import RunFolder
 from loadtests.target import Target
@@ -45,9 +47,7 @@ class Generator:
         """All that it counted, once it has ended. Raises GeneratorFailed."""
         self.process.wait()
         if not self._results.is_file():
-            raise GeneratorFailed(
-                f"locust ended without results:\n{self.log.read_text()[-4000:]}"
-            )
+            raise GeneratorFailed(f"locust ended without results:\n{self.log.read_text()[-4000:]}")
         return Measured.model_validate_json(self._results.read_bytes())
 
 
@@ -68,7 +68,8 @@ def generator(target: Target, plan: Plan, folder: RunFolder) -> Iterator[Generat
         }
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter, words and no shell
-                command(target, plan, written),
+                command(target, plan),
+                start_new_session=True,  # Ctrl-C is for who started this, who then ends it
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -77,6 +78,8 @@ def generator(target: Target, plan: Plan, folder: RunFolder) -> Iterator[Generat
                 pass_fds=(writing,),
             )
         os.close(writing)
+        if plan.workers > 1:
+            click.echo(_how_to_join(target, plan, written), err=True)
         try:
             yield Generator(process, log, results, reading)
         finally:
@@ -92,6 +95,14 @@ def command(target: Target, plan: Plan) -> list[str]:
         *("--headless", "--only-summary", "--host", target.api, *master),
         *("--stop-timeout", str(_STOP_SECONDS), "--exit-code-on-error", "0"),
     ]
+
+
+def _how_to_join(target: Target, plan: Plan, written: Path) -> str:
+    return (
+        f"Waiting for {plan.workers} workers. On each machine, with a copy of {written} (it holds "
+        f"keys):\n  DOCSHARD_LOAD_PLAN={written} locust -f loadtests/locustfile.py --worker "
+        f"--master-host HOST --host {target.api}"
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

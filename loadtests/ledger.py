@@ -136,7 +136,9 @@ def _judge_patches(entry: Entry, one: Found, account: _Account) -> None:
 
 def _judge_versions(entry: Entry, one: Found, account: _Account) -> None:
     there = set(one.versions)
-    lost = [number for number, checksum in entry.versions.items() if (number, checksum) not in there]
+    lost = [
+        number for number, checksum in entry.versions.items() if (number, checksum) not in there
+    ]
     account.missing += [f"version {number} of {one.document_id}" for number in lost]
     most = len(entry.versions) + entry.versions_unsure
     account.doubled += [f"version of {one.document_id}"] * (len(one.versions) - most)

@@ -190,13 +190,16 @@ def _set_up_telling(environment: Environment, runner: Runner) -> None:
             teller.tell()
             gevent.sleep(1 - CLOCK.now % 1)
 
+    ticking = gevent.Greenlet(each_second)
+
     def write_measured(**_: Any) -> None:
         """Hand everything to the process that started this one."""
+        ticking.kill()
         teller.end()
         measured = RECORDER.measured(CLOCK).model_copy(update={"entries": BOOKS.entries})
         Path(os.environ["DOCSHARD_LOAD_MEASURED"]).write_text(measured.model_dump_json())
 
-    environment.events.test_start.add_listener(lambda **_: gevent.spawn(each_second))
+    environment.events.test_start.add_listener(lambda **_: ticking.start())
     environment.events.quitting.add_listener(write_measured)
     if distributed:
         environment.events.worker_report.add_listener(

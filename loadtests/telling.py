@@ -1,7 +1,8 @@
-"""Second by second: the run's folder takes the values, whoever started the run hears how it goes."""
+"""Second by second: the run's folder takes the values, who started the run hears how it goes."""
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from loadtests.plan import Outcome, Told
@@ -52,7 +53,6 @@ class Teller:
         )
 
     def _line(self, told: Told) -> None:
-        try:
+        # Who listened may be gone; the run's folder has it all.
+        with suppress(BrokenPipeError):
             os.write(self.descriptor, told.model_dump_json().encode() + b"\n")
-        except BrokenPipeError:
-            pass  # who listened is gone; the run's folder has it all

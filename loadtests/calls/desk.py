@@ -1,20 +1,25 @@
 """One tenant's place to call from: sends a request, judges the answer, has it counted."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 
 from loadtests.calls.own import Books
 from loadtests.crowd import Caller
 from loadtests.plan import Outcome
 from loadtests.tenants import Readable, Tenant
 
-Judge = Callable[["Reply"], str | None]
+if TYPE_CHECKING:
+    # Importing locust patches the whole standard library, which only its own process bears.
+    from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
+
+Judge = Callable[["Reply"], "str | None"]
 """What is wrong with an answer of the expected status; None: nothing."""
 
 
