@@ -17,7 +17,7 @@ from deploy.local import processes
 from deploy.local.secrets import credentials
 from deploy.local.servers import Server
 
-_PACKAGES = ("router", "services", "shards", "global_db", "deploy"
+_PACKAGES = ("router", "services", "shards", "global_db", "deploy", "plots")
 
 
 class Application(Server):

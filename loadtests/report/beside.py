@@ -24,7 +24,7 @@ _PLOTS: Final = (
         Topic(
             "shards",
             "Work per shard",
-            "Pieces of work that routers did with a connection to each shard; `global` is the "
+            "Pieces of work that routers did with a connection to each shard; global is the "
             "directory.",
             "per second",
         ),
@@ -62,7 +62,7 @@ _PLOTS: Final = (
         Topic(
             "cpu",
             "Processor time per process",
-            "100 % is one core. A part counts with its children; `load` is who makes the requests.",
+            "100 % is one core. A part counts with its children; load is who makes the requests.",
             "%",
         ),
         Series.CPU,

@@ -11,13 +11,19 @@ from plots.scales import Linear, Logarithmic, Scale, Tick, decimal_marks, even_m
 WIDTH: Final = 860
 HEIGHT: Final = 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 22, 36
-_NUMBERED: Final = 18
-"""Events that get their numbers above the plot; more would cover each other."""
+_NUMBER_WIDTH: Final = 26
+"""Room for an event's number above the plot; those of nearer ones are told as a range."""
+_DOTTED: Final = 12
+"""Points of a line up to which each has a dot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What is to be drawn. An axis of shares of requests has its marks of its own."""
+    """What is to be drawn. An axis that has its marks of its own is logarithmic.
+
+    A point stands for what lies in the `span` behind it, and is drawn in its middle, so that an
+    event's line crosses where it happened.
+    """
 
     title: str
     unit: str
@@ -26,6 +32,7 @@ class Plot:
     logarithmic: bool = False
     x_marks: tuple[tuple[float, str], ...] = ()
     events: tuple[Event, ...] = ()
+    span: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +48,11 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An event: where, of which kind, what, and its number where there is room for it."""
+    """An event: where, of which kind, and what."""
 
     at: float
     kind: Kind
     text: str
-    number: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Chart:
     x_name: str
     lines: tuple[Drawn, ...]
     marks: tuple[Mark, ...]
+    numbers: tuple[Tick, ...]
+    """Of the events, as the page's list of them has them."""
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -82,12 +90,14 @@ def draw(plot: Plot) -> Chart | None:
         return None
     x, x_ticks = _across(plot)
     y, y_ticks = _down(values, plot.logarithmic)
+    marks = tuple(_marks(plot.events, x))
     return Chart(
         title=plot.title,
         unit=plot.unit,
         x_name=plot.x_name,
-        lines=tuple(_drawn(plot.lines, x, y, plot.logarithmic)),
-        marks=tuple(_marks(plot.events, x)),
+        lines=tuple(_drawn(plot, x, y)),
+        marks=marks,
+        numbers=tuple(_numbers(marks)),
         x_ticks=x_ticks,
         y_ticks=y_ticks,
         rows=tuple(_rows(plot)),
@@ -104,7 +114,7 @@ def number(value: float) -> str:
 
 
 def _across(plot: Plot) -> tuple[Scale, tuple[Tick, ...]]:
-    last = max(place for line in plot.lines for place, _ in line.points)
+    last = max(place for line in plot.lines for place, _ in line.points) + plot.span
     start, end = _LEFT, WIDTH - _RIGHT
     if plot.x_marks:
         logarithmic = Logarithmic(plot.x_marks[0][0], plot.x_marks[-1][0], start, end)
@@ -129,24 +139,29 @@ def _down(values: Sequence[float], logarithmic: bool) -> tuple[Scale, tuple[Tick
     return scale, ticks(scale, marks, number)
 
 
-def _drawn(lines: Iterable[Line], x: Scale, y: Scale, logarithmic: bool) -> Iterator[Drawn]:
+def _drawn(plot: Plot, x: Scale, y: Scale) -> Iterator[Drawn]:
     colour = 0
-    for line in lines:
+    for line in plot.lines:
         colour += line.style == "plain"
         pieces = [
-            [(x.at(across), y.at(value)) for across, value in piece]
-            for piece in _pieces(line.points, lambda value: not logarithmic or value > 0)
+            [(x.at(across + plot.span / 2), y.at(value)) for across, value in piece]
+            for piece in _pieces(line.points, lambda value: not plot.logarithmic or value > 0)
         ]
         yield Drawn(
             line.name,
             colour,
             line.style,
             tuple(path(piece) for piece in pieces if len(piece) > 1),
-            # A point without neighbours has no line.
-            tuple(
-                (round(a, 1), round(d, 1)) for piece in pieces if len(piece) == 1 for a, d in piece
-            ),
+            tuple(_dots(pieces)) if line.style != "goal" else (),
         )
+
+
+def _dots(pieces: Sequence[Sequence[tuple[float, float]]]) -> Iterator[tuple[float, float]]:
+    """All points where they are few; a point without neighbours always, since it has no line."""
+    few = sum(map(len, pieces)) <= _DOTTED
+    for piece in pieces:
+        if few or len(piece) == 1:
+            yield from ((round(across, 1), round(down, 1)) for across, down in piece)
 
 
 def _pieces(
@@ -164,11 +179,20 @@ def _pieces(
         yield piece
 
 
-def _marks(events: Sequence[Event], x: Scale) -> Iterator[Mark]:
-    numbered = len(events) <= _NUMBERED
-    for place, event in enumerate(events, 1):
+def _marks(events: Iterable[Event], x: Scale) -> Iterator[Mark]:
+    for event in events:
         at = min(max(x.at(event.second), _LEFT), WIDTH - _RIGHT)
-        yield Mark(round(at, 1), event.kind, event.text, place if numbered else None)
+        yield Mark(round(at, 1), event.kind, event.text)
+
+
+def _numbers(marks: Sequence[Mark]) -> Iterator[Tick]:
+    """Above each mark its number, above neighbours the first and the last of theirs."""
+    first = 0
+    for last, mark in enumerate(marks):
+        if last + 1 == len(marks) or marks[last + 1].at - mark.at > _NUMBER_WIDTH:
+            words = f"{first + 1}" if first == last else f"{first + 1}–{last + 1}"
+            yield Tick((marks[first].at + mark.at) / 2, words)
+            first = last + 1
 
 
 def _rows(plot: Plot) -> Iterator[tuple[str, ...]]:

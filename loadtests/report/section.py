@@ -50,6 +50,7 @@ def over_time(topic: Topic, told: Told, lines: Iterable[Line | None]) -> Section
         there,
         logarithmic=topic.logarithmic,
         events=told.found.events,
+        span=told.sampled.span,
     )
     return Section(topic, draw(plot))
 

@@ -62,9 +62,9 @@ class Tally:
 
     def take_seconds(self, before: float) -> Iterator[Value]:
         """The values of all seconds that were over before this one, and forget them."""
-        for second in sorted(s for s in self._offered if s < int(before)):
+        for second in sorted(s for s in self._offered if s + 1 <= before):
             yield Value(second, Series.OFFERED, "", self._offered.pop(second))
-        for second in sorted(s for s in self._seconds if s < int(before)):
+        for second in sorted(s for s in self._seconds if s + 1 <= before):
             yield from _values(second, self._seconds.pop(second))
 
     def _operation(self, name: str) -> Operation:
