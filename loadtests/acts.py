@@ -115,7 +115,7 @@ class Operator:
 def words(command: str, known: Mapping[str, Sequence[str]]) -> list[str]:
     """The words of a command behind `docshard`. Raises ActFailed for what is not known."""
     told = list[str]()
-    for word in shlex.split(_STANDS_FOR.sub(lambda found: shlex.quote(found[0]), command))[1:]:
+    for word in shlex.split(command)[1:]:
         name = _STANDS_FOR.fullmatch(word)
         if name is None:
             told.append(word)
