@@ -48,6 +48,8 @@ def gates(scenario: Scenario, measured: Measured, done: Sequence[Done]) -> tuple
 def _gates(scenario: Scenario, measured: Measured, done: Sequence[Done]) -> Iterator[Gate]:
     yield _at_least("calls", 1, measured.answers)
     yield _at_most("wrong answers", 0, measured.outcomes[Outcome.WRONG])
+    if measured.generators_lost:
+        yield _at_most("generators lost", 0, measured.generators_lost)
     own = {goal.measure for goal in scenario.goals}
     for goal in (*(g for g in _EVERY_RUN if g.measure not in own), *scenario.goals):
         yield _gate(goal, _measured(goal, scenario, measured, done))
@@ -71,7 +73,8 @@ def knee(scenario: Scenario, measured: Measured) -> float:
     """The rate of the last phase before the first one that was not kept up with; 0: none was."""
     kept = 0.0
     for span, figures in zip(scenario.spans(), measured.phases, strict=True):
-        if not all(_kept_up(one) for one in figures.groups.values()):
+        groups = figures.groups.values()
+        if not groups or not all(_kept_up(one) for one in groups):
             break
         kept = span.load
     return kept

@@ -36,8 +36,11 @@ from loadtests.workers import REPORT_SECONDS, Forwarder, receive
 PLAN = Plan.model_validate_json(Path(os.environ["DOCSHARD_LOAD_PLAN"]).read_bytes())
 SCENARIO = PLAN.scenario
 SPANS = SCENARIO.spans()
+END = SPANS[-1].end
 ANSWER_SECONDS = 30.0
 """No answer by then counts as none."""
+PATIENCE_SECONDS = 3 * ANSWER_SECONDS
+"""How long a master waits for workers whose load has ended."""
 
 CROWD = Crowd(len(PLAN.tenants), SCENARIO.skew, whale=SCENARIO.has_whale)
 MIX, MIX_REACH = list(SCENARIO.mix), list(accumulate(SCENARIO.mix.values()))
@@ -45,6 +48,8 @@ USERS = count()
 UNDER_WAY = Pool(SCENARIO.in_flight)
 BOOKS, CLOCK, RECORDER = Books(PLAN.run_id), Clock(), Recorder(SPANS, SCENARIO.model)
 FORWARDER = Forwarder(BOOKS)
+HEARD_OUT = set[str]()
+"""Workers that have said their last."""
 
 
 class Calling(FastHttpUser):
@@ -134,12 +139,18 @@ class Phases(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """How many users there are to be, and how many may come or go in a second."""
         second = self.get_run_time()
-        if second >= SPANS[-1].end:
-            return None
+        if second >= END:
+            return (0, 100) if self._awaits_workers(second) else None
         if SCENARIO.model is Model.OPEN:
             return PLAN.workers, 100
         users = max(1, round(SPANS[span_at(SPANS, second)].load))
         return users, users
+
+    def _awaits_workers(self, second: float) -> bool:
+        """A master that ended now would take half a second of its workers' last words."""
+        if not isinstance(self.runner, MasterRunner):
+            return False
+        return len(HEARD_OUT) < PLAN.workers and second < END + PATIENCE_SECONDS
 
 
 def counting_of(runner: Runner | None) -> Counting:
@@ -168,10 +179,14 @@ def set_up(environment: Environment, runner: Runner, **_: Any) -> None:
     environment.events.test_start.add_listener(lambda **_: CLOCK.begin())
     if isinstance(runner, WorkerRunner):
         environment.events.report_to_master.add_listener(
-            lambda data, **_: FORWARDER.report(data, last=not UNDER_WAY and not runner.user_count)
+            lambda data, **_: FORWARDER.report(data, last=_is_over(runner))
         )
     else:
         _set_up_telling(environment, runner)
+
+
+def _is_over(runner: Runner) -> bool:
+    return CLOCK.now >= END and not len(UNDER_WAY) and not runner.user_count
 
 
 def _set_up_telling(environment: Environment, runner: Runner) -> None:
@@ -196,12 +211,16 @@ def _set_up_telling(environment: Environment, runner: Runner) -> None:
         """Hand everything to the process that started this one."""
         ticking.kill()
         teller.end()
-        measured = RECORDER.measured(CLOCK).model_copy(update={"entries": BOOKS.entries})
+        lost = PLAN.workers - len(HEARD_OUT) if distributed else 0
+        measured = RECORDER.measured(CLOCK).model_copy(
+            update={"entries": BOOKS.entries, "generators_lost": lost}
+        )
         Path(os.environ["DOCSHARD_LOAD_MEASURED"]).write_text(measured.model_dump_json())
+
+    def hear(client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if receive(data, RECORDER, BOOKS):
+            HEARD_OUT.add(client_id)
 
     environment.events.test_start.add_listener(lambda **_: ticking.start())
     environment.events.quitting.add_listener(write_measured)
-    if distributed:
-        environment.events.worker_report.add_listener(
-            lambda data, **_: receive(data, RECORDER, BOOKS)
-        )
+    environment.events.worker_report.add_listener(hear)

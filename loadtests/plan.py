@@ -70,6 +70,8 @@ class Measured(BaseModel):
     last_fault: float | None = None
     """Second of the last refused or broken call."""
     entries: list[Entry] = Field(default_factory=list)
+    generators_lost: int = 0
+    """Workers of the distributed mode that never said their last: their writes are not known."""
 
     @property
     def answers(self) -> int:

@@ -5,6 +5,7 @@ there once; 1 when not; 2 when it could not be run.
 """
 
 import random
+import signal
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,6 +71,8 @@ def run_scenario(*, listed: bool, **asked: Any) -> None:
     if listed:
         click.echo(scenarios())
         return
+    # Told to end, it still ends the generator and brings the fleet back to what it was.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
         result = run(Asked(**asked))
     except (NoScenario, NoTarget, DocshardError, ActFailed, GeneratorFailed) as error:

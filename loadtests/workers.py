@@ -44,6 +44,7 @@ class Forwarder:
     def report(self, data: dict[str, Any], *, last: bool) -> None:
         """Put it into a report, and forget it. Entries still change, so they come with the last."""
         data[_NAME] = {
+            "last": last,
             "offered": self._offered,
             "overflowed": self._overflowed,
             "ended": self._ended,
@@ -54,11 +55,11 @@ class Forwarder:
             self.books.entries = []
 
 
-def receive(data: dict[str, Any], counting: Counting, books: Books) -> None:
-    """Count what a worker's report says."""
+def receive(data: dict[str, Any], counting: Counting, books: Books) -> bool:
+    """Count what a worker's report says; whether it is the worker's last."""
     told = data.get(_NAME)
     if told is None:
-        return
+        return False
     for due, group in told["offered"]:
         counting.offered(due, Group(group))
     for due, group in told["overflowed"]:
@@ -68,3 +69,4 @@ def receive(data: dict[str, Any], counting: Counting, books: Books) -> None:
             Ended(operation, due, at, Group(group), milliseconds, Outcome(outcome), error)
         )
     books.entries += [Entry.model_validate(entry) for entry in told["entries"]]
+    return bool(told["last"])

@@ -286,6 +286,7 @@ def test_the_knee_is_the_last_rate_before_the_first_that_was_not_kept_up_with() 
     for late in (slow, turned_away, failing):
         assert knee(wanted, measured(kept, kept, late, kept)) == 20
     assert knee(wanted, measured(slow, kept, kept, kept)) == 0
+    assert knee(wanted, measured(kept, *[PhaseFigures()] * 3)) == 10
 
 
 def test_recovery_counts_from_the_end_of_the_mending_act_to_the_last_fault() -> None:
