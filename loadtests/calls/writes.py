@@ -102,6 +102,8 @@ def read_back(desk: Desk, own: Own) -> str:
     """
 
     def judge(reply: Reply) -> str | None:
+        if reply.json()["id"] != own.document_id:
+            return "another document"
         unseen = own.etag and reply.etag != own.etag
         return "I1: the read did not see the write before it" if unseen else None
 

@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
             content = json.dumps({**answer.json(), "id": str(uuid4())}).encode()
         self._send(answer.status_code, answer.headers, content)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - http.server's
 
     def _may(self, lie: str) -> bool:
         """Each lie is told once."""
