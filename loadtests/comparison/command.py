@@ -68,9 +68,8 @@ def folders(place: Path) -> list[Path]:
 
 def _tell(found: Comparison, sizes: tuple[int, ...], allow: float) -> None:
     interval = f"{CONFIDENCE:.0%} interval" if found.interval else "interval"
-    rows = [("figure", "A", "B", "change", interval, "verdict")]
-    rows += [_row(one) for one in found.figures]
-    click.echo(aligned(rows))
+    head = ("figure", "A", "B", "change", interval, "verdict")
+    click.echo(aligned([head, *map(_row, found.figures)]))
     click.echo(f"A: {sizes[0]} runs, B: {sizes[1]} runs; {allow:g} % allowed", err=True)
     for words in found.differences:
         click.echo(f"not the same: {words}", err=True)

@@ -66,7 +66,7 @@ def compare(
 
     `allowed` is the part by which a duration may grow or a rate shrink. Single operations are
     always told; they are judged only where `operations` says so: of forty figures that did not
-    change, one is outside of its interval by chance.
+    change, one looks worse by chance.
     """
     figures = [*_whole(a, b), *_each(a, b, operations)]
     judged = (_judged(figure, allowed) for figure in figures)
@@ -78,10 +78,10 @@ def compare(
 
 
 def _whole(a: Sequence[Run], b: Sequence[Run]) -> Iterator[Figure]:
-    rates = [tuple(run.throughput for run in side) for side in (a, b)]
-    yield Figure("right answers", "/s", *rates, less=False)
-    failed = [tuple(_failed(run.whole) for run in side) for side in (a, b)]
-    yield Figure("failed", "%", *failed)
+    rate_a, rate_b = (tuple(run.throughput for run in side) for side in (a, b))
+    yield Figure("right answers", "/s", rate_a, rate_b, less=False)
+    failed_a, failed_b = (tuple(_failed(run.whole) for run in side) for side in (a, b))
+    yield Figure("failed", "%", failed_a, failed_b)
     yield from _percentiles(ALL, [[run.whole for run in side] for side in (a, b)], judged=True)
 
 
@@ -96,8 +96,8 @@ def _each(a: Sequence[Run], b: Sequence[Run], judged: bool) -> Iterator[Figure]:
 def _percentiles(name: str, sides: list[list[Operation]], judged: bool) -> Iterator[Figure]:
     for part, fewest in _FEWEST.items():
         if all(one.requests >= fewest for side in sides for one in side):
-            times = [tuple(one.times.percentile(part) / 1000 for one in side) for side in sides]
-            yield Figure(f"{name}, p{part * 100:g}", "ms", *times, judged=judged)
+            a, b = (tuple(one.times.percentile(part) / 1000 for one in side) for side in sides)
+            yield Figure(f"{name}, p{part * 100:g}", "ms", a, b, judged=judged)
 
 
 def _failed(operation: Operation) -> float:
@@ -128,23 +128,28 @@ def _verdict(change: Change, neutral: float, worst: float, less: bool) -> Verdic
 
 def _differences(a: Sequence[Run], b: Sequence[Run]) -> Iterator[str]:
     """What was not the same in all runs; a commit or a setting is often the question itself."""
-    told = {
-        "scenario": lambda run: run.scenario,
-        "model": lambda run: run.model,
-        "offered rates": lambda run: " ".join(f"{o.rate:g}" for o in run.offered),
-        "cpus": lambda run: run.machine.cpus,
-        "memory": lambda run: run.machine.memory,
-        "kernel": lambda run: run.machine.kernel,
-        "Python": lambda run: run.machine.python,
-        "PostgreSQL": lambda run: run.machine.postgres,
-        "commit": lambda run: run.commit,
-        "configuration": lambda run: sorted(run.configuration.items()),
+    sides = [[_conditions(run) for run in side] for side in (a, b)]
+    for name in sides[0][0]:
+        found = [sorted({run[name] for run in side}) for side in sides]
+        if found[0] != found[1] or len(found[0]) > 1:
+            words = [_short(", ".join(side)) for side in found]
+            yield f"{name}: {words[0]} against {words[1]}" if words[0] != words[1] else name
+
+
+def _conditions(run: Run) -> dict[str, str]:
+    machine = run.machine
+    return {
+        "scenario": run.scenario,
+        "model": run.model,
+        "offered rates": " ".join(f"{offered.rate:g}" for offered in run.offered),
+        "cpus": str(machine.cpus),
+        "memory": str(machine.memory),
+        "kernel": machine.kernel,
+        "Python": machine.python,
+        "PostgreSQL": machine.postgres,
+        "commit": run.commit,
+        "configuration": ", ".join(f"{name}={value}" for name, value in run.configuration.items()),
     }
-    for name, of in told.items():
-        sides = [sorted({str(of(run)) for run in side}) for side in (a, b)]
-        if sides[0] != sides[1] or len(sides[0]) > 1:
-            words = [_short(", ".join(side)) for side in sides]
-            yield f"{name}: {words[0]} against {words[1]}" if len(set(words)) > 1 else name
 
 
 def _short(words: str) -> str:

@@ -62,7 +62,8 @@ _PLOTS: Final = (
         Topic(
             "cpu",
             "Processor time per process",
-            "100 % is one core. A part counts with its children; load is who makes the requests.",
+            "100 % is one core. A part counts with its children; load generator is who makes "
+            "the requests.",
             "%",
         ),
         Series.CPU,

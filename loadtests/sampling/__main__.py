@@ -55,7 +55,11 @@ class Sampler:
 @click.option("--started", type=float, required=True, help="When the run began, Unix time.")
 @click.option("--process", "others", type=(int, str), multiple=True, help="PID and name.")
 def main(
-    folder: Path, home: Path, routers: tuple[str, ...], started: float, others: tuple[int, str]
+    folder: Path,
+    home: Path,
+    routers: tuple[str, ...],
+    started: float,
+    others: tuple[tuple[int, str], ...],
 ) -> None:
     """Sample until standard input ends."""
     token = os.environ.get("DOCSHARD_METRICS_TOKEN")

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from loadtests.runs.folder import Recorded
@@ -33,7 +34,9 @@ def sample(
         for number in range(due):
             at = second + number / due
             tally.offer(at)
-            tally.count(_answer(at, chance, slower, mark))
+            fails = number == 3 and second % 4 == 0
+            answer = _answer(at, chance, slower, mark)
+            tally.count(replace(answer, error=f"{mark}503 overloaded") if fails else answer)
     return Recorded(
         run=_run(tally, seconds, seed, rate, mark),
         values=(*tally.take_seconds(math.inf), *_beside(seconds, chance, mark)),
@@ -64,8 +67,7 @@ def _offered(second: int, seconds: int) -> float:
 def _answer(at: float, chance: random.Random, slower: float, mark: str) -> Answer:
     name, base = chance.choice((("get document", 7.6), ("list documents", 8.4), ("create", 9.2)))
     taken = int(slower * chance.lognormvariate(base, 0.6))
-    failed = f"{mark}503 overloaded" if chance.random() < 0.004 else None
-    return Answer(f"{mark}{name}", at, taken, failed)
+    return Answer(f"{mark}{name}", at, taken)
 
 
 def _run(tally: Tally, seconds: int, seed: int, rate: int, mark: str) -> Run:

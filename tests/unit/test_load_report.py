@@ -61,7 +61,9 @@ class Outline(HTMLParser):
     "recorded", [sample(8), bare(), sample(8, mark=HOSTILE)], ids=["whole", "bare", "hostile"]
 )
 def test_every_page_has_every_section_and_asks_for_nothing(recorded: Recorded) -> None:
-    outline = Outline(render(recorded))
+    page = render(recorded)
+    assert page.startswith("<!doctype html>")
+    outline = Outline(page)
     assert set(outline.sections) == SECTIONS
     assert len(outline.sections) == len(SECTIONS)
     assert not {"script", "link", "img", "iframe", "object", "form"} & set(outline.tags)
@@ -70,7 +72,7 @@ def test_every_page_has_every_section_and_asks_for_nothing(recorded: Recorded) -
     targets = {f"#{value}" for name, value in outline.attributes if name == "id"}
     assert set(asking) <= targets
     assert not [name for name, _ in outline.attributes if name.startswith("on")]
-    style = render(recorded).split("<style>")[1].split("</style>")[0]
+    style = page.split("<style>")[1].split("</style>")[0]
     assert "prefers-color-scheme: dark" in style
     assert "url(" not in style
     assert "@import" not in style
@@ -87,7 +89,8 @@ def test_each_plot_has_a_table_of_the_same_values() -> None:
 
 
 def test_hostile_names_are_words_and_nothing_else() -> None:
-    page = render(sample(8, mark=HOSTILE), sample(8, mark=HOSTILE))
+    recorded = sample(20, mark=HOSTILE)
+    page = render(recorded, recorded)
     assert "<script" not in page
     assert "49" not in re.findall(r"\{\{ 7 \* 7 }}(\d+)", page)
     told = "".join(Outline(page).words)
@@ -136,11 +139,11 @@ def test_a_second_without_an_answer_is_nothing_answered_and_no_time() -> None:
 
 
 def test_a_long_run_is_thinned_by_its_worst_seconds() -> None:
-    values = [Value(second, Series.P99, "all", second % 7) for second in range(1000)]
+    values = [Value(second, Series.P99, "all", second % 5) for second in range(1000)]
     line = sampled(*values).line(Series.P99, "all", max)
     assert line is not None
     assert len(line.points) <= MOST_POINTS
-    assert set(line.values) == {6}
+    assert set(line.values) == {4}
 
 
 def test_many_labels_are_a_few_lines_and_the_rest_together() -> None:
