@@ -7,7 +7,7 @@ mode are started by hand and have the plan alone.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import accumulate, count
 from pathlib import Path
 from random import Random
@@ -61,7 +61,8 @@ class Calling(FastHttpUser):
     def on_start(self) -> None:
         """Begin with chance of one's own."""
         # 307 is an answer like others: following it here would show storage our key.
-        self.client.client.redirect_response_codes = frozenset()
+        agent = self.client.client
+        agent.redirect_response_codes = frozenset()  # type: ignore[misc]  # each object's own
         runner = self.environment.runner
         part = runner.worker_index if isinstance(runner, WorkerRunner) else 0
         self.chance = Random(f"{PLAN.seed}/{part}/{next(USERS)}")
@@ -138,7 +139,7 @@ class Phases(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """How many users there are to be, and how many may come or go in a second."""
-        second = self.get_run_time()
+        second = CLOCK.now
         if second >= END:
             return (0, 100) if self._awaits_workers(second) else None
         if SCENARIO.model is Model.OPEN:
@@ -175,14 +176,19 @@ def set_up(environment: Environment, runner: Runner, **_: Any) -> None:
         outcome = outcome_of(exception)
         counting.ended(Ended(name, due, CLOCK.now, group, response_time, outcome, error))
 
-    environment.events.request.add_listener(count_call)
-    environment.events.test_start.add_listener(lambda **_: CLOCK.begin())
+    _listen(environment.events.request, count_call)
+    _listen(environment.events.test_start, lambda **_: CLOCK.begin())
     if isinstance(runner, WorkerRunner):
-        environment.events.report_to_master.add_listener(
-            lambda data, **_: FORWARDER.report(data, last=_is_over(runner))
+        _listen(
+            environment.events.report_to_master,
+            lambda data, **_: FORWARDER.report(data, last=_is_over(runner)),
         )
     else:
         _set_up_telling(environment, runner)
+
+
+def _listen(hook: Any, listener: Callable[..., None]) -> None:
+    hook.add_listener(listener)
 
 
 def _is_over(runner: Runner) -> bool:
@@ -221,6 +227,6 @@ def _set_up_telling(environment: Environment, runner: Runner) -> None:
         if receive(data, RECORDER, BOOKS):
             HEARD_OUT.add(client_id)
 
-    environment.events.test_start.add_listener(lambda **_: ticking.start())
-    environment.events.quitting.add_listener(write_measured)
-    environment.events.worker_report.add_listener(hear)
+    _listen(environment.events.test_start, lambda **_: ticking.start())
+    _listen(environment.events.quitting, write_measured)
+    _listen(environment.events.worker_report, hear)

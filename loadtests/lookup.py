@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 
 from docshard_client import Docshard, DocshardError, Document
+from docshard_client.parameters import Deleted
 from loadtests.ledger import Entry, Found
 from loadtests.plan import Plan
 from loadtests.target import Target
@@ -66,7 +67,7 @@ def _found(api: Docshard, plan: Plan, number: int, since: datetime) -> Iterator[
 
 
 def _documents(
-    api: Docshard, plan: Plan, tenant: Tenant, deleted: str | None
+    api: Docshard, plan: Plan, tenant: Tenant, deleted: Deleted | None
 ) -> Iterator[Document]:
     of_run = {MARK: plan.run_id}
     return iter(api.list_documents(tenant.client_id, metadata=of_run, deleted=deleted))

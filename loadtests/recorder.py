@@ -77,6 +77,7 @@ class Recorder:
     tally: Tally = field(default_factory=Tally)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     last_fault: float | None = None
+    last_answer: float = 0.0
     phases: list[PhaseFigures] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +98,7 @@ class Recorder:
         microseconds = round(call.milliseconds * 1000)
         self.tally.count(Answer(call.operation, call.at, microseconds, call.error))
         self.outcomes[call.outcome] += 1
+        self.last_answer = max(call.at, self.last_answer)
         figures = self._figures(call.due, call.group)
         figures.times.record(microseconds)
         if call.outcome is Outcome.RIGHT:
@@ -112,7 +114,7 @@ class Recorder:
         """Everything until now."""
         return Measured(
             started_at=clock.started_at,
-            seconds=clock.now,
+            seconds=self.last_answer or clock.now,
             operations=self.tally.operations(),
             outcomes=self.outcomes,
             phases=self.phases,

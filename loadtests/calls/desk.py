@@ -126,9 +126,9 @@ class Desk:
             reply = _reply(response)
             error = fault(reply, expected, judge)
             if error is None:
-                response.success()  # type: ignore[no-untyped-call]  # locust gives it no types
+                response.success()
                 return reply
-            response.failure(error)  # type: ignore[no-untyped-call]  # the same
+            response.failure(error)
             return Reply(reply.status, reply.body, reply.headers, right=False)
 
     def any_document(self) -> Readable:

@@ -4,6 +4,7 @@ from collections import Counter
 from io import StringIO
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from loadtests.acts import ActFailed, Done, words
 from loadtests.arrivals import arrivals
 from loadtests.calls import OPERATIONS
 from loadtests.calls.desk import Broken, Refused, Reply, Wrong, fault, outcome_of
+from loadtests.calls.own import Books
 from loadtests.crowd import Caller, Crowd, Group, zipf
 from loadtests.goals import fairness, gates, knee
 from loadtests.histogram import Histogram
@@ -25,6 +27,7 @@ from loadtests.runs.record import Model
 from loadtests.scenario import Act, Goal, Measure, NoScenario, Phase, Scenario, names, read, span_at
 from loadtests.target import NoTarget, Target, find_target, parse
 from loadtests.tenants import Readable, Tenant, busiest_first
+from loadtests.workers import Forwarder, receive
 
 MIX = {"get document": 1}
 SEEDS = st.integers(0, 2**32)
@@ -222,6 +225,32 @@ def test_calls_count_in_the_phase_of_their_intended_start() -> None:
     assert (second.offered, second.right, second.overflow) == (1, 0, 1)
     told = {(v.second, v.series) for v in recorder.take_seconds(100)}
     assert {(49, Series.OFFERED), (60, Series.OFFERED), (51, Series.REQUESTS)} <= told
+
+
+def test_what_a_worker_forwards_is_counted_as_if_it_had_been_counted_there() -> None:
+    spans = scenario(Phase(name="a"), Phase(name="b")).spans()
+    here, there = Recorder(spans, Model.OPEN), Recorder(spans, Model.OPEN)
+    books, kept = Books("run"), Books("run")
+    worker = Forwarder(books)
+    books.open(3, "mark").patches.append("change a")
+    call = Ended("get", 1.5, 2.5, Group.WHALE, 1000, Outcome.REFUSED, "503 overloaded")
+    for counting in (here, worker):
+        counting.offered(1.5, Group.WHALE)
+        counting.overflowed(1.7, Group.OTHERS)
+        counting.ended(call)
+    data: dict[str, Any] = {}
+    worker.report(data, last=False)
+    assert not receive(data, there, kept)
+    assert kept.entries == []  # they may still change
+    worker.report(data, last=True)
+    assert receive(data, there, kept)
+    assert there == here
+    assert [entry.patches for entry in kept.entries] == [["change a"]]
+    assert not receive({}, there, kept)
+
+
+def test_a_worker_that_never_said_its_last_fails_the_run() -> None:
+    assert missed(scenario(), measured(generators_lost=1)) == ["generators lost"]
 
 
 def test_a_run_without_a_fault_passes_and_an_idle_one_does_not() -> None:
