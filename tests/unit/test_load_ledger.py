@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.ledger import Entry, Found, Known, judge
@@ -92,6 +92,7 @@ def test_tenants_that_could_not_be_looked_up_leave_the_ledger_open() -> None:
 NAMES = st.sampled_from("abcdef")
 
 
+@settings(deadline=None)
 @given(st.sets(NAMES), st.sets(NAMES), st.dictionaries(st.integers(1, 9), NAMES), st.data())
 def test_every_lost_write_is_missing_and_nothing_else(
     kept: set[str], lost: set[str], versions: dict[int, str], data: st.DataObject
