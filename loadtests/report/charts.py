@@ -105,12 +105,8 @@ def draw(plot: Plot) -> Chart | None:
 
 
 def number(value: float) -> str:
-    """As people write it: four digits at most, no exponent."""
-    if value == 0:
-        return "0"
-    places = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
-    written = f"{value:,.{places}f}"
-    return written.rstrip("0").rstrip(".") if "." in written else written
+    """As people write it: three digits that mean something, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _across(plot: Plot) -> tuple[Scale, tuple[Tick, ...]]:

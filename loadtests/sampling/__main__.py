@@ -35,6 +35,8 @@ class Sampler:
     routers: tuple[str, ...]
     _used: Usage = field(default_factory=lambda: Usage(0, {}))
     _told: Look = field(default_factory=lambda: Look(0, 0, {}, {}))
+    _primaries: dict[str, bool] = field(default_factory=dict)
+    """As last told: routers that are silent for a second do not lose them."""
 
     def look(self, second: int) -> None:
         """Values of the second that has just ended."""
@@ -44,8 +46,9 @@ class Sampler:
         if second >= 0:
             values = [*usage(second, self._used, used), *figures.grown(second, self._told, told)]
             self.folder.append(values)
-            self.folder.note(figures.primaries(second, self._told, told))
+            self.folder.note(figures.primaries(second, self._primaries, told.primaries))
         self._used, self._told = used, told
+        self._primaries |= told.primaries
 
 
 @click.command()

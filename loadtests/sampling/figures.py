@@ -88,10 +88,10 @@ def grown(second: int, before: Look, now: Look) -> Iterator[Value]:
             yield Value(second, told.series, label, more / (now.at - before.at))
 
 
-def primaries(second: float, before: Look, now: Look) -> Iterator[Event]:
-    """Shards that lost their primary between two looks, or have one again."""
-    for shard, there in now.primaries.items():
-        if before.primaries.get(shard, there) != there:
+def primaries(second: float, known: Mapping[str, bool], now: Mapping[str, bool]) -> Iterator[Event]:
+    """Shards that lost their primary since it was last told, or have one again."""
+    for shard, there in now.items():
+        if known.get(shard, there) != there:
             words = "has a primary again" if there else "has no primary that routers know"
             yield Event(second=second, kind=Kind.FAILOVER, text=f"{shard} {words}")
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.cli.main import run
 from loadtests.__main__ import main
 from loadtests.comparison.intervals import difference, ratio, student
 from loadtests.comparison.judgement import Verdict, compare
@@ -131,10 +132,10 @@ def test_it_says_what_else_was_not_the_same() -> None:
 
 
 def stored(folder: Path, found: list[Run]) -> Path:
-    for number, run in enumerate(found):
+    for number, one in enumerate(found):
         files = RunFolder(folder / str(number))
         files.begin()
-        files.finish(run)
+        files.finish(one)
     return folder
 
 
@@ -163,6 +164,12 @@ def test_with_one_run_each_it_says_that_there_is_no_interval(tmp_path: Path) -> 
     assert found.exit_code == 0
     assert "No interval can be given" in found.stderr
     assert orjson.loads(invoked(a, b, "-o", "json").stdout)["confidence"] is None
+
+
+def test_the_docshard_command_passes_words_and_status_on(tmp_path: Path) -> None:
+    a = stored(tmp_path / "a", runs(1.0, 1))
+    b = stored(tmp_path / "b", runs(1.5, 1))
+    assert run(["load", "compare", str(a), str(b), "--allow", "5"]) == 1
 
 
 def test_no_run_is_a_usage_error(tmp_path: Path) -> None:

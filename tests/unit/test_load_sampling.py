@@ -79,11 +79,9 @@ def test_a_router_that_did_not_answer_grows_nothing() -> None:
 
 
 def test_a_lost_primary_is_an_event() -> None:
-    looks = [figures.look([page("s", 0, 0, known)], at) for at, known in enumerate((1, 0, 0, 1))]
+    looks = [figures.look([page("s", 0, 0, known)], 0).primaries for known in (1, 0, 0, 1)]
     told = [
-        event.text
-        for before, now in pairwise(looks)
-        for event in figures.primaries(now.at, before, now)
+        event.text for before, now in pairwise(looks) for event in figures.primaries(0, before, now)
     ]
     assert told == ["s has no primary that routers know", "s has a primary again"]
 
