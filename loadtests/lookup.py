@@ -34,10 +34,9 @@ def look_up(
     return found
 
 
-def clean_up(target: Target, plan: Plan, entries: Sequence[Entry]) -> None:
+def clean_up(target: Target, plan: Plan) -> None:
     """Delete the documents of a run. Raises DocshardError."""
-    for number in sorted({entry.tenant for entry in entries}):
-        tenant = plan.tenants[number]
+    for tenant in plan.tenants:
         with _api(target, tenant) as api:
             there = [document.id for document in _documents(api, plan, tenant, None)]
             for start in range(0, len(there), _AT_ONCE):

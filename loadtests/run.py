@@ -77,6 +77,8 @@ def run_scenario(*, listed: bool, **asked: Any) -> None:
         result = run(Asked(**asked))
     except (NoScenario, NoTarget, DocshardError, ActFailed, GeneratorFailed) as error:
         _could_not(str(error))
+    except KeyboardInterrupt:
+        _could_not("stopped. Documents of the run were deleted, and the fleet is as it was.")
     except FileExistsError as error:
         _could_not(f"{error.filename} exists: a run wants a folder of its own.")
     sys.exit(report(result))

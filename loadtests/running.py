@@ -63,10 +63,13 @@ class Course:
     def run(self) -> Result:
         """All of it. Raises GeneratorFailed when nothing was measured."""
         try:
-            measured = self._measure()
+            try:
+                measured = self._measure()
+            finally:
+                self._tidy()
+            judgement = self._judge(measured)
         finally:
-            self._tidy()
-        judgement = self._judge(measured)
+            self._clean_up()
         self.findings += judgement.findings
         run = self._record(measured, judgement)
         self.load.folder.finish(run, self._events(run))
@@ -102,14 +105,14 @@ class Course:
             self.findings.append(f"The fleet is not as it was: {error}")
 
     def _judge(self, measured: Measured) -> Judgement:
-        """Look up what was written; then remove it."""
         load, entries = self.load, measured.entries
-        found = look_up(load.target, load.plan, entries, measured.started_at)
+        return judge(entries, look_up(load.target, load.plan, entries, measured.started_at))
+
+    def _clean_up(self) -> None:
         try:
-            clean_up(load.target, load.plan, entries)
+            clean_up(self.load.target, self.load.plan)
         except DocshardError as error:
             self.findings.append(f"Documents of the run stay behind: {error}")
-        return judge(entries, found)
 
     def _record(self, measured: Measured, judgement: Judgement) -> Run:
         load, scenario = self.load, self.load.plan.scenario

@@ -1,7 +1,6 @@
 """Documents that the run itself made: who has one may write to it, nobody else does meanwhile."""
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from loadtests.ledger import Entry
@@ -42,8 +41,3 @@ class Books:
     def give_back(self, tenant: int, own: Own) -> None:
         """Others may write to it."""
         self._free.setdefault(tenant, deque()).append(own)
-
-    def taken(self) -> Iterator[Entry]:
-        """All entries since the last time; the ledger goes on."""
-        done, self.entries = self.entries, []
-        yield from done
