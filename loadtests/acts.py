@@ -48,6 +48,7 @@ class Operator:
     note: Callable[[Event], None]
     done: list[Done] = field(default_factory=list)
     failed: str | None = None
+    _touched: bool = False
     _known: dict[str, Sequence[str]] = field(default_factory=dict)
     _called_off: threading.Event = field(default_factory=threading.Event)
     _started_at: float = 0.0
@@ -80,13 +81,13 @@ class Operator:
         self._called_off.set()
 
     def tidy(self) -> None:
-        """Bring the fleet back to what it was. Raises ActFailed when that cannot be done."""
-        for command in self.plan.scenario.after:
+        """Bring the fleet back to what it was, if an act was begun. Raises ActFailed."""
+        for command in self.plan.scenario.after if self._touched else ():
             if not self._unknown(command):
                 docshard(self._words(command))
 
     def _do(self, act: Act) -> None:
-        begun = self._second()
+        begun, self._touched = self._second(), True
         self._mark(act.kind, act.do)
         told = docshard(self._words(act.do))
         self.done.append(Done(act, begun, self._second()))

@@ -78,7 +78,7 @@ def run_scenario(*, listed: bool, **asked: Any) -> None:
     except (NoScenario, NoTarget, DocshardError, ActFailed, GeneratorFailed) as error:
         _could_not(str(error))
     except KeyboardInterrupt:
-        _could_not("stopped. Documents of the run were deleted, and the fleet is as it was.")
+        _could_not("stopped")
     except FileExistsError as error:
         _could_not(f"{error.filename} exists: a run wants a folder of its own.")
     sys.exit(report(result))
@@ -112,8 +112,6 @@ def report(result: Result) -> int:
     for operation in run.operations:
         for failure in operation.errors:
             click.echo(f"FAILED {failure.seen} x {operation.name}: {failure.error}", err=True)
-    for finding in result.findings:
-        click.echo(f"FOUND {finding}", err=True)
     click.echo(f"report: {result.report}", err=True)
     return 0 if result.passed else 1
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
+
 from docshard_client import DocshardError
 from loadtests.acts import ActFailed, Operator
 from loadtests.generator import Generator, generator
@@ -70,7 +72,8 @@ class Course:
             judgement = self._judge(measured)
         finally:
             self._clean_up()
-        self.findings += judgement.findings
+        for finding in judgement.findings:
+            self._find(finding)
         run = self._record(measured, judgement)
         self.load.folder.finish(run, self._events(run))
         return Result(run, write_report(self.load.folder.path), tuple(self.findings))
@@ -98,11 +101,11 @@ class Course:
 
     def _tidy(self) -> None:
         if self.operator.failed:
-            self.findings.append(self.operator.failed)
+            self._find(self.operator.failed)
         try:
             self.operator.tidy()
         except ActFailed as error:
-            self.findings.append(f"The fleet is not as it was: {error}")
+            self._find(f"The fleet is not as it was: {error}")
 
     def _judge(self, measured: Measured) -> Judgement:
         load, entries = self.load, measured.entries
@@ -112,7 +115,12 @@ class Course:
         try:
             clean_up(self.load.target, self.load.plan)
         except DocshardError as error:
-            self.findings.append(f"Documents of the run stay behind: {error}")
+            self._find(f"Documents of the run stay behind: {error}")
+
+    def _find(self, what: str) -> None:
+        """Tell it at once: a run that was stopped has no report."""
+        self.findings.append(what)
+        click.echo(f"FOUND {what}", err=True)
 
     def _record(self, measured: Measured, judgement: Judgement) -> Run:
         load, scenario = self.load, self.load.plan.scenario
