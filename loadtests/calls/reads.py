@@ -1,6 +1,5 @@
 """Reading what is there."""
 
-import json
 from hashlib import sha256
 from urllib.parse import urlencode
 
@@ -83,4 +82,4 @@ def _page(desk: Desk, reply: Reply) -> str | None:
 
 
 def _rows(reply: Reply) -> str | None:
-    return None if len(json.loads(reply.body)["items"]) <= PAGE else "a page too long"
+    return None if len(reply.json()["items"]) <= PAGE else "a page too long"
