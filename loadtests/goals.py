@@ -32,6 +32,7 @@ _NAMES: Final = {
     Measure.REFUSED: "refused calls, part of all",
     Measure.OVERFLOW: "arrivals turned away, part of all",
     Measure.FAIRNESS: "others' p99 with the whale, times that without",
+    Measure.DISTURBANCE: "p99 of later phases, times that of the first",
     Measure.KNEE: "highest rate kept up with, arrivals/s",
     Measure.RECOVERY: "last fault behind the mending, s",
 }
@@ -98,10 +99,20 @@ def _measured(
         Measure.REFUSED: _part(outcomes[Outcome.REFUSED], answers),
         Measure.OVERFLOW: _part(measured.overflow, measured.offered),
         Measure.FAIRNESS: None if fair is None else fair.ratio,
+        Measure.DISTURBANCE: _disturbance(measured),
         Measure.KNEE: knee(scenario, measured),
         Measure.RECOVERY: _recovery(measured, done),
     }
     return found[goal.measure] if goal.measure in found else _percentile(goal, measured)
+
+
+def _disturbance(measured: Measured) -> float | None:
+    first, *later = (
+        Histogram.merged(figures.times for figures in phase.groups.values())
+        for phase in measured.phases
+    )
+    before, behind = first.percentile(0.99), Histogram.merged(later).percentile(0.99)
+    return behind / before if before and behind else None
 
 
 def _recovery(measured: Measured, done: Sequence[Done]) -> float | None:

@@ -77,6 +77,8 @@ class Measure(StrEnum):
     """The part of arrivals that could not begin: too many were under way."""
     FAIRNESS = "fairness"
     """Others' p99 with the whale, divided by their p99 without it."""
+    DISTURBANCE = "disturbance"
+    """The p99 of all phases but the first, divided by that of the first."""
     KNEE = "knee"
     """The highest rate of a phase that was kept up with, in arrivals a second."""
     RECOVERY = "recovery"

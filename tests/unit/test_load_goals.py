@@ -82,6 +82,16 @@ def test_others_are_compared_with_themselves_without_the_whale() -> None:
     assert fairness(wanted, measured(PhaseFigures(), beside)) is None
 
 
+def test_disturbance_compares_later_phases_with_the_first() -> None:
+    goals = [Goal(measure=Measure.DISTURBANCE, most=1.5)]
+    wanted = scenario(Phase(name="steady"), Phase(name="moving"), goals=goals)
+    steady, moving = (phase_of(others=figures(100, ms)) for ms in (10, 16))
+    name = "p99 of later phases, times that of the first"
+    assert missed(wanted, measured(steady, steady)) == []
+    assert missed(wanted, measured(steady, moving)) == [name]
+    assert missed(wanted, measured(steady, PhaseFigures())) == [name]
+
+
 def test_the_knee_is_the_last_rate_before_the_first_that_was_not_kept_up_with() -> None:
     wanted = scenario(*(Phase(name=str(n), times=n) for n in (1, 2, 3, 4)))
     kept = phase_of(others=figures(100, 20))
