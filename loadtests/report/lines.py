@@ -46,16 +46,15 @@ class Sampled:
     _values: Mapping[tuple[Series, str], Mapping[int, float]]
 
     @classmethod
-    def of(cls, values: Iterable[Value], least: float) -> "Sampled":
-        """Of a run that lasted at least so many seconds."""
+    def of(cls, values: Iterable[Value], lasted: float) -> "Sampled":
+        """Of a run that lasted so many seconds. Its whole seconds alone: a part of one would look
+        like a fall."""
+        seconds = max(1, int(lasted))
         by_series: dict[tuple[Series, str], dict[int, float]] = defaultdict(dict)
-        last = ceil(least) - 1
         for second, series, label, value in values:
-            if second >= 0:
+            if 0 <= second < seconds:
                 by_series[series, label][second] = value
-                last = max(last, second)
-        seconds = last + 1
-        return cls(seconds, max(1, ceil(seconds / MOST_POINTS)), by_series)
+        return cls(seconds, ceil(seconds / MOST_POINTS), by_series)
 
     def labels(self, series: Series) -> list[str]:
         """The labels that this series has."""

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import orjson
 import pytest
 
+from deploy.cli.moves_view import move_document
 from deploy.local import processes as local
 from loadtests.runs.moments import Kind, Series, Value
 from loadtests.sampling import figures, moves
@@ -21,6 +23,8 @@ from loadtests.sampling.processes import (
     usage,
 )
 from services.exposition.family import Family, counter, gauge, text
+from services.fleet.move_progress import progress_of
+from tests.unit.test_move_progress import NOW, switched
 
 STAT = "4711 (a (b) c) S 4700 1 1 0 -1 0 0 0 0 0 {} 20 0 1 0 8123 1000 50"
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -108,3 +112,13 @@ def test_moves_become_copies_fences_and_switches() -> None:
         (pytest.approx(20), Kind.SWITCH),
         (0, Kind.NOTE),
     ]
+
+
+def test_moves_are_read_as_the_command_writes_them() -> None:
+    written = orjson.dumps(move_document(progress_of(switched(10))), default=str)
+    found = list(moves.events([Move.model_validate_json(written)], NOW - timedelta(hours=1), 3600))
+    fenced, switch = found[1].second, found[2].second
+    assert [event.kind for event in found] == [Kind.COPY, Kind.FENCE, Kind.SWITCH]
+    assert switch - fenced == pytest.approx(0.02)
+    assert fenced - found[0].second == pytest.approx(10)
+    assert found[0].text == "shard-1 → shard-3: copying began"
