@@ -77,8 +77,9 @@ check-lock: $(INSTALLED)
 			{ echo "requirements.lock is stale: run make lock" >&2; rm -f "$$fresh"; exit 1; }; } && \
 		rm -f "$$fresh"
 
-load: $(INSTALLED)  ## Load the running fleet for 30 seconds and print percentiles.
-	$(BIN)/python -m loadtests.run
+# What else there is: docshard load run --list. Others by LOAD="--seconds 60 --rate 50".
+load: $(INSTALLED)  ## Load the running fleet by SCENARIO (smoke), print percentiles, keep a report.
+	@$(BIN)/docshard load run --scenario "$${SCENARIO:-smoke}" $(LOAD)
 
 bench: $(INSTALLED)  ## Measure what the fence costs.
 	$(BIN)/python -m loadtests.bench

@@ -7,6 +7,7 @@ import click
 
 from loadtests.comparison.command import compare_runs
 from loadtests.report.command import report_run
+from loadtests.run import run_scenario
 
 
 @click.group(name="load")
@@ -14,6 +15,7 @@ def main() -> None:
     """Load a fleet; show and compare what was measured."""
 
 
+main.add_command(run_scenario)
 main.add_command(report_run)
 main.add_command(compare_runs)
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.histogram import Histogram, place, top
@@ -17,6 +17,7 @@ def exact(values: list[int], part: float) -> int:
     return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
 
 
+@settings(deadline=None)
 @given(VALUES, PARTS)
 def test_percentiles_are_at_most_a_thousandth_above_the_exact_ones(
     values: list[int], part: float
@@ -25,6 +26,7 @@ def test_percentiles_are_at_most_a_thousandth_above_the_exact_ones(
     assert wanted <= found <= wanted * 1.001
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**62))
 def test_places_follow_their_values_and_overlap_nowhere(value: int) -> None:
     index = place(value)
@@ -33,6 +35,7 @@ def test_places_follow_their_values_and_overlap_nowhere(value: int) -> None:
     assert place(top(index) + 1) == index + 1
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_the_sum_of_two_is_the_histogram_of_both(some: list[int], others: list[int]) -> None:
     both = Histogram.of(some)
@@ -41,6 +44,7 @@ def test_the_sum_of_two_is_the_histogram_of_both(some: list[int], others: list[i
     assert both.total == len(some) + len(others)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_it_is_stored_whole(values: list[int]) -> None:
     made = Histogram.of(values)
