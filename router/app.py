@@ -75,7 +75,7 @@ def create_app(
                 edge = app.state.edge = make_edge(opened, edge_settings)
                 async with (
                     recording(resources.data, edge.denials, edge_settings.denial_seconds),
-                    open_desk(resources, edge_settings.console) as app.state.desk,
+                    open_desk(resources, edge_settings.console, page) as app.state.desk,
                 ):
                     yield
 

@@ -157,9 +157,14 @@ async def test_streams_are_bounded_and_a_place_becomes_free_again() -> None:
     await live.close()
 
 
-async def test_a_page_that_cannot_be_made_says_so_and_comes_back() -> None:
-    """I10."""
-    failures: list[Exception] = [RuntimeError("secret"), Busy("later")]
+async def test_a_page_that_cannot_be_made_says_so_and_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """I10. What stays wrong is logged once."""
+    failures: list[Exception] = [
+        *(RuntimeError("secret"), RuntimeError("secret"), RuntimeError("secret")),
+        Busy("later"),
+    ]
 
     async def make() -> str:
         if failures:
@@ -170,6 +175,7 @@ async def test_a_page_that_cannot_be_made_says_so_and_comes_back() -> None:
     async with live.viewer("a", make) as viewer:
         await _collect(viewer, shown, 3)
     assert shown == ["busy", "fault", "page"]
+    assert [one.getMessage() for one in caplog.records] == ["a page of the console cannot be made"]
     await live.close()
 
 

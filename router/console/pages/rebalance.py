@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from router.console import charts, rendering
 from router.console.charts import Chart, Labels
 from router.console.desk import Desk
-from router.console.meter import LagSample
+from router.console.lag import LagSample
 from router.console.pages.shell import LivePage, show_page
 from router.console.visit import Visit
 from services.errors import NotFound, Overloaded
