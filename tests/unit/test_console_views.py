@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +12,9 @@ from uuid import UUID
 import pytest
 
 from global_db.cluster import Role
-from router.console import charts, words
+from router.console import charts, rendering, words
 from router.console.charts import Labels
-from router.console.lag import LagTrack
+from router.console.lag import LagSample, LagTrack
 from router.console.pages import audit, rebalance, tenants
 from router.console.pages.overview import cluster_row, topology
 from router.console.router_work import RouterMeter
@@ -202,6 +204,25 @@ def test_a_curve_begins_at_nothing_and_bears_rest() -> None:
     flat = charts.over_time([(0, 0), (5, 0)], PLAIN)
     assert flat is not None
     assert {pair.split(",")[1] for pair in flat.line.points.split()} == {f"{flat.bottom:.1f}"}
+
+
+def test_curves_have_a_picture_and_the_same_numbers() -> None:
+    looks = [LagSample(100.0, 2048, 0.0), LagSample(102.5, 8192, 1024.4)]
+    assert rebalance.curves(looks[:1]) == []
+    lag, rate = rebalance.curves(looks)
+    assert (lag.numbers["data"], lag.numbers["unit"]) == ([[-2.5, 0.0], [2048, 8192]], "")
+    assert (rate.numbers["data"], rate.numbers["unit"]) == ([[-2.5, 0.0], [0, 1024]], "/s")
+    assert [tick.text for tick in rate.chart.y_ticks][-1] == "4.0 KiB/s"
+
+
+def test_files_of_others_are_as_they_were_taken() -> None:
+    """And each is written down, with its licence."""
+    told = (rendering.STATIC / "VENDORED.md").read_text()
+    listed = dict(re.findall(r"^\| `([^`]+)` .* `([0-9a-f]{64})` \|$", told, re.MULTILINE))
+    there = {one.name for one in rendering.STATIC.iterdir() if ".min." in one.name}
+    assert set(listed) == there
+    for name, digest in listed.items():
+        assert hashlib.sha256((rendering.STATIC / name).read_bytes()).hexdigest() == digest, name
 
 
 def test_the_ring_stands_beside_the_placement() -> None:
