@@ -96,12 +96,23 @@ def router(shard: Shard, requests: int) -> Iterator[Row]:
     with Docshard(shard.target.api) as api:
         api.login(shard.target.email, shard.target.password)
         for _ in range(requests):
-            api.me()
-    port = int(shard.target.api.rpartition(":")[2])
-    listening = {one.pid for one in psutil.net_connections("tcp") if one.laddr.port == port}
-    found = [psutil.Process(pid).memory_full_info() for pid in listening if pid]
+            api.get_me()
+    found = [one.memory_full_info() for one in _family(int(shard.target.api.rpartition(":")[2]))]
     yield "MiB of the largest of a router's processes", _mib(max(one.rss for one in found))
     yield f"MiB of all {len(found)}, shared pages once", _mib(sum(one.pss for one in found))
+
+
+def _family(port: int) -> list[psutil.Process]:
+    """Who listens there, and all that were forked from the same."""
+    head = next(
+        psutil.Process(one.pid)
+        for one in psutil.net_connections("tcp")
+        if one.pid and one.laddr.port == port and one.status == psutil.CONN_LISTEN
+    )
+    parent = head.parent()
+    if parent is not None and parent.cmdline() == head.cmdline():
+        head = parent
+    return [head, *head.children()]
 
 
 def measure(shard: Shard, size: int, writes: int) -> list[Row]:
