@@ -278,7 +278,7 @@ class UsageLimits(Model):
     documents: int | None = None
     bytes: int | None = None
     requests_per_second: float | None = None
-    """In the place of the limit that all clients have; the headers RateLimit-Policy and RateLimit of each answer tell what is left."""
+    """In the place of all clients' limit; each answer's RateLimit has the rest."""
 
 
 class UsageOfMonth(Model):

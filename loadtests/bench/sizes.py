@@ -9,6 +9,7 @@ how busy the machine is.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -50,28 +51,32 @@ def library(shard: Shard, client_id: UUID, size: int) -> Row:
         return "bytes a document, with indexes", _each(_bytes(admin, ["documents"]) - before, size)
 
 
-async def writing(shard: Shard, writes: int) -> list[Row]:
+def writing(shard: Shard, writes: int) -> list[Row]:
     """Documents that are made one by one, as the service does; WAL is the primary's."""
-    async with sessions(shard) as (_, writers):
-        worker = shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
-        with (
-            psycopg.connect(_admin(shard), autocommit=True) as admin,
-            psycopg.connect(worker, autocommit=True) as linker,
-        ):
-            before, wal = _bytes(admin, _TABLES), _number(admin, _WAL)
-            share = writes // len(writers)
-            await asyncio.gather(*(_write(writer, share) for writer in writers))
-            while _number(linker, _WAITING):
-                await asyncio.sleep(_PAUSE_SECONDS)
-            done = share * len(writers)
-            grown, logged = _bytes(admin, _TABLES) - before, _number(admin, _WAL) - wal
+    worker = shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
+    with (
+        psycopg.connect(_admin(shard), autocommit=True) as admin,
+        psycopg.connect(worker, autocommit=True) as linker,
+    ):
+        before, wal = _bytes(admin, _TABLES), _number(admin, _WAL)
+        done = asyncio.run(_write(shard, writes))
+        while _number(linker, _WAITING):
+            time.sleep(_PAUSE_SECONDS)
+        grown, logged = _bytes(admin, _TABLES) - before, _number(admin, _WAL) - wal
     return [
         ("bytes a write: a document of the least, its audit row, its link", _each(grown, done)),
         ("bytes of WAL a write, its link included", _each(logged, done)),
     ]
 
 
-async def _write(writer: Writer, times: int) -> None:
+async def _write(shard: Shard, writes: int) -> int:
+    async with sessions(shard) as (_, writers):
+        share = writes // len(writers)
+        await asyncio.gather(*(_each_its(writer, share) for writer in writers))
+        return share * len(writers)
+
+
+async def _each_its(writer: Writer, times: int) -> None:
     for _ in range(times):
         await writer.write(audited=True)
 
@@ -80,9 +85,7 @@ def connections(shard: Shard, count: int) -> Row:
     """What one more connection that has worked takes of a server's memory for itself."""
     app = shard.conninfo("docshard_app", "DOCSHARD_APP_PASSWORD")
     with ExitStack() as stack:
-        opened = [
-            stack.enter_context(psycopg.connect(app, autocommit=True)) for _ in range(count)
-        ]
+        opened = [stack.enter_context(psycopg.connect(app, autocommit=True)) for _ in range(count)]
         for one in opened:
             for look in _LOOKS:
                 with suppress(psycopg.Error):  # no such tenant: what it takes to know is measured
@@ -122,7 +125,7 @@ def measure(shard: Shard, size: int, writes: int) -> list[Row]:
         client_id = api.create_client("sizes", "a tenant").id
     return [
         library(shard, client_id, size),
-        *asyncio.run(writing(shard, writes)),
+        *writing(shard, writes),
         connections(shard, 20),
         *router(shard, 2000),
     ]

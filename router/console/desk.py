@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from router.console import rendering
-from router.console.live import Live
 from router.console.lag import LagTrack
+from router.console.live import Live
 from router.console.router_work import RouterMeter, RouterWork
 from router.figures_page import FiguresPage
 from router.settings import ConsoleSettings

@@ -36,8 +36,7 @@ class UsageLimitsShown(Shown):
     documents: int | None
     bytes: int | None
     requests_per_second: float | None = Field(
-        description="In the place of the limit that all clients have; the headers RateLimit-Policy"
-        " and RateLimit of each answer tell what is left."
+        description="In the place of all clients' limit; each answer's RateLimit has the rest."
     )
 
 

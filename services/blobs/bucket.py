@@ -140,7 +140,9 @@ def with_others(present: Document | None, ours: Document) -> Document:
     fresh = {rule.get("ID"): rule for rule in ours[name]}
     if None in fresh:  # encryption has one rule, which has no name
         return ours
-    kept = [fresh.pop(rule.get("ID"), rule) for rule in present.get(name, ()) if _stays(rule, fresh)]
+    kept = [
+        fresh.pop(rule.get("ID"), rule) for rule in present.get(name, ()) if _stays(rule, fresh)
+    ]
     return {**ours, name: [*kept, *fresh.values()]}
 
 

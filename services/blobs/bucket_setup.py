@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that a bucket should have; `document` as S3 takes it, `why` in the store's words."""
+    """One thing that a bucket should have: `document` as S3 takes it, `why` as the store says."""
 
     bucket: str
     what: str

@@ -16,8 +16,15 @@ from typing import Final, Literal
 from global_db.tally import Histogram
 
 __all__ = [
-    *("Family", "Histogram", "counter", "gauge", "histogram"),
-    *("kind_of", "merged", "parsed", "text"),
+    "Family",
+    "Histogram",
+    "counter",
+    "gauge",
+    "histogram",
+    "kind_of",
+    "merged",
+    "parsed",
+    "text",
 ]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -70,9 +70,7 @@ def port() -> int:
 
 
 @pytest.fixture
-def router(
-    tmp_path: Path, port: int, spans: tuple[str, list[bytes]]
-) -> Iterator[psutil.Process]:
+def router(tmp_path: Path, port: int, spans: tuple[str, list[bytes]]) -> Iterator[psutil.Process]:
     """It serves, though no server of its fleet is there."""
     log = tmp_path / "log"
     with environment_of_nobody() as environment, log.open("wb") as out:

@@ -49,7 +49,10 @@ def test_encryption_is_with_s3s_keys_or_with_kms() -> None:
         "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}
     }
     assert default(encryption="aws:kms", encryption_key="arn:k") == {
-        "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "arn:k"},
+        "ApplyServerSideEncryptionByDefault": {
+            "SSEAlgorithm": "aws:kms",
+            "KMSMasterKeyID": "arn:k",
+        },
         "BucketKeyEnabled": True,
     }
 
@@ -81,6 +84,8 @@ def test_what_a_store_tells_besides_does_not_matter() -> None:
     told = {"Rules": [{**rule, "more": 1} for rule in ours["Rules"]], "Transition": "x"}
     assert holds(told, ours)
     assert not holds({"Rules": told["Rules"][:1]}, ours)
-    assert not holds({"Rules": [{**told["Rules"][0], "Status": "Disabled"}, *ours["Rules"][1:]]}, ours)
+    assert not holds(
+        {"Rules": [{**told["Rules"][0], "Status": "Disabled"}, *ours["Rules"][1:]]}, ours
+    )
     assert not holds({}, ours)
     assert not holds(None, ours)

@@ -52,7 +52,9 @@ async def values(desk: Desk) -> Mapping[str, Any]:
     rebalance, statistics = None, {}
     with suppress(ServiceError):  # that the directory is away is the first of the problems
         rebalance, statistics = await desk.rebalance(), dict(await desk.statistics())
-    rows = [cluster_row(one, works.get(one.name), statistics.get(one.name)) for one in fleet.clusters]
+    rows = [
+        cluster_row(one, works.get(one.name), statistics.get(one.name)) for one in fleet.clusters
+    ]
     return {
         "problems": problems(fleet, rebalance),
         "rows": rows,
