@@ -110,7 +110,7 @@ def _family(port: int) -> list[psutil.Process]:
     head = next(
         psutil.Process(one.pid)
         for one in psutil.net_connections("tcp")
-        if one.pid and one.laddr.port == port and one.status == psutil.CONN_LISTEN
+        if one.pid and one.status == psutil.CONN_LISTEN and one.laddr and one.laddr[1] == port
     )
     parent = head.parent()
     if parent is not None and parent.cmdline() == head.cmdline():

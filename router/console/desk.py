@@ -66,7 +66,12 @@ class Desk:
         """What all processes of this router do; None until it was looked at twice."""
         now = time.monotonic()
         if self._meter.due(now):
-            self._meter.seen(now, self._figures.families())
+            try:
+                self._meter.seen(now, self._figures.families())
+            except OSError:
+                # No room where processes write their figures: who writes them all the time logs
+                # that, and the rest of the page is wanted the more.
+                self._meter = RouterMeter()
         return self._meter.work
 
     async def statistics(self) -> Mapping[str, ShardStatistics]:

@@ -46,7 +46,7 @@ def encryption(settings: S3Settings) -> Document | None:
     """How S3 enciphers what is put there; None: as the bucket is."""
     if settings.encryption is None:
         return None
-    default = {"SSEAlgorithm": settings.encryption}
+    default: dict[str, str] = {"SSEAlgorithm": settings.encryption}
     if settings.encryption == "AES256":
         return {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
     if settings.encryption_key is not None:

@@ -54,31 +54,35 @@ class _Setting:
 
 _SETTINGS: Final[Mapping[str, _Setting]] = {
     "versioning": _Setting(
-        *("get_bucket_versioning", "put_bucket_versioning"),
-        *("VersioningConfiguration", None, ""),
+        *("get_bucket_versioning", "put_bucket_versioning", "VersioningConfiguration"),
+        answer=None,
+        none="",
     ),
     "encryption": _Setting(
-        *("get_bucket_encryption", "put_bucket_encryption"),
-        *("ServerSideEncryptionConfiguration", "ServerSideEncryptionConfiguration"),
-        "ServerSideEncryptionConfigurationNotFoundError",
+        *("get_bucket_encryption", "put_bucket_encryption", "ServerSideEncryptionConfiguration"),
+        answer="ServerSideEncryptionConfiguration",
+        none="ServerSideEncryptionConfigurationNotFoundError",
     ),
     "public access": _Setting(
-        *("get_public_access_block", "put_public_access_block"),
-        *("PublicAccessBlockConfiguration", "PublicAccessBlockConfiguration"),
-        "NoSuchPublicAccessBlockConfiguration",
+        *("get_public_access_block", "put_public_access_block", "PublicAccessBlockConfiguration"),
+        answer="PublicAccessBlockConfiguration",
+        none="NoSuchPublicAccessBlockConfiguration",
     ),
     "lifecycle": _Setting(
         *("get_bucket_lifecycle_configuration", "put_bucket_lifecycle_configuration"),
-        *("LifecycleConfiguration", None, "NoSuchLifecycleConfiguration"),
+        "LifecycleConfiguration",
+        answer=None,
+        none="NoSuchLifecycleConfiguration",
     ),
     "CORS": _Setting(
-        *("get_bucket_cors", "put_bucket_cors"),
-        *("CORSConfiguration", None, "NoSuchCORSConfiguration"),
+        *("get_bucket_cors", "put_bucket_cors", "CORSConfiguration"),
+        answer=None,
+        none="NoSuchCORSConfiguration",
     ),
     "replication": _Setting(
-        *("get_bucket_replication", "put_bucket_replication"),
-        *("ReplicationConfiguration", "ReplicationConfiguration"),
-        "ReplicationConfigurationNotFoundError",
+        *("get_bucket_replication", "put_bucket_replication", "ReplicationConfiguration"),
+        answer="ReplicationConfiguration",
+        none="ReplicationConfigurationNotFoundError",
     ),
 }
 

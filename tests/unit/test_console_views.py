@@ -17,7 +17,7 @@ from router.console.charts import Labels
 from router.console.lag import LagSample, LagTrack
 from router.console.pages import audit, rebalance, tenants
 from router.console.pages.overview import cluster_row, topology
-from router.console.router_work import RouterMeter
+from router.console.router_work import RouterMeter, RouterWork
 from services.exposition.family import Family, Histogram, counter, gauge, histogram
 from services.fleet.fleet_standing import ClusterStanding, FleetStanding, NodeStanding, PoolUse
 from services.fleet.problems import problems
@@ -135,32 +135,36 @@ def figures(work: int, failed: int, waited: float = 0.0, shard: str = "shard-1")
     ]
 
 
+def seen(meter: RouterMeter, at: float, page: list[Family]) -> RouterWork | None:
+    meter.seen(at, page)
+    return meter.work
+
+
 def test_rates_are_of_half_a_minute_and_of_all_processes() -> None:
     meter = RouterMeter()
     assert meter.due(0)
-    meter.seen(0, figures(100, 0))
-    assert meter.work is None, "one look has no rate"
+    assert seen(meter, 0, figures(100, 0)) is None, "one look has no rate"
     assert (meter.due(4.9), meter.due(5)) == (False, True)
-    meter.seen(10, figures(200, 5, waited=0.5))
-    assert meter.work is not None
-    assert (meter.work.processes, meter.work.answers, meter.work.failed) == (2, 21, 1)
-    shard = meter.work.clusters["shard-1"]
+    work = seen(meter, 10, figures(200, 5, waited=0.5))
+    assert work is not None
+    assert (work.processes, work.answers, work.failed) == (2, 41, 1)
+    shard = work.clusters["shard-1"]
     assert (shard.primary, shard.replicas, shard.worked) == (10, 0, 10)
     assert (shard.failures, shard.failed) == ({"pool_exhausted": 0.5}, 0.5)
     assert (shard.wait_ms, shard.used, shard.most) == (5, 3, 20)
-    meter.seen(40, figures(500, 5, waited=0.5))
-    assert meter.work.clusters["shard-1"].failures == {}, "what failed is forgotten by then"
+    later = seen(meter, 40, figures(500, 5, waited=0.5))
+    assert later is not None
+    assert later.clusters["shard-1"].failures == {}, "what failed is forgotten by then"
 
 
 def test_rates_are_of_what_somebody_saw_lately_and_never_below_none() -> None:
     meter = RouterMeter()
-    meter.seen(0, figures(900, 0))
-    meter.seen(3600, figures(1000, 0))
-    assert meter.work is None, "an hour ago is not of late"
-    meter.seen(3610, figures(10, 0, shard="shard-2"))
-    assert meter.work is not None
-    assert meter.work.answers == 0
-    assert set(meter.work.clusters) == {"shard-2"}
+    seen(meter, 0, figures(900, 0))
+    assert seen(meter, 3600, figures(1000, 0)) is None, "an hour ago is not of late"
+    work = seen(meter, 3610, figures(10, 0, shard="shard-2"))
+    assert work is not None
+    assert work.answers == 0
+    assert set(work.clusters) == {"shard-2"}
 
 
 def test_a_track_forgets_the_lag_of_another_rebalance() -> None:
