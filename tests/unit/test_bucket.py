@@ -58,7 +58,11 @@ def test_encryption_is_with_s3s_keys_or_with_kms() -> None:
 
 
 def test_s3_replicates_where_it_was_given_a_role() -> None:
-    given: dict[str, Any] = {"versioning": True, "replication_role": "arn:role", "replica_key": "arn:key"}
+    given: dict[str, Any] = {
+        "versioning": True,
+        "replication_role": "arn:role",
+        "replica_key": "arn:key",
+    }
     document = wanted(settings(**given), "far")["replication"]
     [rule] = document["Rules"]
     assert document["Role"] == "arn:role"
