@@ -135,7 +135,7 @@ def figures(work: int, failed: int, waited: float = 0.0, shard: str = "shard-1")
     ]
 
 
-def seen(meter: RouterMeter, at: float, page: list[Family]) -> RouterWork | None:
+def looked(meter: RouterMeter, at: float, page: list[Family]) -> RouterWork | None:
     meter.seen(at, page)
     return meter.work
 
@@ -143,25 +143,25 @@ def seen(meter: RouterMeter, at: float, page: list[Family]) -> RouterWork | None
 def test_rates_are_of_half_a_minute_and_of_all_processes() -> None:
     meter = RouterMeter()
     assert meter.due(0)
-    assert seen(meter, 0, figures(100, 0)) is None, "one look has no rate"
+    assert looked(meter, 0, figures(100, 0)) is None, "one look has no rate"
     assert (meter.due(4.9), meter.due(5)) == (False, True)
-    work = seen(meter, 10, figures(200, 5, waited=0.5))
+    work = looked(meter, 10, figures(200, 5, waited=0.5))
     assert work is not None
-    assert (work.processes, work.answers, work.failed) == (2, 41, 1)
+    assert (work.processes, work.answers, work.failed) == (2, 21, 1)
     shard = work.clusters["shard-1"]
     assert (shard.primary, shard.replicas, shard.worked) == (10, 0, 10)
     assert (shard.failures, shard.failed) == ({"pool_exhausted": 0.5}, 0.5)
     assert (shard.wait_ms, shard.used, shard.most) == (5, 3, 20)
-    later = seen(meter, 40, figures(500, 5, waited=0.5))
+    later = looked(meter, 40, figures(500, 5, waited=0.5))
     assert later is not None
     assert later.clusters["shard-1"].failures == {}, "what failed is forgotten by then"
 
 
 def test_rates_are_of_what_somebody_saw_lately_and_never_below_none() -> None:
     meter = RouterMeter()
-    seen(meter, 0, figures(900, 0))
-    assert seen(meter, 3600, figures(1000, 0)) is None, "an hour ago is not of late"
-    work = seen(meter, 3610, figures(10, 0, shard="shard-2"))
+    looked(meter, 0, figures(900, 0))
+    assert looked(meter, 3600, figures(1000, 0)) is None, "an hour ago is not of late"
+    work = looked(meter, 3610, figures(10, 0, shard="shard-2"))
     assert work is not None
     assert work.answers == 0
     assert set(work.clusters) == {"shard-2"}
