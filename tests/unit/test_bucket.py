@@ -85,7 +85,10 @@ def test_rules_of_others_stay_and_older_ones_of_ours_go() -> None:
 
 def test_what_a_store_tells_besides_does_not_matter() -> None:
     ours = wanted(settings(versioning=True))["lifecycle"]
-    told = {"Rules": [{**rule, "more": 1} for rule in ours["Rules"]], "Transition": "x"}
+    told: dict[str, Any] = {
+        "Rules": [{**rule, "more": 1} for rule in ours["Rules"]],
+        "Transition": "x",
+    }
     assert holds(told, ours)
     assert not holds({"Rules": told["Rules"][:1]}, ours)
     assert not holds(
