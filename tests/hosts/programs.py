@@ -16,6 +16,8 @@ _ROOT = Path(__file__).parents[2]
 _VENV = "/opt/docshard"
 # Here they may stand in somebody's home, which units do not see.
 _PYTHON, _SITE = "/opt/python", "/opt/site-packages"
+LIBRARIES = f"{_PYTHON}/lib"
+"""Where the interpreter's own library is, if it has one: the system may have another of its name."""
 _PATRONI = f"""#!{_VENV}/bin/python -P
 import sys
 from patroni.__main__ import main
