@@ -27,9 +27,10 @@ from loadtests.bench.library import Library, fill
 from loadtests.results import aligned
 
 _WAL: LiteralString = "SELECT pg_current_wal_insert_lsn() - '0/0'"
-# Partitions of a table are counted with it.
+# With its partitions, where it has any.
 _SIZE: LiteralString = (
-    "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(%s::regclass)"
+    "SELECT pg_total_relation_size(whole) + coalesce((SELECT sum(pg_total_relation_size(inhrelid))"
+    " FROM pg_inherits WHERE inhparent = whole), 0) FROM (SELECT %s::regclass AS whole) AS given"
 )
 _WAITING: LiteralString = "SELECT count(*) FROM docshard.audit_pending"
 _LOOKS: tuple[LiteralString, ...] = (
