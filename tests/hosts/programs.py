@@ -17,7 +17,7 @@ _VENV = "/opt/docshard"
 # Here they may stand in somebody's home, which units do not see.
 _PYTHON, _SITE = "/opt/python", "/opt/site-packages"
 LIBRARIES = f"{_PYTHON}/lib"
-"""Where the interpreter's own library is, if it has one: the system may have another of its name."""
+"""Where the interpreter's own library is, if it has one: the system may have its namesake."""
 _PATRONI = f"""#!{_VENV}/bin/python -P
 import sys
 from patroni.__main__ import main
