@@ -53,7 +53,7 @@ async def open_page(resources: Resources, requests: RequestFigures) -> AsyncIter
     """The page, kept fresh for the other workers until the block ends."""
     with _place(resources.settings.metrics) as place:
         page = FiguresPage(resources, requests, place)
-        async with repeating(page.write, WRITE_SECONDS):
+        async with repeating(page.write, "other workers do not know our figures", WRITE_SECONDS):
             yield page
 
 

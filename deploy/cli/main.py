@@ -32,6 +32,7 @@ _COMMANDS = {
     "ring": "deploy.cli.ring:ring",
     "rebalance": "deploy.cli.rebalancing:rebalance",
     "move": "deploy.cli.move:move",
+    "bucket": "deploy.cli.bucket:bucket",
     "migrate": "deploy.cli.migrate:migrate",
     "pool": "deploy.cli.pool:pool",
     "render": "deploy.cli.render:render",

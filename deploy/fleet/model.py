@@ -154,10 +154,15 @@ class Router(Part):
 
 
 class Worker(Part):
-    """A process that runs timed jobs and moves; `host` is None on a machine of its own fleet."""
+    """A process that runs timed jobs and moves.
+
+    `host` is None on a machine of its own fleet, where `figures` is where it tells its figures: on
+    hosts the fleet file's [prometheus] says that, and homes written before it did not.
+    """
 
     name: str
     host: str | None = None
+    figures: Address | None = None
 
 
 class Fleet(Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
@@ -25,6 +25,15 @@ def groups(file: FleetFile) -> list[yaml.Value]:
         "postgres": _POSTGRES,
         "pgbouncer": _PGBOUNCER if any(cluster.poolers for cluster in fleet.clusters) else [],
     }
+    return _listed(by_program)
+
+
+def container_groups() -> list[yaml.Value]:
+    """The rules where servers are somebody else's to watch: of router and worker alone."""
+    return _listed({"targets": _TARGETS, "docshard": SERVICE})
+
+
+def _listed(by_program: Mapping[str, Sequence[Alert]]) -> list[yaml.Value]:
     return [
         {"name": program, "rules": [alert.rule() for alert in alerts]}
         for program, alerts in by_program.items()

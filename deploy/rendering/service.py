@@ -22,6 +22,14 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
 STORAGE_SECRETS = ("DOCSHARD_S3_ACCESS_KEY", "DOCSHARD_S3_SECRET_KEY")
 
 
+def worker_variables(file: FleetFile) -> dict[str, str]:
+    """Where a worker in a container of its own tells its figures."""
+    return {
+        "DOCSHARD_METRICS_HOST": "0.0.0.0",  # noqa: S104 - inside the container
+        "DOCSHARD_METRICS_PORT": str(file.prometheus.worker_port),
+    }
+
+
 def service_variables(
     file: FleetFile, nodes: list[dict[str, Any]] | None = None, authority: str | None = None
 ) -> dict[str, str]:

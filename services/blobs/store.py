@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.blobs.bucket import apply_settings
+from services.blobs.bucket_setup import Step, carry_out, look
 from services.blobs.direct import DirectUploads, full_sha256
 from services.blobs.disposition import attachment
 from services.blobs.earlier import EarlierVersions
@@ -57,25 +57,9 @@ class BlobStore:
         self._downloads = Slots("downloads", settings.max_downloads)
         self._undoing: set[asyncio.Task[None]] = set()
 
-    async def ensure_bucket(self) -> None:
+    async def ensure_bucket(self) -> list[Step]:
         """Create the bucket when it is absent, and give it its settings."""
-        await self._create_bucket()
-        await apply_settings(self._s3, self._settings)
-
-    async def _create_bucket(self) -> None:
-        client, bucket, region = self._s3.client, self._s3.bucket, self._s3.region
-        with contextlib.suppress(BlobAbsent):
-            await self._s3.run(client.head_bucket, Bucket=bucket)
-            return
-        # S3 refuses the name of its first region as a constraint.
-        if region == "us-east-1":
-            await self._s3.run(client.create_bucket, Bucket=bucket)
-        else:
-            await self._s3.run(
-                client.create_bucket,
-                Bucket=bucket,
-                CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # an S3-like store may have regions of its own
-            )
+        return await carry_out(self._s3, await look(self._s3, self._settings))
 
     async def check(self) -> None:
         """Ask whether the store answers and has our bucket."""

@@ -29,9 +29,12 @@ def bucket_settings(settings: Settings) -> list[S3Settings]:
 
 
 def copy_settings(settings: Settings) -> list[S3Settings]:
-    """How the copy of the documents' bucket is reached; none without one."""
-    copy = settings.backup.blob_copy
-    return [] if copy is None else [_reached(settings, copy)]
+    """How the copy of the documents' bucket is reached; none without one. S3 replicates into
+    buckets with versions alone."""
+    copy, replicated = settings.backup.blob_copy, settings.s3.replication_role is not None
+    if copy is None:
+        return []
+    return [_reached(settings, copy).model_copy(update={"versioning": replicated})]
 
 
 def _reached(settings: Settings, bucket: BackupBucket) -> S3Settings:

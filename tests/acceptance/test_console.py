@@ -116,6 +116,13 @@ def test_who_may_see_may_not_operate_nor_read_the_log(fleet: LocalFleet, stage: 
     until(denied)
 
 
+def test_rates_are_of_all_processes_of_the_router(inside: httpx.Client) -> None:
+    told = "This router, with 2 processes"
+    until(lambda: told in inside.get("/console").text, seconds=60, pause_seconds=1)
+    page = inside.get("/console/replicas").text
+    assert "pieces of work a second on the primary" in page
+
+
 def test_a_wrong_password_is_told_and_nothing_else(outside: httpx.Client) -> None:
     form = {"email": "nobody@example.org", "password": "<script>"}
     answer = outside.post(LOGIN, data=form, headers=OWN)

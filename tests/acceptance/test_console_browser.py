@@ -157,6 +157,10 @@ async def test_a_rebalance_is_watched_paused_and_resumed(
     await expect(present).to_contain_text("paused")
     await page.get_by_role("button", name="Resume").click()
     await expect(present).to_have_text("The last one finished")
+    # uPlot has drawn the curves in the place of the picture, under the policy of every page.
+    await expect(page.locator("#plot-lag canvas")).to_be_visible()
+    await expect(page.locator("#plot-rate .u-legend")).to_contain_text("rate")
+    await expect(page.locator("#plot-lag svg")).to_be_hidden()
     assert await violations(page) == []
 
     await page.get_by_role("link", name=": move ").first.click()

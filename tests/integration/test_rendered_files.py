@@ -108,6 +108,13 @@ def test_prometheus_reads_its_files_and_the_alerts_fire(tmp_path: Path) -> None:
     assert run([promtool, "check", "rules", str(rules)]).returncode != 0
 
 
+def test_prometheus_reads_its_files_among_containers(tmp_path: Path) -> None:
+    written("compose", tmp_path, {})
+    configuration = tmp_path / "compose" / "prometheus" / "prometheus.yml"
+    done = run([program("promtool"), "check", "config", str(configuration)])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_fires_when_it_should_and_none_when_all_is_well(tmp_path: Path) -> None:
     _, rules = written("prometheus", tmp_path, {})
     named = set(re.findall(r"alert: (\w+)", rules.read_text()))

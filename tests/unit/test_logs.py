@@ -172,8 +172,8 @@ SCOPE = {"type": "http", "method": "GET", "path": "/v1/x?token=hunter22"}
 
 async def test_a_request_has_a_line_with_all_that_is_known() -> None:
     watch, written = requests_of(LogSettings(requests="all"))
-    watch.answered(SCOPE, context(200, 0.005))
-    watch.close()
+    with watch.opened():
+        watch.answered(SCOPE, context(200, 0.005))
     line = json.loads(written[0])
     assert {name: line[name] for name in ("level", "message", "request_id", "client_id")} == {
         "level": "info",
@@ -203,15 +203,15 @@ async def test_which_requests_get_a_line(
     requests: Any, status: int, seconds: float, level: str | None
 ) -> None:
     watch, written = requests_of(LogSettings(requests=requests))
-    watch.answered(SCOPE, context(status, seconds))
-    watch.close()
+    with watch.opened():
+        watch.answered(SCOPE, context(status, seconds))
     assert [json.loads(line)["level"] for line in written] == ([] if level is None else [level])
 
 
 async def test_a_secret_that_a_caller_calls_its_request_by_is_not_kept() -> None:
     watch, written = requests_of(LogSettings())
-    watch.answered(SCOPE, context(200, 0.1, KEY))
-    watch.close()
+    with watch.opened():
+        watch.answered(SCOPE, context(200, 0.1, KEY))
     assert leaked(written[0].decode()) == []
 
 

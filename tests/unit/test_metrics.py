@@ -25,7 +25,16 @@ from router.problems import STATUS
 from router.routes.metrics import may_read
 from services import metrics
 from services.expiring_cache import ExpiringCache
-from services.exposition.family import Family, counter, gauge, histogram, merged, text
+from services.exposition.family import (
+    Family,
+    counter,
+    gauge,
+    histogram,
+    labelled,
+    merged,
+    parsed,
+    text,
+)
 from services.exposition.places import STALE_SECONDS, Place
 from services.metrics_settings import MetricsSettings
 from services.resources import Resources
@@ -124,6 +133,12 @@ def test_a_histogram_counts_what_is_at_most_its_bound() -> None:
         r'h_sum{a="b\"\\\n"} 2.6',
         r'h_count{a="b\"\\\n"} 3',
     ]
+
+
+def test_a_samples_labels_are_read_as_they_were_written() -> None:
+    labels = {"shard": 'a"b\\n\n{,}=', "kind": "x"}
+    assert parsed(labelled("h_count", labels)) == ("h_count", labels)
+    assert parsed(labelled("plain", {})) == ("plain", {})
 
 
 def test_processes_add_up_or_the_worst_is_told() -> None:
