@@ -1,9 +1,9 @@
-"""A caller that costs little: requests made beforehand, on kept connections, answers merely counted.
+"""A caller that costs little: requests are made beforehand, connections kept, answers counted.
 
 Client and server share a few cores here, so what the client takes is missing elsewhere. A client
 library takes longer for a request than a good server; this one takes some ten microseconds, which
-the benchmarks print beside the servers' own. (`wrk` would take a fifth of that, but would have to be
-installed, and would tell only how many answers were wrong, not which.)
+the benchmarks print beside the servers' own. (`wrk` would take a fifth of that, but would have to
+be installed, and would tell only how many answers were wrong, not which.)
 
 Each caller has one connection and one request under way: a closed loop. For latencies there is an
 open one: arrivals by a schedule, timed from when they were due, so that a server that stands still

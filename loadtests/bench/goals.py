@@ -116,10 +116,11 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 def faults(verdicts: Sequence[Verdict]) -> list[str]:
     """What makes the run fail, in words."""
     return [
-        *(f"{one.name}: {one.found.value:.2f}, the goal is {one.goal}" for one in verdicts if one.missed),
-        *(
-            f"{one.name}: {one.found.value:.2f}, the baseline is {one.before:.2f}"
-            for one in verdicts
-            if one.worse
-        ),
+        f"{one.name} is {one.found.value:.2f}, {what}"
+        for one in verdicts
+        for what in (
+            f"the goal {one.goal}" * one.missed,
+            f"the baseline {one.before}" * one.worse,
+        )
+        if what
     ]

@@ -146,7 +146,7 @@ class Bench:
         load = await closed_loop(server.port, scripts, self.seconds)
         spent = [count() - was for count, was in zip(counted, before, strict=True)]
         if name == CREATE and form in {OURS, FIXED}:
-            await self._linked()
+            await asyncio.to_thread(self._await_links)
         return Sample(load.answers / load.seconds, *(ns / load.answers / 1000 for ns in spent))
 
     async def _of_database(self, name: str) -> Sample:
@@ -158,13 +158,13 @@ class Bench:
     def _bearer(self, form: str, tenant: Tenant) -> str:
         return self.servers.token(str(tenant.client_id)) if form == IDIOMATIC else tenant.key
 
-    async def _linked(self) -> None:
-        """Wait until the worker has linked what was written: else it would do so in the turn of
-        the next form."""
+    def _await_links(self) -> None:
+        """Until the worker has linked what was written: else it would do so in the turn of the
+        next form."""
         worker = self.shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
-        async with await psycopg.AsyncConnection.connect(worker, autocommit=True) as connection:
-            while (await (await connection.execute(_PENDING)).fetchone()) != (False,):
-                await asyncio.sleep(0.05)
+        with psycopg.connect(worker, autocommit=True) as connection:
+            while connection.execute(_PENDING).fetchone() != (False,):
+                time.sleep(0.05)
 
 
 def _reads(tenant: Tenant, bearer: str) -> Script:

@@ -1,4 +1,4 @@
-"""Servers under measurement: the service's router and its peers, each one process on a free port."""
+"""What is measured: the service's router and its peers, each one process on a free port."""
 
 import os
 import secrets

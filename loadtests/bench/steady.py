@@ -34,7 +34,9 @@ class Latencies:
     """What 95 in 100 do not exceed."""
 
 
-async def searching(port: int, searched: Tenant, read: Sequence[Tenant], seconds: float) -> Latencies:
+async def searching(
+    port: int, searched: Tenant, read: Sequence[Tenant], seconds: float
+) -> Latencies:
     """Search in one tenant, and read in the others."""
     await open_loop(port, schedule(searched, read, min(seconds, 3.0)))  # warms up
     took = await open_loop(port, schedule(searched, read, seconds))
@@ -46,9 +48,10 @@ async def searching(port: int, searched: Tenant, read: Sequence[Tenant], seconds
 def schedule(searched: Tenant, read: Sequence[Tenant], seconds: float) -> list[Due]:
     """Arrivals by chance, as those of many people are; the same in every run."""
     chance = random.Random(7)
+    searches, reads = [_search(searched, text) for text in WORDS], [_get(one) for one in read]
     arrivals = [
-        *_arrivals(chance, _SEARCH, [_search(searched, word) for word in WORDS], PER_SECOND, seconds),
-        *_arrivals(chance, _READ, [_get(tenant) for tenant in read], READS_PER_SECOND, seconds),
+        *_arrivals(chance, _SEARCH, searches, PER_SECOND, seconds),
+        *_arrivals(chance, _READ, reads, READS_PER_SECOND, seconds),
     ]
     return sorted(arrivals, key=lambda due: due.at)
 

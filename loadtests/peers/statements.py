@@ -68,12 +68,12 @@ class Statement:
 
 
 READ = Statement(
-    f"SELECT {_SHOWN} FROM docshard.peer_documents "
+    f"SELECT {_SHOWN} FROM docshard.peer_documents "  # noqa: S608 - columns of ours
     "WHERE client_id = {client_id} AND id = {id} AND deleted_at IS NULL",
     ("client_id", "id"),
 )
 LIST = Statement(
-    f"SELECT {_SHOWN} FROM docshard.peer_documents "
+    f"SELECT {_SHOWN} FROM docshard.peer_documents "  # noqa: S608 - columns of ours
     "WHERE client_id = {client_id} AND deleted_at IS NULL "
     "ORDER BY created_at DESC, id DESC LIMIT {most}",
     ("client_id", "most"),
