@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import TypeVar
+from typing import TypeVar, cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _END = b"\r\n\r\n"
@@ -119,8 +119,7 @@ class _Connection(asyncio.Protocol):
     _status = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what TCP has
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # as TCP has it
 
     def data_received(self, data: bytes) -> None:
         if self._left:

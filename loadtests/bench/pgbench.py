@@ -103,5 +103,5 @@ class PgBench:
         )
         rate, number = _TPS.search(done.stdout), _DONE.search(done.stdout)
         if done.returncode or rate is None or number is None:
-            raise NoFleet(f"pgbench: {done.stderr[-2000:]}")
+            raise NoFleet(f"pgbench: {done.stdout[-1000:]}{done.stderr[-1000:]}")
         return Ran(float(rate[1]), int(number[1]))
