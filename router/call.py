@@ -101,6 +101,11 @@ class Call(Request):
             raise UnsupportedMediaType("Send the body as application/json.")
         self._value = json_body.parse(body) if body else None
 
+    @property
+    def value(self) -> Any:
+        """The parsed body; `load_json` came before. None without one."""
+        return self._value
+
     async def json(self) -> Any:
-        """The parsed body; `load_json` came before."""
+        """The same, where the framework asks for it."""
         return self._value

@@ -77,6 +77,8 @@ def assemble(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Who watches requests is our own watch: its figures, its lines, its spans.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.router.routes.extend([*routes, *docs.routes()])
     _demand_rules(app.router.routes)
