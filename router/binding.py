@@ -1,7 +1,7 @@
 """Arguments and answers of endpoints, by a plan that is made once for each route.
 
-The framework looks at every parameter anew with each request: what it is, where it may stand, what
-it is called there. That took a third of a routed read's time outside the database. Here it is looked
+The framework looks at every parameter anew with each request: what it is, where it may stand, how
+it is called. That took a third of a routed read's time outside the database. Here it is looked
 at when the route is made; what remains is to fetch the text and to validate it, by the framework's
 own validators. A request that is not simply right is left to the framework's handler, which says
 what is wrong with it.

@@ -19,8 +19,8 @@ from loadtests.peers.statements import COPY, TABLES, USER
 from services.keys.local_file import create_key_file
 from tests.integration.databases import Fleet
 from tests.integration.postgres import APP, Database
-from tests.integration.wired import Wired, wired_service
 from tests.integration.process import nowhere
+from tests.integration.wired import Wired, wired_service
 
 SECRET = "a secret of the benchmarks, long enough"
 PEERS = ("floor-psycopg", "floor-asyncpg", "idiomatic")
