@@ -12,10 +12,11 @@ is not asked less for it.
 
 import asyncio
 import re
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import count
 from typing import TypeVar, cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
@@ -29,9 +30,9 @@ class BadAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one caller sends, in turn and again; every answer must have `status`."""
+    """What one caller sends, one after the other without end; every answer must have `status`."""
 
-    requests: Sequence[bytes]
+    requests: Iterator[bytes]
     status: int
 
 
@@ -52,14 +53,20 @@ class Due:
     request: bytes
 
 
-def request(
-    method: str, path: str, bearer: str, body: bytes | None = None, host: str = "127.0.0.1"
-) -> bytes:
+def request(method: str, path: str, bearer: str, body: bytes | None = None) -> bytes:
     """The bytes of a request; a body is JSON."""
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", f"Authorization: Bearer {bearer}"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {bearer}"]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
+
+def with_keys(asked: bytes) -> Iterator[bytes]:
+    """The request with a new Idempotency-Key each time."""
+    head, end, body = asked.partition(_END)
+    whose = secrets.token_hex(8)
+    for number in count():
+        yield b"%b\r\nIdempotency-Key: %b-%d%b%b" % (head, whose.encode(), number, end, body)
 
 
 async def closed_loop(port: int, scripts: Sequence[Script], seconds: float) -> Load:
@@ -162,7 +169,7 @@ class _Caller(_Connection):
     _next: Callable[[], bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._next = cycle(self.script.requests).__next__
+        self._next = self.script.requests.__next__
 
     def begin(self, end: float) -> None:
         """Send the first request, and others until `end`."""

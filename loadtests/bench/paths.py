@@ -2,8 +2,9 @@
 
 Everybody has one process, reads and writes the same rows in one PostgreSQL server, and is asked by
 the same callers. The service is the whole of it, as `python -m router` runs it: API keys, roles,
-limits, quotas, placement, fence, row-level security, audit with its chain, figures and logs; only
-the limits of requests are out of reach. It reaches its shard past PgBouncer, as the peers do.
+limits, quotas, placement, fence, row-level security, audit with its chain, Idempotency-Keys,
+figures and logs; only the limits of requests are out of reach. It reaches its shard past PgBouncer,
+as the peers do.
 
 Besides requests a second, which is what is judged, each form's processor time for a request is
 told: of its server, of PostgreSQL, and of the callers, who share the machine with both.
@@ -13,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, repeat
 from statistics import median
 from typing import LiteralString
 from uuid import UUID
@@ -20,7 +22,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from loadtests.bench.caller import Script, closed_loop, request
+from loadtests.bench.caller import Script, closed_loop, request, with_keys
 from loadtests.bench.fleet import Shard
 from loadtests.bench.pgbench import PgBench
 from loadtests.bench.processor import Family
@@ -169,15 +171,16 @@ class Bench:
 
 def _reads(tenant: Tenant, bearer: str) -> Script:
     asked = [request("GET", f"{tenant.path}/{one}", bearer) for one in tenant.documents]
-    return Script(asked, 200)
+    return Script(cycle(asked), 200)
 
 
 def _lists(tenant: Tenant, bearer: str) -> Script:
-    return Script([request("GET", f"{tenant.path}?limit=50", bearer)], 200)
+    return Script(repeat(request("GET", f"{tenant.path}?limit=50", bearer)), 200)
 
 
 def _creates(tenant: Tenant, bearer: str) -> Script:
-    return Script([request("POST", tenant.path, bearer, _NEW)], 201)
+    """With a key, which the peers pass over: only ours keeps it."""
+    return Script(with_keys(request("POST", tenant.path, bearer, _NEW)), 201)
 
 
 _SCRIPTS: Mapping[str, Callable[[Tenant, str], Script]] = {

@@ -4,10 +4,19 @@ schedule."""
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import cycle, repeat
 
 import pytest
 
-from loadtests.bench.caller import BadAnswer, Due, Script, closed_loop, open_loop, request
+from loadtests.bench.caller import (
+    BadAnswer,
+    Due,
+    Script,
+    closed_loop,
+    open_loop,
+    request,
+    with_keys,
+)
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 5\r\n\r\n"
 
@@ -51,8 +60,8 @@ def get(path: str) -> bytes:
 )
 async def test_an_answer_is_counted_however_it_arrives(pieces: Sequence[bytes]) -> None:
     async with answering(*pieces) as (port, asked):
-        script = Script([get("/a"), get("/b")], 200)
-        load = await closed_loop(port, [script, script], seconds=0.05)
+        scripts = [Script(cycle([get("/a"), get("/b")]), 200) for _ in range(2)]
+        load = await closed_loop(port, scripts, seconds=0.05)
     assert load.answers == len(asked) >= 4
     assert load.seconds >= 0.05
     assert {line.split()[1] for line in asked} == {b"/a", b"/b"}
@@ -61,14 +70,14 @@ async def test_an_answer_is_counted_however_it_arrives(pieces: Sequence[bytes]) 
 async def test_another_status_ends_the_run() -> None:
     async with answering(HEAD.replace(b"200 OK", b"429 No") + b"slow!") as (port, _):
         with pytest.raises(BadAnswer, match=r"(?s)429.*slow!"):
-            await closed_loop(port, [Script([get("/")], 200)], seconds=5)
+            await closed_loop(port, [Script(repeat(get("/")), 200)], seconds=5)
 
 
 async def test_a_lost_connection_ends_the_run() -> None:
     async with answering() as (port, _):
         pass
     with pytest.raises((BadAnswer, ConnectionError)):
-        await closed_loop(port, [Script([get("/")], 200)], seconds=5)
+        await closed_loop(port, [Script(repeat(get("/")), 200)], seconds=5)
 
 
 async def test_latency_counts_from_when_a_request_was_due() -> None:
@@ -85,3 +94,12 @@ def test_a_body_is_json_of_its_length() -> None:
     head, body = asked.split(b"\r\n\r\n")
     assert body == b"{}"
     assert {b"Content-Length: 2", b"Authorization: Bearer token"} <= set(head.splitlines())
+
+
+def test_every_request_has_a_key_of_its_own() -> None:
+    asked = with_keys(request("POST", "/x", "token", b"{}"))
+    first, second = next(asked), next(asked)
+    assert first != second
+    for one in (first, second):
+        assert one.endswith(b"\r\n\r\n{}")
+        assert one.count(b"\r\nIdempotency-Key: ") == 1
