@@ -25,7 +25,7 @@ from router.call import Call
 Arguments = dict[str, Any]
 _CONSTANTS: Final = (str, int, float, Enum, type(None))
 _SEVERAL: Final = (list, set, frozenset, tuple, Sequence)
-_STACKS: Final = ("fastapi_inner_astack", "fastapi_function_astack")
+_STACKS: Final = tuple(f"fastapi_{name}_astack" for name in ("middleware", "inner", "function"))
 
 
 class Unbindable(Exception):
