@@ -36,7 +36,7 @@ class Baseline(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     commit: str
-    date: date
+    day: date
     machine: str
     ratios: dict[str, float]
 
@@ -50,7 +50,7 @@ class Baseline(BaseModel):
         """A new one of these figures, as far as they are ratios."""
         return cls(
             commit=commit,
-            date=day,
+            day=day,
             machine=machine,
             ratios={name: round(found.value, 3) for name, found in figures.items()},
         )

@@ -15,7 +15,7 @@ def sure(value: float) -> Interval:
 
 
 def baseline(**ratios: float) -> Baseline:
-    return Baseline(commit="abc", date=DAY, machine="2 cores", ratios=ratios)
+    return Baseline(commit="abc", day=DAY, machine="2 cores", ratios=ratios)
 
 
 def test_a_ratio_must_reach_its_goal_and_a_time_must_stay_below() -> None:
