@@ -1,4 +1,4 @@
-"""Benchmarks: what the service and parts of its design cost, as ratios of forms measured in one run.
+"""Benchmarks: what the service and its parts cost, as ratios of forms measured in one run.
 
     python -m loadtests.bench
     python -m loadtests.bench.search
