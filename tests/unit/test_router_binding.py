@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.dependencies.utils import solve_dependencies
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from router.api import GuardedRoute
 from router.app import all_routes
@@ -19,7 +19,8 @@ from services.settings import Limits
 ROUTES = {one.operation_id: one for one in all_routes() if isinstance(one, GuardedRoute)}
 ID = "01983f5e-7c1a-7d2b-9a4e-0c5b7d1e2f30"
 PATH = {"client_id": ID, "document_id": ID.upper(), "number": "3"}
-ANSWERED = [
+Asked = tuple[str, str, dict[str, str]]
+ANSWERED: list[Asked] = [
     ("get_document", "", {}),
     ("get_document", "deleted=include", {"If-None-Match": '"3"'}),
     ("list_documents", "", {}),
@@ -29,7 +30,7 @@ ANSWERED = [
     ("get_version", "", {}),
     ("promote_version", "", {"If-Match": "*", "Idempotency-Key": "k"}),
 ]
-REFUSED = [
+REFUSED: list[Asked] = [
     ("get_document", "deleted=perhaps", {}),
     ("list_documents", "limit=0", {}),
     ("list_documents", "limit=many", {}),
@@ -38,7 +39,6 @@ REFUSED = [
     ("list_documents", "created_after=yesterday", {}),
     ("get_content", "proxy=perhaps", {}),
 ]
-Asked = tuple[str, str, dict[str, str]]
 
 
 async def nothing() -> Message:
@@ -47,8 +47,15 @@ async def nothing() -> Message:
 
 def call_of(query: str, headers: dict[str, str]) -> Call:
     raw = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode()}
-    scope |= {"headers": raw, "path_params": PATH, "app": FastAPI()}
+    scope: Scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": query.encode(),
+        "headers": raw,
+        "path_params": PATH,
+        "app": FastAPI(),
+    }
     return Call(scope, nothing, BodyLimits.for_json(Limits()))
 
 
