@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from global_db.connection import transaction
+from global_db.transaction import transaction
 from shards.tables import TENANT_TABLES, documents
 from tests.integration.pooled_pair import Two, assert_clean, backend, enter, owners
 from tests.integration.rows import qualified
