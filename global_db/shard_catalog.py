@@ -155,9 +155,7 @@ async def set_status(connection: WriteConnection, name: str, status: str) -> Sha
     return _shard(row)
 
 
-async def set_nodes(
-    connection: WriteConnection, name: str, nodes: Sequence[NodeAddress]
-) -> Shard:
+async def set_nodes(connection: WriteConnection, name: str, nodes: Sequence[NodeAddress]) -> Shard:
     """Write the addresses of a shard that this transaction has locked; who listens is told."""
     told = Jsonb([node.model_dump(mode="json") for node in nodes])
     row = await connection.returning(_SET_NODES, name_=name, nodes_=told)

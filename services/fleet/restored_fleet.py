@@ -60,7 +60,9 @@ class Restored:
                     placed = await placements.page(connection, after, _PAGE)
             upto = placed[-1].client_id if len(placed) == _PAGE else _LAST
             found = {name: await _residents(one, after, upto) for name, one in self.shards.items()}
-            erased = self.erased | await self._erased({one for each in found.values() for one in each})
+            erased = self.erased | await self._erased(
+                {one for each in found.values() for one in each}
+            )
             for verdict in reconcile(placed, found, erased):
                 yield verdict
             after = upto
