@@ -1,4 +1,4 @@
-"""What the directory learns when a restored cluster takes a shard's place: run as the administrator.
+"""What the directory learns when a restored cluster takes a shard's place; as the administrator.
 
 Each statement belongs to the transaction that has locked the shard's row (`shard_catalog.lock`).
 """

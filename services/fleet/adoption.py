@@ -46,8 +46,9 @@ class Decisions:
     """What an operator says of tenants, by id or code, whom the restored shard has otherwise.
 
     `opened` are served from the older rows that are there, `closed` are served from nowhere until
-    somebody mends them; with `all_closed` all that nothing else was said of. `were` is what restores have found open before they closed it: rows are
-    there, though the shard calls them gone.
+    somebody mends them; with `all_closed` all that nothing else was said of. `were` is what
+    restores have found open before they closed it: rows are there, though the shard calls them
+    gone.
     """
 
     opened: frozenset[str] = frozenset()
@@ -66,7 +67,7 @@ class Decisions:
 
 @dataclass(slots=True)
 class Settled:
-    """A shard that may be recorded: served as they were, opened again, left closed, erased again."""
+    """A shard that may be recorded: tenants served as they were, opened, left closed, erased."""
 
     shard: str
     served: int = 0
@@ -144,10 +145,10 @@ def _fault(verdict: Verdict, decisions: Decisions) -> Finding | None:
     )
     if decisions.opens(verdict) and not _has_rows(verdict, decisions):
         advice = f"say --leave-closed {client}; {verdict.advice}"
-        return Finding(client, f"has no whole rows there ({state})", advice)
+        return Finding(client, f"has no whole rows there: {state}", advice)
     if not decisions.decides(verdict):
         advice = f"say --leave-closed {client}, or --open {client} to serve the rows of then"
-        return Finding(client, f"is {state}: {verdict.why}", advice)
+        return Finding(client, f"is {state}; {verdict.why}", advice)
     return None
 
 
@@ -164,7 +165,7 @@ async def _settle(
     elif verdict.waits and decisions.opens(verdict):
         done.opened.append(await _open(restored.shards[verdict.shard], verdict))
     else:
-        _, rows = await restored.settle(verdict)
+        await restored.settle(verdict)
         done.erased += verdict.erased
         if verdict.waits:
             done.closed.append(verdict)

@@ -1,4 +1,4 @@
-"""Erasures that a backup is older than are repeated: on restored shards, in a restored directory."""
+"""Erasures that a backup is older than are repeated: on shards and in a directory of then."""
 
 from __future__ import annotations
 

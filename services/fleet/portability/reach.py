@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -37,7 +37,7 @@ class Reach:
     blobs: BlobStore
     copies: tuple[BlobStore, ...] = ()
     """Copies of the bucket elsewhere, which erased clients leave, too."""
-    tombstones: Tombstones = Tombstones()
+    tombstones: Tombstones = field(default_factory=Tombstones)
     """Who was erased, where a restored directory can be told."""
 
     @property
