@@ -1,4 +1,4 @@
-"""A restored shard before it is taken into use: tenants who are opened again; asked as the mover."""
+"""A restored shard before it is taken into use: tenants are opened again; asked as the mover."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ from deploy.local.home import write_private
 from deploy.local.restored import Order, Restored
 from services.fleet.backup_records import record_restore
 from services.fleet.restored_fleet import Reconciled, reconcile_restored
+from services.fleet.side_restore.present import Side, let_in
 from services.settings import Settings
 
 _SHOWN = 50
@@ -116,6 +117,8 @@ def _reconciled(
     with ExitStack() as stack:
         for order in orders:
             stack.enter_context(beside.running(order, user, SHOWN))
+        for one in restored:
+            run_told(let_in(settings, Side(one.cluster, one.data, one.port)))
         ports = {one.cluster: one.port for one in restored}
         return run_told(reconcile_restored(settings, ports))
 
@@ -131,6 +134,7 @@ def _report(to: str, restored: list[Restored], reconciled: Reconciled) -> dict[s
         "served": reconciled.served,
         "refused": refused,
         "closed": reconciled.closed,
+        "erased_rows": reconciled.erased,
     }
 
 
@@ -149,6 +153,8 @@ def _show(report: Mapping[str, Any], folder: Path, output: Format) -> None:
         return
     show_rows("clusters", report["clusters"], output)
     click.echo(f"\n{report['served']} tenants match the directory")
+    if report["erased_rows"]:
+        click.echo(f"removed again, of clients who were erased since: {report['erased_rows']} rows")
     if report["refused"]:
         click.echo(f"not served from there: {len(report['refused'])}\n")
         columns = ("client_id", "code", "shard", "directory", "found", "why", "advice")
@@ -157,3 +163,4 @@ def _show(report: Mapping[str, Any], folder: Path, output: Format) -> None:
     first = report["clusters"][0]
     click.echo(f"\nthe whole report: {folder / 'report.json'}")
     click.echo(f"start a server, as its files' owner: postgres -D {first['data']}")
+    click.echo(f"put it into use: docshard backup adopt {folder} --dry-run")

@@ -22,7 +22,7 @@ from deploy.backups.installation import Backed
 from deploy.backups.tool import Progress, Tool
 from deploy.errors import OperatorError, Refused
 from deploy.local import processes
-from deploy.local.apart import set_apart
+from deploy.local.apart import forget_recovery, set_apart
 from deploy.local.postgres import ENVIRONMENT
 from deploy.local.waiting import awaited
 
@@ -101,6 +101,7 @@ def restore(tool: Tool, order: Order, shown: Shown) -> Restored:
     port = set_apart(order.data, order.server.cluster, user)
     with running(order, user, shown):
         serving = time.monotonic()
+    forget_recovery(order.data)
     log = order.log.read_text(errors="replace")
     last = _LAST.findall(log)
     return Restored(
@@ -131,6 +132,19 @@ def require_room(orders: list[Order], into: Path) -> None:
             "Nothing was restored.",
             "Name a folder on a larger disk.",
         )
+
+
+def promote_again(order: Order, user: str | None, shown: Shown) -> None:
+    """Let a stopped restored server begin one timeline more, with nothing else changed.
+
+    Raises:
+        OperatorError: it ended, or does not come up.
+    """
+    signal_file = order.data / "standby.signal"
+    signal_file.touch()
+    processes.give(signal_file, user)
+    with running(order, user, shown):
+        shown.say(f"{order.server.cluster}: promoted once more")
 
 
 @contextmanager
@@ -199,7 +213,13 @@ def _await_promotion(order: Order, server: subprocess.Popen[bytes], shown: Shown
             shown.say(_replayed(order))
         lock = order.data / "postmaster.pid"
         lines = lock.read_text().splitlines() if lock.exists() else []
-        ready = len(lines) > 7 and lines[7].strip() == "ready"
+        state = lines[7].strip() if len(lines) > 7 else ""
+        # One that recovers is `standby`, too, and is left alone until it has reached its target.
+        if state == "standby" and (order.data / "standby.signal").exists():
+            # As `pg_ctl promote` does.
+            (order.data / "promote").touch()
+            server.send_signal(signal.SIGUSR1)
+        ready = state == "ready"
         return "ready" if ready and not (order.data / "recovery.signal").exists() else None
 
     if awaited(look, _RECOVERY_SECONDS) != "ready":

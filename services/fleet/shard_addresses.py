@@ -33,7 +33,8 @@ _ANSWER_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Readdress:
-    """The addresses that a shard is to have. Of nodes in `fenced` a person says that they are off."""
+    """The addresses that a shard is to have; of nodes in `fenced` a person says that they are off.
+    """
 
     name: str
     nodes: Sequence[NodeAddress]

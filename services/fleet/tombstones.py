@@ -1,6 +1,6 @@
 """Who was erased, beside the backups: there it outlives a global database that is restored.
 
-A backup from before an erasure has the client, and the directory in it knows nothing of the erasure.
+A backup from before an erasure has the client, and the directory in it knows nothing of that.
 One small object for each: the client's id, and the certificate when there is one. Kept for ever.
 """
 

@@ -70,7 +70,7 @@ async def _demand_not_erased(data: Data, client_id: UUID | None) -> None:
             erasure = None if client_id is None else await erasures.find(connection, client_id)
     if erasure is not None:
         raise Conflict(
-            f"Client {erasure.client_id} was erased, or is being so since {erasure.begun_at:%Y-%m-%d}:"
+            f"Client {erasure.client_id} was erased, or is being so ({erasure.begun_at:%Y-%m-%d}):"
             " it is to be forgotten, and nothing is brought back or exported from a backup."
             f" `docshard client erase {erasure.client_id}` shows the certificate."
         )
