@@ -29,6 +29,7 @@ from deploy.cli.output import (
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.errors import Exit, OperatorError, UsageFault
 from deploy.local import restored as beside
+from deploy.local.beside import Lying, running
 from deploy.local.home import write_private
 from deploy.local.restored import Order, Restored
 from services.fleet.backup_records import record_restore
@@ -83,8 +84,7 @@ def restore(
             installation.any_of(cluster),
             chosen_backup(tool, cluster, moment, repo),
             moment,
-            folder,
-            programs,
+            Lying(cluster, folder, programs, installation.user),
         )
         for cluster, moment in wanted.items()
     ]
@@ -94,7 +94,7 @@ def restore(
     make_folder(folder)
     beside.require_room(orders, folder)
     restored = [beside.restore(tool, order, SHOWN) for order in orders]
-    reconciled = _reconciled(settings, orders, restored, installation.user)
+    reconciled = _reconciled(settings, orders, restored)
     report = _report(to, restored, reconciled)
     text = orjson.dumps(report, option=orjson.OPT_INDENT_2, default=str).decode()
     write_private(folder / "report.json", text)
@@ -111,12 +111,10 @@ def _step(order: Order) -> str:
     )
 
 
-def _reconciled(
-    settings: Settings, orders: list[Order], restored: list[Restored], user: str | None
-) -> Reconciled:
+def _reconciled(settings: Settings, orders: list[Order], restored: list[Restored]) -> Reconciled:
     with ExitStack() as stack:
         for order in orders:
-            stack.enter_context(beside.running(order, user, SHOWN))
+            stack.enter_context(running(order.lying, SHOWN.say))
         for one in restored:
             run_told(let_in(settings, Side(one.cluster, one.data, one.port)))
         ports = {one.cluster: one.port for one in restored}

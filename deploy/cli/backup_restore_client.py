@@ -30,6 +30,7 @@ from deploy.cli.service import run_told, service_settings, with_data
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, Refused, UsageFault
 from deploy.local import restored as beside
+from deploy.local.beside import Lying, running
 from deploy.local.restored import Order, Restored
 from services.fleet.clients import Client
 from services.fleet.portability.export import Exported, export_client
@@ -125,10 +126,11 @@ def restore_client(
         show_steps(_steps(client, cluster, backup.label, wish))
         return
     with side_folder(named, tool.installation) as folder:
-        order = Order(tool.installation.any_of(cluster), backup, moment, folder, programs)
+        lying = Lying(cluster, folder, programs, tool.installation.user)
+        order = Order(tool.installation.any_of(cluster), backup, moment, lying)
         beside.require_room([order], folder)
         restored = beside.restore(tool, order, SHOWN)
-        with beside.running(order, tool.installation.user, SHOWN):
+        with running(lying, SHOWN.say):
             side = Side(restored.cluster, restored.data, restored.port)
             if before := run_told(make_present(settings, side)):
                 SHOWN.say(f"{cluster}: its schema of then, {before}, is migrated to this code's")

@@ -73,9 +73,7 @@ def readdress(
             ]
         )
         return
-    before, after = with_mover(
-        lambda data, mover: shard_addresses.readdress(data, mover, order)
-    )
+    before, after = with_mover(lambda data, mover: shard_addresses.readdress(data, mover, order))
     show_one("shard", _row(before, after), output)
 
 

@@ -14,31 +14,33 @@ Killed anywhere, the same command begins again: each step finds what the one bef
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from global_db import adoptions, audit_heads, shard_catalog
+from global_db import adoptions, shard_catalog
 from global_db.adoptions import Reopened
 from global_db.audit_heads import Head
-from global_db.cluster import Cluster
-from global_db.connection import WriteConnection
+from global_db.cluster import Cluster, NodeAddress, PoolLimits
 from services.audit import Event, record_global
-from services.errors import Conflict
+from services.errors import Conflict, NotFound
 from services.failures import global_failures
+from services.fleet.fencing import unfenced
 from services.fleet.finding import Finding
 from services.fleet.reconciliation import Verdict
-from services.fleet.restored_fleet import Restored
+from services.fleet.restored_fleet import Restored, open_restored, side_cluster
 from services.fleet.shard_addresses import Readdress, told, write
 from services.fleet.shards import entity_of
 from services.fleet.unmet import Unmet
+from services.fleet.withdrawn_heads import ahead, withdraw
 from services.identity.principal import Origin
-from shards import census, chain, whole_tenant
+from services.settings import DatabaseRole, Settings
+from shards import census, whole_tenant
 from shards.adopted import open_again
-from shards.census import Span
+from shards.registry import REVISIONS
 
+_GLOBAL = "global"
 _TOLD = 20
-_TENANTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,73 @@ class Settled:
     """Signed heads behind the end of restored audit chains, and the seq where each ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Restored servers, by cluster at loopback ports, that are to take those clusters' places.
+
+    `nodes` are addresses of shards that get other ones than they have. A person says of servers in
+    `fenced` that they are off.
+    """
+
+    ports: Mapping[str, int]
+    decisions: Decisions
+    nodes: Mapping[str, Sequence[NodeAddress]] = field(default_factory=dict)
+    fenced: frozenset[str] = frozenset()
+    reason: str | None = None
+
+
+async def adopt(settings: Settings, adoption: Adoption) -> Mapping[str, Settled]:
+    """All of it but the start. Restored servers run apart meanwhile, at this code's schema.
+
+    The directory is the restored one when the global cluster is among them, else the living one.
+
+    Raises:
+        Unmet: an old server may still take writes, or a tenant is not decided. Conflict, NotFound,
+        StorageUnavailable, DirectoryUnavailable.
+    """
+    async with (
+        open_restored(settings, adoption.ports) as restored,
+        _directory(settings, adoption) as directory,
+    ):
+        present = await _addresses(directory, list(restored.shards))
+        await _demand_fenced(settings, adoption, present)
+        settled = await settle(restored, adoption.decisions)
+        for name, one in settled.items():
+            nodes = adoption.nodes.get(name, present[name])
+            order = Readdress(name, nodes, adoption.fenced, adoption.reason)
+            await record(directory, one, order)
+    return settled
+
+
+def _directory(settings: Settings, adoption: Adoption) -> Cluster:
+    """The directory as the administrator, who owns its tables."""
+    port = adoption.ports.get(_GLOBAL)
+    if port is not None:
+        return side_cluster(settings, _GLOBAL, port, DatabaseRole.ADMIN)
+    login = settings.login(DatabaseRole.ADMIN)
+    return Cluster(_GLOBAL, settings.global_nodes, login, PoolLimits())
+
+
+async def _addresses(directory: Cluster, names: list[str]) -> dict[str, Sequence[NodeAddress]]:
+    with global_failures():
+        async with directory.read() as connection:
+            known = {one.name: one.nodes for one in await shard_catalog.registered(connection)}
+    if missing := set(names) - known.keys():
+        raise NotFound(f"The directory has no shard {min(missing)}.")
+    return {name: known[name] for name in names}
+
+
+async def _demand_fenced(
+    settings: Settings, adoption: Adoption, present: Mapping[str, Sequence[NodeAddress]]
+) -> None:
+    """See `fencing`: what parts two copies of one cluster is that one of them does not run."""
+    nodes = [node for name in present for node in present[name]]
+    if _GLOBAL in adoption.ports:
+        nodes += settings.global_nodes
+    if found := await unfenced(nodes, adoption.fenced):
+        raise Unmet("The servers of before are not all off.", found)
+
+
 async def settle(restored: Restored, decisions: Decisions) -> Mapping[str, Settled]:
     """Settle every tenant on restored shards; nothing is changed unless all are decided.
 
@@ -90,11 +159,12 @@ async def settle(restored: Restored, decisions: Decisions) -> Mapping[str, Settl
     async for verdict in restored.verdicts():
         await _settle(restored, decisions, verdict, done[verdict.shard])
     for name, cluster in restored.shards.items():
-        done[name].withdrawn = [one async for one in _ahead(restored.directory, cluster)]
+        await _drop_streams(cluster)
+        done[name].withdrawn = [one async for one in ahead(restored.directory, cluster)]
     return done
 
 
-async def record(directory: Cluster, settled: Settled, order: Readdress, revision: str) -> None:
+async def record(directory: Cluster, settled: Settled, order: Readdress) -> None:
     """Write into the directory that the restored cluster is the shard now; all or nothing.
 
     Raises:
@@ -104,13 +174,13 @@ async def record(directory: Cluster, settled: Settled, order: Readdress, revisio
     with global_failures():
         async with directory.write() as connection:
             before, after = await write(connection, order)
-            await shard_catalog.set_revision(connection, order.name, revision)
+            await shard_catalog.set_revision(connection, order.name, REVISIONS.head)
             moves = await adoptions.depose_runners(connection, order.name)
             for one in settled.opened:
                 if not await adoptions.reopen(connection, order.name, one):
                     raise Conflict(f"Client {one.client_id} has changed meanwhile: run it again.")
             for head, seq in settled.withdrawn:
-                await _withdraw(connection, head, seq, order)
+                await withdraw(connection, head, seq, order.reason)
             image = {
                 "nodes": told(after.nodes),
                 "served": settled.served,
@@ -122,6 +192,16 @@ async def record(directory: Cluster, settled: Settled, order: Readdress, revisio
             images = ({"nodes": told(before.nodes)}, image)
             event = Event("shard.adopt", "shard", entity_of(order.name), *images)
             await record_global(connection, Origin(reason=order.reason), event)
+
+
+async def _drop_streams(cluster: Cluster) -> None:
+    """What moves have left in the backup's catalogs: its subscriptions would take, from slots that
+    live, what others are meant to get. Moves that are not over see another timeline and begin
+    again."""
+    async with cluster.read() as connection:
+        found = await census.move_objects(connection)
+    for one in found:
+        await census.drop_object(cluster, one)
 
 
 async def _demand_decided(restored: Restored, decisions: Decisions) -> None:
@@ -185,45 +265,6 @@ async def _open(cluster: Cluster, verdict: Verdict) -> Reopened:
 
 def _epoch(place: str | None) -> int:
     return int((place or "@0").rpartition("@")[2])
-
-
-async def _ahead(directory: Cluster, cluster: Cluster) -> AsyncIterator[tuple[Head, int]]:
-    """Signed heads of what the restored shard has lost. They would make the log of every tenant who
-    wrote in the last minute before the disaster look forged, for ever, and none would be signed
-    again: so they are withdrawn, in the global audit log, where each of them stays readable."""
-    after, last = UUID(int=0), UUID(int=2**128 - 1)
-    while True:
-        async with cluster.read() as connection:
-            page = await census.residents(connection, Span(after, last, _TENANTS))
-            tips = dict(await chain.tips(connection, after, _TENANTS))
-        ends = {
-            one.client_id: tips[one.client_id].seq if one.client_id in tips else 0
-            for one in page
-            if one.state == "open"
-        }
-        async with directory.read() as connection:
-            newest = await audit_heads.newest(connection, list(ends))
-            for client_id in (one for one, head in newest.items() if head.seq > ends[one]):
-                for head in await audit_heads.of_chain(connection, client_id):
-                    if head.seq > ends[client_id]:
-                        yield head, ends[client_id]
-        if len(page) < _TENANTS:
-            return
-        after = page[-1].client_id
-
-
-async def _withdraw(connection: WriteConnection, head: Head, seq: int, order: Readdress) -> None:
-    if not await adoptions.withdraw(connection, head):
-        raise Conflict("An audit log was signed meanwhile: run it again.")
-    before = {
-        "seq": head.seq,
-        "chain_hash": head.chain_hash.hex(),
-        "signed_at": str(head.signed_at),
-        "kid": str(head.kid),
-        "signature": head.signature.hex(),
-    }
-    event = Event("audit.withdraw", "client", head.client_id, before, {"seq": seq})
-    await record_global(connection, Origin(reason=order.reason), event, head.client_id)
 
 
 def _names(verdict: Verdict) -> frozenset[str]:
