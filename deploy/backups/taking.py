@@ -70,6 +70,26 @@ def history(tool: Tool, server: Backed) -> Stanza:
     return stanza
 
 
+def renew_backups(settings: Settings, cluster: str) -> str:
+    """Begin anew after a restored cluster has taken this one's place: a full backup into each
+    repository, from which alone its new timeline can be restored.
+
+    The stanza stays: pgBackRest knows a cluster by its system identifier, which a copy has, too. It
+    is brought up to date where that is another one.
+
+    Raises:
+        OperatorError.
+    """
+    tool = Tool(find_installation(settings))
+    server = tool.installation.primary(cluster)
+    tool.run(server, ["stanza-create"], host=server.host)
+    tool.run(server, ["stanza-upgrade"], host=server.host)
+    wanted = list(planned(tool.installation, [cluster], "full"))
+    for one in wanted:
+        take(tool, one)
+    return f"took {len(wanted)}"
+
+
 def ensure_backups(settings: Settings, cluster: str) -> str:
     """Make the repositories ready for a cluster, and take the first backup where there is none.
 

@@ -72,6 +72,14 @@ def set_apart(data: Path, cluster: str, user: str | None) -> int:
     return port
 
 
+def listen_elsewhere(data: Path) -> int:
+    """Give a restored server a port that is free now; answers it."""
+    port = ports.free()
+    with (data / _OWN).open("a") as handle:
+        handle.write(f"port = '{port}'\n")
+    return port
+
+
 def forget_recovery(data: Path) -> None:
     """Take away where WAL comes from, once it was replayed: a server that is put into recovery
     again would go on with what others have archived since."""

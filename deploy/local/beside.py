@@ -106,7 +106,9 @@ def _await_promotion(
             tell()
         lock = lying.data / "postmaster.pid"
         lines = lock.read_text().splitlines() if lock.exists() else []
-        state = lines[7].strip() if len(lines) > 7 else ""
+        # A server that was killed has left its lock: what that says is of no use.
+        ours = len(lines) > 7 and lines[0] == str(server.pid)
+        state = lines[7].strip() if ours else ""
         # One that recovers is `standby`, too, and is left alone until it has reached its target.
         if state == "standby" and (lying.data / "standby.signal").exists():
             # As `pg_ctl promote` does.

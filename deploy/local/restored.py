@@ -40,7 +40,7 @@ class Shown(Protocol):
 
 @dataclass(frozen=True)
 class Order:
-    """What to restore: a server's cluster from this backup to that moment, and where it is to lie."""
+    """What to restore: a server's cluster from this backup to that moment, and where to."""
 
     server: Backed
     backup: Backup

@@ -33,7 +33,7 @@ _ANSWER_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Readdress:
-    """The addresses that a shard is to have; of nodes in `fenced` a person says that they are off."""
+    """The addresses that a shard is to have. Nodes in `fenced` are off, as a person says."""
 
     name: str
     nodes: Sequence[NodeAddress]
