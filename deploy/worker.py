@@ -81,7 +81,7 @@ def jobs(resources: Resources, figures: FleetFigures) -> list[Job]:
 
 
 async def _take_due(settings: Settings) -> list[str]:
-    return await asyncio.to_thread(take_due, settings, datetime.now(UTC))
+    return await asyncio.to_thread(take_due, settings.backup, datetime.now(UTC))
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def renew_backups(settings: Settings, cluster: str) -> str:
     Raises:
         OperatorError.
     """
-    tool = Tool(find_installation(settings))
+    tool = Tool(find_installation(settings.backup))
     server = tool.installation.primary(cluster)
     tool.run(server, ["stanza-create"], host=server.host)
     tool.run(server, ["stanza-upgrade"], host=server.host)
@@ -98,7 +98,7 @@ def ensure_backups(settings: Settings, cluster: str) -> str:
     Raises:
         OperatorError.
     """
-    tool = Tool(find_installation(settings))
+    tool = Tool(find_installation(settings.backup))
     server = tool.installation.primary(cluster)
     tool.run(server, ["stanza-create"], host=server.host)
     kept = {one.repository for one in history(tool, server).backups}

@@ -134,7 +134,7 @@ def _order(settings: Settings, folder: Path, *, foreign: bool) -> _Order:
         NotFound: nothing that was restored.
     """
     named = [one["cluster"] for one in _report(folder)["clusters"]]
-    installation, programs = find_installation(settings), find_programs()
+    installation, programs = find_installation(settings.backup), find_programs()
     state = present_home().load()
     local = not foreign and state is not None and growth.is_own(state, settings.global_nodes)
     clusters = tuple(Lying(name, folder, programs, installation.user) for name in named)

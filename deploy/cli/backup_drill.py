@@ -103,7 +103,7 @@ def drill(
         _show_history(output)
         return
     settings = service_settings()
-    tool = Tool(find_installation(settings))
+    tool = Tool(find_installation(settings.backup))
     plans = [_plan(tool, one) for one in _clusters(tool, cluster, everything=everything)]
     if dry_run:
         show_steps([step for plan in plans for step in _steps(plan)])

@@ -73,7 +73,7 @@ def restore(
     if everything == (shard is not None):
         raise UsageFault("Say --all, or --shard and which.")
     settings = service_settings()
-    installation = find_installation(settings)
+    installation = find_installation(settings.backup)
     tool = Tool(installation)
     clusters = installation.clusters() if shard is None else [installation.any_of(shard).cluster]
     wanted = moments(settings, clusters, to)

@@ -113,7 +113,7 @@ def restore_client(
     if into is not None and put_back:
         raise UsageFault("Either --into or --put-back.", "", "Run the command twice.")
     settings = service_settings()
-    tool = Tool(find_installation(settings))
+    tool = Tool(find_installation(settings.backup))
     wish = _Wish(to, into, put_back, reason)
     at = time_of(settings, to)
     client, home = with_data(partial(_client, name=name, at=at))

@@ -42,6 +42,7 @@ def _reached(settings: Settings, bucket: BackupBucket) -> S3Settings:
         bucket=bucket.bucket,
         access_key=settings.backup.access_key,
         secret_key=settings.backup.secret_key,
+        ca_file=bucket.ca_file,
         cors_origins=(),
         versioning=False,
     )
