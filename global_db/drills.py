@@ -44,6 +44,11 @@ _NEWEST = read(
     .order_by(drills.c.begun_at.desc())
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
+_LAST = read(
+    sa.select(drills)
+    .distinct(drills.c.cluster)
+    .order_by(drills.c.cluster, drills.c.begun_at.desc())
+)
 _LAST_GOOD = read(
     sa.select(drills.c.cluster, sa.func.max(drills.c.begun_at).label("at"))
     .where(drills.c.good)
@@ -61,6 +66,12 @@ async def insert(connection: WriteConnection, drill: Drill) -> None:
 async def newest(connection: ReadConnection, most: int) -> list[Drill]:
     """The last ones, newest first."""
     rows = await connection.all(_NEWEST, most=most)
+    return [Drill(**row | {"findings": tuple(row["findings"])}) for row in rows]
+
+
+async def last_of_each(connection: ReadConnection) -> list[Drill]:
+    """The last one of each cluster, good or not."""
+    rows = await connection.all(_LAST)
     return [Drill(**row | {"findings": tuple(row["findings"])}) for row in rows]
 
 

@@ -138,7 +138,7 @@ def find_installation(settings: BackupSettings) -> Installation:
 def _read(path: Path) -> Backed:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(path.read_text())
-    (stanza,) = (name for name in parser.sections() if name != "global")
+    (stanza,) = (name for name in parser.sections() if name.partition(":")[0] != "global")
     paths = [
         name for name in parser["global"] if name.startswith("repo") and name.endswith("-path")
     ]

@@ -69,8 +69,9 @@ class Certificate(Part):
 class Postgres(Part):
     """The servers: major version, folders on their hosts, who may connect, how many.
 
-    `memory` is what a server's container may take, `cpus` what a server's host has. `settings` stand in for those that every server
-    has otherwise, but for those that something else rests on. In production servers need `tls`.
+    `memory` is what a server's container may take, `cpus` what a server's host has. `settings`
+    stand in for those that every server has otherwise, but for those that something else rests on.
+    In production servers need `tls`.
     """
 
     version: int = Field(ge=15, le=18)
