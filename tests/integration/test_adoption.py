@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from deploy.local.ports import free
-from global_db.cluster import Cluster, NodeAddress, PoolLimits, Pooler
+from global_db.cluster import Cluster, NodeAddress, Pooler, PoolLimits
 from services.fleet.adoption import Decisions, record, settle
 from services.fleet.fencing import Sign, sign_of_life, unfenced
 from services.fleet.restored_fleet import Restored
@@ -131,7 +131,7 @@ async def test_a_settled_shard_is_recorded_at_its_new_address(scene: Scene) -> N
         # Who has heard of it has opened the cluster anew: nothing is believed of the lost one.
         assert data.registry.any_cluster("shard-1") is not known
         assert data.registry.any_cluster("shard-1").addresses == (address,)
-        placed = await data.placements.find(tenants["back"])
+        placed = await data.placements.locate(tenants["back"])
     assert (placed.shard, placed.epoch) == ("shard-1", 4)
     (move,) = await ask(fleet.global_db, "SELECT generation, lease_until FROM docshard.moves")
     assert move == {"generation": 4, "lease_until": None}
