@@ -131,7 +131,7 @@ async def test_a_settled_shard_is_recorded_at_its_new_address(scene: Scene) -> N
         # Who has heard of it has opened the cluster anew: nothing is believed of the lost one.
         assert data.registry.any_cluster("shard-1") is not known
         assert data.registry.any_cluster("shard-1").addresses == (address,)
-        placed = await data.placements.locate(tenants["back"])
+        placed = await data.placements.get(tenants["back"])
     assert (placed.shard, placed.epoch) == ("shard-1", 4)
     (move,) = await ask(fleet.global_db, "SELECT generation, lease_until FROM docshard.moves")
     assert move == {"generation": 4, "lease_until": None}
