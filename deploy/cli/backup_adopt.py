@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ import click
 import orjson
 
 from deploy.backups.installation import find_installation
+from deploy.cli.backup_adopted import Adopted, show_adopted
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
 from deploy.cli.fleet_file import load
@@ -22,8 +23,6 @@ from deploy.cli.output import (
     dry_run_option,
     output_option,
     reason_option,
-    show_json,
-    show_rows,
     show_steps,
 )
 from deploy.cli.service import run_told, service_settings
@@ -124,7 +123,7 @@ def adopt(
     _promote(settings, order)
     done = _settled(settings, order, Adoption({}, decisions, addresses, frozenset(fenced), reason))
     kept = _start(order)
-    _show(order, done, kept, output)
+    show_adopted(Adopted(order.clusters, order.local, kept), done, output)
 
 
 def _order(settings: Settings, folder: Path, *, foreign: bool) -> _Order:
@@ -254,46 +253,3 @@ def _start(order: _Order) -> list[str]:
         ]
         adopting.start(home, order.names, shown)
     return kept
-
-
-def _show(order: _Order, done: Mapping[str, Settled], kept: Sequence[str], output: Format) -> None:
-    rows = [
-        {
-            "shard": one.shard,
-            "served": one.served,
-            "opened": len(one.opened),
-            "left_closed": len(one.closed),
-            "lives_elsewhere": one.elsewhere,
-            "erased_again": one.erased,
-            "withdrawn_heads": len(one.withdrawn),
-        }
-        for one in done.values()
-    ]
-    steps = _by_hand(order) if not order.local else []
-    steps += ["docshard doctor", "docshard doctor --deep, when contents were purged since"]
-    if output is Format.JSON:
-        closed = [asdict(verdict) for one in done.values() for verdict in one.closed]
-        more = {"left_closed": closed, "kept": list(kept), "next_steps": steps}
-        show_json({"adopted": order.names, "shards": rows, **more})
-        return
-    show_rows("shards", rows, output)
-    for path in kept:
-        click.echo(f"the lost server's files are kept: {path}", err=True)
-    click.echo("\nnext:", err=True)
-    for number, step in enumerate(steps, start=1):
-        click.echo(f"{number:>3}  {step}", err=True)
-
-
-def _by_hand(order: _Order) -> list[str]:
-    """What only the hosts' own tools can do."""
-    steps = []
-    for one in order.clusters:
-        name = one.cluster
-        steps += [
-            f"{name}: let Patroni forget the lost cluster: patronictl remove {name}",
-            f"{name}: put {one.data} where its first node's Patroni has its data, and start that",
-            f"{name}: start its other nodes with empty data folders: Patroni copies them anew",
-            f"{name}: pgbackrest --stanza=docshard-{name} stanza-upgrade, then"
-            f" `docshard backup now --full --cluster {name}` on its primary's host",
-        ]
-    return [*steps, "render poolers and Prometheus again where addresses have changed"]
