@@ -93,7 +93,9 @@ async def _strangers(mover: Data, order: Readdress) -> list[Finding]:
     """Whether the new addresses have the shard's tenants, as the directory has them: clusters that
     were copied from one template have one system identifier."""
     limits = PoolLimits(min_size=1, max_size=2)
-    async with Cluster(order.name, order.nodes, mover.global_db.login, limits) as cluster:
+    # Past poolers: they may not know these servers yet.
+    nodes = [node.model_copy(update={"pooler": None}) for node in order.nodes]
+    async with Cluster(order.name, nodes, mover.global_db.login, limits) as cluster:
         there = Restored(mover.global_db, {order.name: cluster})
         missing = [one async for one in there.verdicts() if one.waits]
     if not missing:

@@ -160,16 +160,16 @@ async def test_what_a_restore_has_closed_may_be_opened_again(scene: Scene) -> No
 
 
 async def test_an_old_server_that_may_live_is_in_the_way(own_fleet: Fleet) -> None:
-    """I3: one that answers always, one that says nothing until a person vouches for it."""
+    """I3: one that answers always, one on another host until a person vouches for it."""
     living = own_fleet.shards["shard-1"].address
     off = NodeAddress(name="off", host="127.0.0.1", port=free())
     # An address for documentation: nobody has it.
-    silent = NodeAddress(name="silent", host="192.0.2.1", port=5432)
+    away = NodeAddress(name="away", host="192.0.2.1", port=5432)
     assert await sign_of_life(living.host, living.port) is Sign.LISTENS
-    assert await sign_of_life(off.host, off.port) is Sign.REFUSES
-    found = await unfenced([living, off, silent], {living.name})
+    assert await sign_of_life(off.host, off.port) is Sign.OFF
+    found = await unfenced([living, off, away], {living.name})
     assert [one.advice.split()[0] for one in found] == ["stop", "see"]
-    assert await unfenced([off, silent], {"silent"}) == []
+    assert await unfenced([off, away], {"away"}) == []
 
 
 @asynccontextmanager
