@@ -35,7 +35,8 @@ def fence(home: Home, clusters: Sequence[str], checklist: Checklist) -> None:
     servers: list[Server] = [node for name in clusters for node in parts.clusters[name]]
     if _GLOBAL in clusters:
         stop_all((part for part in parts.applications if part.process()), checklist)
-    stop_all((server for server in servers if server.process()), checklist)
+    # All of them: of one whose Patroni was killed the server may live on.
+    stop_all(servers, checklist)
 
 
 def install(home: Home, cluster: str, restored: Path, checklist: Checklist) -> list[Path]:
