@@ -21,9 +21,10 @@ _TENANTS = 500
 async def ahead(directory: Cluster, cluster: Cluster) -> AsyncIterator[tuple[Head, int]]:
     """Signed heads of what the restored shard has lost, and the seq where each chain ends.
 
-    They would make the log of every tenant who
-    wrote in the last minute before the disaster look forged, for ever, and none would be signed
-    again: so they are withdrawn, in the global audit log, where each of them stays readable."""
+    They would make the log of every tenant who wrote in the last minute before the disaster look
+    forged, for ever, and none would be signed again. So they are withdrawn into the global audit
+    log, where each of them stays readable.
+    """
     after, last = UUID(int=0), UUID(int=2**128 - 1)
     while True:
         async with cluster.read() as connection:
