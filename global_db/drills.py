@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.drill_tables import drills
@@ -46,7 +47,7 @@ _NEWEST = read(
 )
 _LAST = read(
     sa.select(drills)
-    .distinct(drills.c.cluster)
+    .ext(distinct_on(drills.c.cluster))
     .order_by(drills.c.cluster, drills.c.begun_at.desc())
 )
 _LAST_GOOD = read(

@@ -79,13 +79,24 @@ def _drills(state: BackupState, now: datetime) -> Iterator[Family]:
         _aged(state.well_drilled_at, "shard", now),
         "min",
     )
-    for name, told, value in (
-        ("good", "1: the last drill met its goals and found nothing.", lambda one: float(one.good)),
-        ("rpo_seconds", "How much the last drill would have lost.", lambda one: one.rpo_seconds),
-        ("rto_seconds", "How long the last drill took to restore.", lambda one: one.rto_seconds),
-    ):
-        samples = [({"shard": one.cluster}, value(one)) for one in state.drills]
-        yield gauge(f"docshard_drill_{name}", told, samples, "min")
+    yield gauge(
+        "docshard_drill_good",
+        "1: the last drill met its goals and found nothing.",
+        (({"shard": one.cluster}, float(one.good)) for one in state.drills),
+        "min",
+    )
+    yield gauge(
+        "docshard_drill_rpo_seconds",
+        "How much the last drill would have lost.",
+        (({"shard": one.cluster}, one.rpo_seconds) for one in state.drills),
+        "max",
+    )
+    yield gauge(
+        "docshard_drill_rto_seconds",
+        "How long the last drill took to restore.",
+        (({"shard": one.cluster}, one.rto_seconds) for one in state.drills),
+        "max",
+    )
 
 
 def _aged(

@@ -125,6 +125,7 @@ def test_every_alert_has_a_runbook_and_asks_for_figures_that_we_tell() -> None:
     assert set(re.findall(r"alert: (\w+)", text)) == headings
     asked = set(re.findall(r"docshard_\w+", text)) - {"docshard_restore"}
     sources = ("router/figures.py", "services/metrics.py", "services/fleet/figures.py")
+    sources += ("services/fleet/backup_figures.py",)
     told = "".join((root / name).read_text() for name in (*sources, "deploy/worker_figures.py"))
     suffixes = re.compile("_(bucket|count|sum)$")
     assert {name for name in asked if f'"{suffixes.sub("", name)}"' not in told} == set()
