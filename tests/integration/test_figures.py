@@ -6,9 +6,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from pydantic import HttpUrl
+
+from deploy.local.ports import free
 from deploy.worker import JobTally
 from deploy.worker_figures import figures_page
 from global_db.archiving import Archiving
+from services.backup_settings import BackupBucket, BackupSettings
 from services.exposition.family import Family, gauge
 from services.fleet.backup_ages import newest_first
 from services.fleet.backup_figures import BackupState
@@ -18,6 +22,10 @@ from tests.integration.chains import Chains
 from tests.integration.service import Service, settings_for
 
 LOOPBACK = "127.0.0.1"
+DRILL = """
+    INSERT INTO docshard.drills
+    VALUES (gen_random_uuid(), 'shard-1', now(), now(), 'F', 1, 1, 400, 10, false, '["late"]', '{}')
+"""
 
 
 def told(found: Iterable[Family]) -> dict[str, float]:
@@ -58,6 +66,27 @@ async def test_a_router_tells_its_neighbour_and_nobody_else(service: Service) ->
         absent, hidden = await far.get("/nothing"), await far.get("/metrics")
     kept = ("type", "title", "status", "detail", "code")
     assert [absent.json()[name] for name in kept] == [hidden.json()[name] for name in kept]
+
+
+async def test_a_worker_tells_of_backups_while_their_store_is_away(
+    chains: Chains, key_file: Path
+) -> None:
+    bucket = BackupBucket(endpoint=HttpUrl(f"http://{LOOPBACK}:{free()}"), bucket="backups")
+    settings = settings_for(chains.fleet.global_db, key_file).model_copy(
+        update={"backup": BackupSettings(buckets=(bucket,))}
+    )
+    async with chains.fleet.global_db.session() as session:
+        await session.execute(DRILL)
+    figures = FleetFigures(chains.worker, settings)
+    await figures.run()
+    found = told(figures.families())
+    assert found['docshard_drill_good{shard="shard-1"}'] == 0
+    assert found['docshard_drill_rpo_seconds{shard="shard-1"}'] == 400
+    # None was good yet: so long there has been something to drill.
+    assert found['docshard_drill_good_age_seconds{shard="shard-1"}'] > 0
+    assert found['docshard_drill_good_age_seconds{shard="global"}'] > 0
+    # These servers archive nothing.
+    assert not [one for one in found if "archiv" in one]
 
 
 async def test_a_worker_answers_on_its_own_port() -> None:
