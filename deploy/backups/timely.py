@@ -38,7 +38,8 @@ def take_due(settings: BackupSettings, now: datetime, clusters: Collection[str] 
     Raises:
         OperatorError: of the first that failed, when all were tried.
     """
-    tool, taken, failed = Tool(find_installation(settings)), [], []
+    tool, failed = Tool(find_installation(settings)), []
+    taken: list[str] = []
     for cluster in tool.installation.led_here():
         if clusters and cluster not in clusters:
             continue
