@@ -111,7 +111,7 @@ async def adopt(settings: Settings, adoption: Adoption) -> Mapping[str, Settled]
     ):
         present = await _addresses(directory, list(restored.shards))
         await _demand_fenced(settings, adoption, present)
-        settled = await settle(restored, adoption.decisions)
+        settled = await settle(restored, directory, adoption.decisions)
         for name, one in settled.items():
             nodes = adoption.nodes.get(name, present[name])
             order = Readdress(name, nodes, adoption.fenced, adoption.reason)
@@ -148,8 +148,12 @@ async def _demand_fenced(
         raise Unmet("The servers of before are not all off.", found)
 
 
-async def settle(restored: Restored, decisions: Decisions) -> Mapping[str, Settled]:
+async def settle(
+    restored: Restored, directory: Cluster, decisions: Decisions
+) -> Mapping[str, Settled]:
     """Settle every tenant on restored shards; nothing is changed unless all are decided.
+
+    `directory` is that of `restored`, as the administrator, who may read signed heads.
 
     Raises:
         Unmet: of some nothing was said, or what was said cannot be done.
@@ -160,7 +164,7 @@ async def settle(restored: Restored, decisions: Decisions) -> Mapping[str, Settl
         await _settle(restored, decisions, verdict, done[verdict.shard])
     for name, cluster in restored.shards.items():
         await _drop_streams(cluster)
-        done[name].withdrawn = [one async for one in ahead(restored.directory, cluster)]
+        done[name].withdrawn = [one async for one in ahead(directory, cluster)]
     return done
 
 

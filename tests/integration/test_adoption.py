@@ -5,7 +5,7 @@ A clone of the shard's database, made in between, is what was restored.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from deploy.local.ports import free
 from global_db.cluster import Cluster, NodeAddress, Pooler, PoolLimits
-from services.fleet.adoption import Decisions, record, settle
+from services.fleet.adoption import Decisions, Settled, record, settle
 from services.fleet.fencing import Sign, sign_of_life, unfenced
 from services.fleet.restored_fleet import Restored
 from services.fleet.shard_addresses import Readdress, readdress
@@ -53,13 +53,17 @@ class Scene:
 
     fleet: Fleet
     directory: Cluster
+    mover: Cluster
     past: Cluster
     copy: Database
     tenants: dict[str, UUID]
 
     @property
     def restored(self) -> Restored:
-        return Restored(self.directory, {"shard-1": self.past})
+        return Restored(self.mover, {"shard-1": self.past})
+
+    async def settle(self, decisions: Decisions) -> Mapping[str, Settled]:
+        return await settle(self.restored, self.directory, decisions)
 
     async def states(self) -> dict[str, tuple[str, int] | None]:
         rows = await ask(self.copy, "SELECT client_id, state, epoch FROM docshard.residency")
@@ -91,14 +95,14 @@ async def scene(own_fleet: Fleet) -> AsyncIterator[Scene]:
         await ask(directory, _MOVE)
         limits = PoolLimits(min_size=1, max_size=2)
         past = Cluster("shard-1", [copy.address], copy.login(MOVER), limits)
-        async with directory.cluster(ADMIN) as admin, past:
-            yield Scene(own_fleet, admin, past, copy, tenants)
+        async with directory.cluster(ADMIN) as admin, directory.cluster(MOVER) as mover, past:
+            yield Scene(own_fleet, admin, mover, past, copy, tenants)
 
 
 async def test_nothing_is_settled_while_anybody_is_undecided(scene: Scene) -> None:
     before = await scene.states()
     with pytest.raises(Unmet) as refused:
-        await settle(scene.restored, Decisions(opened=frozenset({str(scene.tenants["later"])})))
+        await scene.settle(Decisions(opened=frozenset({str(scene.tenants["later"])})))
     told = {one.subject: one.advice for one in refused.value.findings}
     assert set(told) == {str(scene.tenants[name]) for name in ("back", "later")}
     # There is nothing that could be opened.
@@ -111,7 +115,7 @@ async def test_a_settled_shard_is_recorded_at_its_new_address(scene: Scene) -> N
     decisions = Decisions(
         opened=frozenset({str(tenants["back"])}), closed=frozenset({str(tenants["later"])})
     )
-    settled = (await settle(scene.restored, decisions))["shard-1"]
+    settled = (await scene.settle(decisions))["shard-1"]
     assert (settled.served, settled.elsewhere, settled.erased) == (1, 1, 1)
     assert [one.client_id for one in settled.closed] == [tenants["later"]]
     assert await scene.states() == {
@@ -153,9 +157,9 @@ async def test_what_a_restore_has_closed_may_be_opened_again(scene: Scene) -> No
     await ask(scene.copy, _GONE, back)
     everybody = frozenset({str(back)})
     with pytest.raises(Unmet, match="not as the directory"):
-        await settle(scene.restored, Decisions(opened=everybody, all_closed=True))
+        await scene.settle(Decisions(opened=everybody, all_closed=True))
     decisions = Decisions(opened=everybody, all_closed=True, were=frozenset({back}))
-    settled = (await settle(scene.restored, decisions))["shard-1"]
+    settled = (await scene.settle(decisions))["shard-1"]
     assert [(one.before, one.epoch) for one in settled.opened] == [(3, 4)]
 
 
