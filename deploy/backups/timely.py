@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from deploy.backups.history import Backup
 from deploy.backups.installation import find_installation
 from deploy.backups.taking import Kind, Wanted, history, take
-from deploy.backups.tool import Tool
+from deploy.backups.tool import BackupUnderWay, Tool
 from deploy.errors import OperatorError
 from services.backup_settings import BackupSettings
 
@@ -59,9 +59,13 @@ def _take_due(tool: Tool, cluster: str, repository: int, now: datetime) -> Itera
         # What it has is unknown: to think that it has nothing would mean a full backup each time.
         raise OperatorError(f"Repository {repository} of {cluster} cannot be read: {why}.")
     kind = due((one for one in found.backups if one.repository == repository), now)
-    if kind is not None:
+    if kind is None:
+        return
+    try:
         take(tool, Wanted(cluster, repository, kind))
-        yield f"{kind} of {cluster} into {repository}"
+    except BackupUnderWay:
+        return  # an operator's, or another process's of this kind: what is due then is taken then
+    yield f"{kind} of {cluster} into {repository}"
 
 
 def _last_night(now: datetime) -> datetime:

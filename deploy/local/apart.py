@@ -16,8 +16,8 @@ _LONGEST_SOCKET = 90
 _MAP = "beside"
 _OWN = "postgresql.auto.conf"
 _FROM_HERE = "# Apart from what lives, from here on."
-_RECOVERY = re.compile(r"#.*pgBackRest|(restore_command|recovery_target)\w*\s*=")
-"""What pgBackRest writes there for the recovery."""
+_RECOVERY = re.compile(r"#.*pgBackRest|(restore_command|recovery_target|archive_mode)\w*\s*=")
+"""What pgBackRest writes there for the recovery; that nothing is archived, too."""
 
 
 def has_socket(data: Path) -> bool:
@@ -84,7 +84,9 @@ def forget_recovery(data: Path) -> None:
     """Take away where WAL comes from, once it was replayed: a server that is put into recovery
     again would go on with what others have archived since."""
     lines = (data / _OWN).read_text().splitlines()
-    _rewrite(data / _OWN, [line for line in lines if not _RECOVERY.match(line)])
+    apart = lines.index(_FROM_HERE)
+    kept = [line for line in lines[:apart] if not _RECOVERY.match(line)]
+    _rewrite(data / _OWN, [*kept, *lines[apart:]])
 
 
 def rejoin(data: Path) -> None:
