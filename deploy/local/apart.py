@@ -97,8 +97,21 @@ def rejoin(data: Path) -> None:
     lines = (data / _OWN).read_text().splitlines()
     if _FROM_HERE in lines:
         _rewrite(data / _OWN, lines[: lines.index(_FROM_HERE)])
-    for name, text in (("pg_hba.conf", ""), ("pg_ident.conf", "")):
-        (data / name).write_text(text)
+    for name in ("pg_hba.conf", "pg_ident.conf"):
+        (data / name).write_text("")
+    _archive_history(data)
+
+
+def _archive_history(data: Path) -> None:
+    """Have the history of its timeline archived, which began while nothing was: without it nobody
+    could restore to a point on it. Those of timelines between stay away: so whoever restores an
+    older backup is not led from the history of then into this one."""
+    wal = data / "pg_wal"
+    newest = max((path.name for path in wal.glob("*.history")), default=None)
+    if newest is not None:
+        ready = wal / "archive_status" / f"{newest}.ready"
+        ready.touch()
+        processes.give(ready, pwd.getpwuid(data.stat().st_uid).pw_name)
 
 
 def _rewrite(path: Path, lines: Sequence[str]) -> None:
