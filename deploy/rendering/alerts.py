@@ -8,7 +8,7 @@ from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
 from deploy.rendering import yaml
 from deploy.rendering.alert import Alert
-from deploy.rendering.service_alerts import BACKUPS, SERVICE
+from deploy.rendering.service_alerts import BACKUPS, DRILL_DAYS, SERVICE, drills_and_copies
 
 
 def groups(file: FleetFile) -> list[yaml.Value]:
@@ -17,7 +17,7 @@ def groups(file: FleetFile) -> list[yaml.Value]:
     patroni = [cluster for cluster in fleet.clusters if any(node.patroni for node in cluster.nodes)]
     by_program = {
         "targets": _TARGETS,
-        "docshard": [*SERVICE, *(BACKUPS if file.backups else ())],
+        "docshard": [*SERVICE, *_backups(file)],
         "etcd": list(_etcd(len(fleet.etcd))) if fleet.etcd else [],
         "patroni": [*(alert for cluster in patroni for alert in _cluster(cluster)), *_PATRONI]
         if patroni
@@ -39,6 +39,15 @@ def _listed(by_program: Mapping[str, Sequence[Alert]]) -> list[yaml.Value]:
         for program, alerts in by_program.items()
         if alerts
     ]
+
+
+def _backups(file: FleetFile) -> Iterator[Alert]:
+    if file.backups is None:
+        return
+    days = int(file.service.settings.get("DOCSHARD_BACKUP_DRILL_DAYS", DRILL_DAYS))
+    copy = file.backups.blob_copy
+    yield from BACKUPS
+    yield from drills_and_copies(days, None if copy is None else copy.seconds)
 
 
 def _cluster(cluster: Cluster) -> Iterator[Alert]:

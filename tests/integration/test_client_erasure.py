@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -17,6 +18,8 @@ from services.fleet.portability import certificate
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.erasure import Erased, ErasureOrder, erase_client
 from services.fleet.portability.reach import QUIET, Progress
+from services.fleet.side_restore.past import restorable_client
+from services.fleet.tombstones import Tombstones
 from services.ids import new_id
 from services.s3_settings import S3Settings
 from shards.whole_tenant import row_counts
@@ -58,6 +61,22 @@ async def rows_left(home: Estate, client_id: UUID) -> dict[str, int]:
         counts = await row_counts(cluster, client_id)
         found |= {f"{shard.name}.{table}": rows for table, rows in counts.items() if rows}
     return found
+
+
+async def test_an_erasure_is_noted_where_a_restored_directory_finds_it(home: Estate) -> None:
+    """Beside the backups; and nothing of a backup is brought back for who was erased."""
+    client_id = await home.workplace.fleet.tenant("shard-1")
+    await home.sql(DELETE, client_id)
+    noted = replace(home.reach, tombstones=Tombstones([home.reach.blobs], "docshard/erasures/"))
+    for live in (timedelta(days=3), timedelta(days=1)):
+        order = ErasureOrder(client_id, "asked for it", live, None)
+        done = await erase_client(noted, order)
+        assert client_id in await noted.tombstones.ids()
+        stone = await noted.tombstones.read(client_id)
+        assert stone.certificate == done.certificate
+        with pytest.raises(Conflict, match="to be forgotten"):
+            await restorable_client(noted.data, str(client_id))
+    assert stone.certificate
 
 
 async def erase(
