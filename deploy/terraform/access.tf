@@ -58,10 +58,6 @@ data "aws_iam_policy_document" "service" {
     actions = [
       "s3:ListBucket",
       "s3:ListBucketMultipartUploads",
-      # DOCSHARD_S3_CORS_ORIGINS, and what becomes of uploads that were left behind.
-      "s3:PutBucketCORS",
-      "s3:PutBucketVersioning",
-      "s3:PutLifecycleConfiguration",
     ]
     resources = [aws_s3_bucket.blobs.arn]
   }

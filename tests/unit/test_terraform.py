@@ -13,7 +13,7 @@ from deploy.fleet.postgres import shared_settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "terraform"
-# What AWS asks for each call; buckets are made by Terraform.
+# What AWS asks for each call; buckets are made, and set, by Terraform (`bucket_setup` by others).
 RIGHTS = {
     "abort_multipart_upload": "s3:AbortMultipartUpload",
     "complete_multipart_upload": "s3:PutObject",
@@ -28,9 +28,6 @@ RIGHTS = {
     "list_object_versions": "s3:ListBucketVersions",
     "list_objects_v2": "s3:ListBucket",
     "list_parts": "s3:ListMultipartUploadParts",
-    "put_bucket_cors": "s3:PutBucketCORS",
-    "put_bucket_lifecycle_configuration": "s3:PutLifecycleConfiguration",
-    "put_bucket_versioning": "s3:PutBucketVersioning",
     "put_object": "s3:PutObject",
     "upload_part": "s3:PutObject",
 }
