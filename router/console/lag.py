@@ -14,11 +14,12 @@ _MOST_SAMPLES: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class LagSample:
-    """How a rebalance was: `at` in seconds of this process's clock."""
+    """How a rebalance was: `at` in seconds of this process's clock. None: not known; nothing is
+    behind before it was copied, and nothing is copied any more while all catch up."""
 
     at: float
-    lag_bytes: int
-    bytes_per_second: float
+    lag_bytes: int | None
+    bytes_per_second: float | None
 
 
 class LagTrack:
@@ -34,7 +35,7 @@ class LagTrack:
         if standing.rebalance.id != self._rebalance:
             self._rebalance = standing.rebalance.id
             self._samples.clear()
-        if standing.rebalance.living and whole.lag_bytes is not None:
-            sample = LagSample(at, whole.lag_bytes, whole.bytes_per_second or 0.0)
-            self._samples.append(sample)
+        known = whole.lag_bytes is not None or whole.bytes_per_second is not None
+        if standing.rebalance.living and known:
+            self._samples.append(LagSample(at, whole.lag_bytes, whole.bytes_per_second))
         return list(self._samples)

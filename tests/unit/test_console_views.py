@@ -214,6 +214,8 @@ def test_a_curve_begins_at_nothing_and_bears_rest() -> None:
 def test_curves_have_a_picture_and_the_same_numbers() -> None:
     looks = [LagSample(100.0, 2048, 0.0), LagSample(102.5, 8192, 1024.4)]
     assert rebalance.curves(looks[:1]) == []
+    copied = [LagSample(at, None, 7.0) for at in (1.0, 2.0)]
+    assert [one.label for one in rebalance.curves(copied)] == ["Rate"]
     lag, rate = rebalance.curves(looks)
     assert (lag.numbers["data"], lag.numbers["unit"]) == ([[-2.5, 0.0], [2048, 8192]], "")
     assert (rate.numbers["data"], rate.numbers["unit"]) == ([[-2.5, 0.0], [0, 1024]], "/s")

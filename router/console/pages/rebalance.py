@@ -129,9 +129,9 @@ class Curve:
 
 
 def curves(looks: Sequence[LagSample]) -> list[Curve]:
-    """Lag and rate, as soon as there are two looks. Pure."""
-    lag = [(one.at, float(one.lag_bytes)) for one in looks]
-    rate = [(one.at, one.bytes_per_second) for one in looks]
+    """Lag and rate, each as soon as it was seen twice. Pure."""
+    lag = [(one.at, float(one.lag_bytes)) for one in looks if one.lag_bytes is not None]
+    rate = [(one.at, one.bytes_per_second) for one in looks if one.bytes_per_second is not None]
     both = (_curve("Lag", "", lag), _curve("Rate", "/s", rate))
     return [one for one in both if one is not None]
 

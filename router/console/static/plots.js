@@ -9,11 +9,12 @@
   };
   const ago = (seconds) => {
     const past = -seconds;
-    if (past < 1) return "now";
+    if (past < 0.05) return "now";
     return past < 120 ? `-${past.toFixed(past < 10 ? 1 : 0)} s` : `-${(past / 60).toFixed(0)} min`;
   };
   const written = (value, form) => (value == null ? "–" : form(value));
   const HEIGHT = 240;
+  const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
   const drawn = new WeakMap();
 
   const options = (figure, given) => {
@@ -28,8 +29,8 @@
         y: { range: (_plot, _low, high) => [0, Math.max(given.least, high)] },
       },
       axes: [
-        { ...axis, values: (_plot, marks) => marks.map(ago) },
-        { ...axis, size: 84, values: (_plot, marks) => marks.map(value) },
+        { ...axis, space: 90, values: (_plot, marks) => marks.map(ago) },
+        { ...axis, size: 84, incrs: POWERS, values: (_plot, marks) => marks.map(value) },
       ],
       series: [
         { label: "when", value: (_plot, seconds) => written(seconds, ago) },
