@@ -16,6 +16,7 @@ from global_db.errors import ClusterError, ClusterUnavailable, OutcomeUnknown
 from global_db.idempotency import IdempotencyKey, KeyInProgress, KeyTaken
 from services.consistency import ConsistencyToken
 from services.errors import Busy
+from services.errors.base import ServiceError, TemporaryError
 from services.failures import tenant_failures
 from services.idempotency import once_in_tenant
 from services.resources import Resources
@@ -83,7 +84,8 @@ async def write_once(
     """Run `effect` and store its outcome, or answer what the key's first request got (I2).
 
     Nearly every key is new, so it is not asked for first: key, outcome and effect are filed
-    together, and the primary key refuses all of it when the key is known. Only then it is claimed.
+    together, and the primary key refuses all of it when the key is known. Only then, or when the
+    effect is refused, it is claimed.
 
     Raises:
         IdempotencyMismatch, IdempotencyInProgress, and what every tenant's write may raise.
@@ -100,8 +102,14 @@ async def write_once(
     try:
         with keys.taken():
             return await _written(resources, client_id, filed, claimed)
-    except (KeyTaken, Busy):  # busy: the first request with it may be under way
-        return await write(resources, client_id, claimed, repeatable=True)
+    except KeyTaken:
+        pass
+    except ServiceError as refusal:
+        # What refuses it now may be what the first request did: its quota is used up by that. Busy:
+        # the first one may be under way. Any other outage is one for the key, too.
+        if isinstance(refusal, TemporaryError) and not isinstance(refusal, Busy):
+            raise
+    return await write(resources, client_id, claimed, repeatable=True)
 
 
 async def _settled(

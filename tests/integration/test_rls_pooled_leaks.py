@@ -55,7 +55,8 @@ async def test_pipelined_statements_stay_with_their_tenant(two: Two) -> None:
     """
     for session, tenant in ((two.one, two.a), (two.other, two.b)) * 50:
         # The service's own way.
-        async with transaction(session):
+        async with transaction(session) as connection:
+            await connection.settle()
             await enter(session, tenant)
             cursors = [
                 await session.execute(sql.SQL("SELECT client_id FROM {}").format(qualified(table)))
