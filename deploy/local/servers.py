@@ -109,16 +109,16 @@ class Server(ABC):
         Raises:
             OperatorError: it ended at once or does not serve in time; its log's end is told.
         """
-        process = self.process()
-        if process is None:
-            self.pidfile.unlink(missing_ok=True)
-            self._end(self._strays(), signal.SIGKILL, seconds=5)
-            self.prepare()
-            process = processes.spawn(self.command(), self._mark())
-            processes.record(self.pidfile, process, self.fingerprint())
-        elif processes.paused(process):
+        found = self.process()
+        if found is not None and processes.paused(found):
             self.resume()
-        self._await_ready(process)
+        # One that was killed a moment ago is still found, and never gets ready.
+        if found is not None and self._gets_ready(found):
+            return
+        started = self._spawn()
+        if not self._gets_ready(started):
+            how = processes.ending(started.pid)
+            raise self._failed(f"ended while starting ({how})" if how else "ended while starting")
 
     def stop(self) -> None:
         """End it, politely at first. One that does not run is fine."""
@@ -191,15 +191,23 @@ class Server(ABC):
                 f"End it by hand: kill -9 {left[0].pid}",
             )
 
-    def _await_ready(self, process: psutil.Process) -> None:
+    def _spawn(self) -> psutil.Process:
+        self.pidfile.unlink(missing_ok=True)
+        self._end(self._strays(), signal.SIGKILL, seconds=5)
+        self.prepare()
+        process = processes.spawn(self.command(), self._mark())
+        processes.record(self.pidfile, process, self.fingerprint())
+        return process
+
+    def _gets_ready(self, process: psutil.Process) -> bool:
+        """Wait until it serves; False when it ends."""
+
         def ended() -> bool:
             return processes.alive(process.pid) is None
 
         if not awaited(lambda: self.ready() or ended(), self.start_seconds):
             raise self._failed(f"does not serve after {self.start_seconds:.0f} s")
-        if ended():
-            how = processes.ending(process.pid)
-            raise self._failed(f"ended while starting ({how})" if how else "ended while starting")
+        return not ended()
 
     def _failed(self, how: str) -> OperatorError:
         try:
