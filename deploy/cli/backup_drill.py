@@ -20,7 +20,7 @@ from deploy.backups.tool import Tool
 from deploy.cli.backup_orders import side_folder
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
-from deploy.cli.client_whole import with_reach
+from deploy.cli.folders import beside_option
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -30,6 +30,7 @@ from deploy.cli.output import (
     show_rows,
     show_steps,
 )
+from deploy.cli.reach import with_reach
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit, Refused
 from deploy.local import restored as beside
@@ -70,12 +71,7 @@ class _Plan:
 @click.command()
 @click.option("--shard", "cluster", help="This cluster; the one that waits longest unless told.")
 @click.option("--all", "everything", is_flag=True, help="Every cluster, one after the other.")
-@click.option(
-    "--beside",
-    "named",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="An empty folder for the restored servers, which stay; one that goes unless told.",
-)
+@beside_option("An empty folder for the restored servers, which stay; one that goes unless told.")
 @click.option("--history", "past", is_flag=True, help="Show earlier drills instead.")
 @dry_run_option
 @reason_option

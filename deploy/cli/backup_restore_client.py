@@ -16,7 +16,7 @@ from deploy.backups.tool import Tool
 from deploy.cli.backup_orders import chosen_backup, moments, side_folder, time_of
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
-from deploy.cli.client_whole import with_reach
+from deploy.cli.folders import GOES_ON, beside_option, into_option, writing_into
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -26,6 +26,7 @@ from deploy.cli.output import (
     show_rows,
     show_steps,
 )
+from deploy.cli.reach import with_reach
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, Refused, UsageFault
@@ -75,14 +76,9 @@ class _Found:
 @click.argument("name", metavar="CLIENT")
 @click.option("--to", "to", required=True, metavar="TIME|POINT|latest", help="As of when.")
 @click.option("--shard", help="Where it lived then; found by its moves unless told.")
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Export it there.")
+@into_option("Export it there: a folder that is made, or one of an export of it.", required=False)
 @click.option("--put-back", is_flag=True, help="Put back what is missing or was changed.")
-@click.option(
-    "--beside",
-    "named",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="An empty folder for the restored server, which stays; one that goes unless told.",
-)
+@beside_option("An empty folder for the restored server, which stays; one that goes unless told.")
 @click.option("--repo", type=click.IntRange(1, 2), help="From this repository alone.")
 @dry_run_option
 @reason_option
@@ -186,7 +182,8 @@ async def _work(
         if wish.into is not None:
             source = PastSource(past, contents)
             order = ExportOrder(client, wish.into, wish.reason, source)
-            return _Found(exported=await export_client(reach, order, progress))
+            with writing_into(wish.into, GOES_ON):
+                return _Found(exported=await export_client(reach, order, progress))
         return await _compared(reach, contents, past, client, wish)
 
 

@@ -105,7 +105,7 @@ def _server(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
     return {
         **_hardened(
             _SERVER_USER,
-            file.postgres.memory.replace("Gi", "g").replace("Mi", "m"),
+            _bytes(file.postgres.memory),
             "4",
             ["/tmp:mode=1777,size=64m", "/run/postgresql:mode=0775,uid=999,gid=999"],  # noqa: S108 - of the container
         ),
@@ -131,6 +131,12 @@ def _server(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
         "stop_grace_period": "120s",
         "volumes": [f"{cluster.name}:/var/lib/postgresql/data"],
     }
+
+
+def _bytes(quantity: str) -> str:
+    """An amount as compose writes it, which has no unit for more than gibibytes."""
+    amount, unit = int(quantity[:-2]), quantity[-2:]
+    return {"Mi": f"{amount}m", "Gi": f"{amount}g", "Ti": f"{amount * 1024}g"}[unit]
 
 
 def _settings(file: FleetFile) -> list[str]:

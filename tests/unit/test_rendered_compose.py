@@ -53,6 +53,14 @@ def test_secrets_are_files_and_each_service_gets_its_own(project: dict[str, Any]
         assert not [name for name in service.get("environment", {}) if name.endswith("_PASSWORD")]
 
 
+@pytest.mark.parametrize(("told", "limit"), [("768Mi", "768m"), ("32Gi", "32g"), ("2Ti", "2048g")])
+def test_memory_has_a_unit_of_compose(told: str, limit: str) -> None:
+    (document,) = read("compose", example('memory = "32Gi"', f'memory = "{told}"'))[
+        PurePosixPath("compose.yaml")
+    ]
+    assert document["services"]["global"]["deploy"]["resources"]["limits"]["memory"] == limit
+
+
 def test_what_listens_is_asked_whether_it_serves(project: dict[str, Any]) -> None:
     services = project["services"]
     for name in ("router", "worker", *(cluster.name for cluster in example().model.clusters)):

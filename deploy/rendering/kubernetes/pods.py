@@ -27,7 +27,7 @@ class Container:
     """The cluster whose superuser's password it is given."""
 
 
-def pod(file: FleetFile, component: str, containers: list[Object], **more: object) -> Object:
+def pod(component: str, containers: list[Object], **more: object) -> Object:
     """A pod's template; all its containers have the role's secrets in view."""
     role = component if component in SECRETS else "command"
     spec: Object = {
