@@ -16,8 +16,9 @@ from deploy.rendering import yaml
 from deploy.rendering.alerts import container_groups
 from deploy.rendering.prometheus import configuration
 from deploy.rendering.service import (
-    SECRETS,
-    STORAGE_SECRETS,
+    PASSWORDS,
+    Inside,
+    secrets_of,
     service_variables,
     worker_variables,
 )
@@ -38,7 +39,7 @@ def render(file: FleetFile) -> Files:
     texts = {
         "compose.yaml": yaml.documents(_project(file)),
         "prometheus/prometheus.yml": yaml.documents(configuration(file, _jobs(file))),
-        "prometheus/rules.yml": yaml.documents({"groups": container_groups()}),
+        "prometheus/rules.yml": yaml.documents({"groups": container_groups(file)}),
     }
     return {PurePosixPath(TARGET, name): head + text for name, text in texts.items()}
 
@@ -76,15 +77,16 @@ def _project(file: FleetFile) -> dict[str, yaml.Value]:
             "outside": {},
         },
         "secrets": {
-            name: {"file": f"${{DOCSHARD_SECRETS:-./secrets}}/{name}"} for name in _all_secrets()
+            name: {"file": f"${{DOCSHARD_SECRETS:-./secrets}}/{name}"}
+            for name in _all_secrets(file)
         },
         "volumes": {cluster.name: {} for cluster in clusters},
     }
 
 
-def _all_secrets() -> list[str]:
-    ours = {name for names in SECRETS.values() for name in names}
-    return sorted(ours | {*STORAGE_SECRETS, *_SERVER_FILES, "ca.crt", "pgpass"})
+def _all_secrets(file: FleetFile) -> list[str]:
+    ours = {name for role in PASSWORDS for name in secrets_of(file, role)}
+    return sorted(ours | {*_SERVER_FILES, "ca.crt", "pgpass"})
 
 
 def _hardened(user: str, memory: str, cpus: str, tmpfs: list[str]) -> dict[str, Any]:
@@ -169,7 +171,8 @@ def _service(file: FleetFile, role: str, memory: str, cpus: str) -> dict[str, ya
     """What router, worker and command have in common."""
     cluster = file.model.global_cluster
     node = {"name": cluster.name, "host": cluster.name, "port": 5432, "pooler": None}
-    variables = service_variables(file, [node], str(_SECRETS / "ca.crt"))
+    inside = Inside([node], str(_SECRETS / "ca.crt"), str(_SECRETS))
+    variables = service_variables(file, inside)
     return {
         **_hardened(_SERVICE_USER, memory, cpus, ["/tmp:mode=1777,size=256m"]),  # noqa: S108 - of the container
         "environment": {
@@ -178,7 +181,7 @@ def _service(file: FleetFile, role: str, memory: str, cpus: str) -> dict[str, ya
         },
         "image": f"${{DOCSHARD_IMAGE:-{file.service.image}}}",
         "networks": ["data", "outside"],
-        "secrets": ["ca.crt", *SECRETS[role], *STORAGE_SECRETS],
+        "secrets": ["ca.crt", *secrets_of(file, role)],
     }
 
 
@@ -251,7 +254,7 @@ def _prepare(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
         },
         "networks": ["data"],
         "restart": "on-failure",
-        "secrets": ["ca.crt", "pgpass", *SECRETS["command"], *STORAGE_SECRETS],
+        "secrets": ["ca.crt", "pgpass", *secrets_of(file, "command")],
     }
 
 

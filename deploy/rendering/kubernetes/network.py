@@ -6,6 +6,7 @@ from deploy.fleet.file import FleetFile
 from deploy.rendering.kubernetes.databases import PORT
 from deploy.rendering.kubernetes.objects import Object, labels, named
 from deploy.rendering.kubernetes.services import HTTP
+from deploy.rendering.service import stores
 
 _API = "networking.k8s.io/v1"
 _STATUS = 8000  # of CloudNativePG's instances
@@ -15,15 +16,15 @@ _CALLERS = ("router", "worker", "command")
 
 def policies(file: FleetFile) -> list[Object]:
     """Every NetworkPolicy; what none allows is dropped."""
-    kubernetes, storage = file.kubernetes, file.storage
+    kubernetes = file.kubernetes
     databases, poolers = [_ours("database")], [_ours("pooler")]
     monitoring = _namespace(kubernetes.monitoring_namespace)
     operator = _namespace(kubernetes.operator_namespace)
     callers = [_ours(caller) for caller in _CALLERS]
     servers = {"ports": _tcp(PORT), "to": databases + poolers}
-    # Blobs, and the key service: their addresses are their owners', and change.
+    # Stores, and the key service: their addresses are their owners', and change.
     outside = {
-        "ports": _tcp(*sorted({443, storage.port})),
+        "ports": _tcp(*sorted({443, *(one.port for one in stores(file))})),
         "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}],
     }
     # Instances and poolers of CloudNativePG ask Kubernetes what they shall be.

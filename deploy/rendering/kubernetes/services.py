@@ -39,7 +39,7 @@ def router(file: FleetFile) -> list[Object]:
         # Requests still come until every node has heard that this pod leaves.
         lifecycle={"preStop": {"sleep": {"seconds": 5}}},
     )
-    template = pod("router", [running], topologySpreadConstraints=_spread("router"))
+    template = pod(file, "router", [running], topologySpreadConstraints=_spread("router"))
     return [
         _deployment("router", len(routers), template),
         _service("router"),
@@ -63,7 +63,7 @@ def worker(file: FleetFile) -> list[Object]:
         startupProbe=_probe("/metrics", FIGURES, seconds=2, failures=30),
         livenessProbe=_probe("/metrics", FIGURES, seconds=10, failures=6),
     )
-    template = pod("worker", [running], topologySpreadConstraints=_spread("worker"))
+    template = pod(file, "worker", [running], topologySpreadConstraints=_spread("worker"))
     return [
         _deployment("worker", len(file.model.workers), template),
         _budget("worker"),
@@ -73,7 +73,7 @@ def worker(file: FleetFile) -> list[Object]:
 def command(file: FleetFile) -> Object:
     """A pod for operators to work in, when they scale it up: it does nothing by itself."""
     idle = container(file, Container("command", "command", ("sleep", "infinity"), cpu="100m"))
-    return _deployment("command", 0, pod("command", [idle]))
+    return _deployment("command", 0, pod(file, "command", [idle]))
 
 
 def doctor(file: FleetFile) -> list[Object]:
@@ -105,7 +105,7 @@ def prepare(file: FleetFile) -> Object:
         for cluster in file.model.clusters
     ]
     then = container(file, Container("migrate", "command", ("docshard", "migrate", "up")))
-    template = pod("command", [then], initContainers=first, restartPolicy="OnFailure")
+    template = pod(file, "command", [then], initContainers=first, restartPolicy="OnFailure")
     spec = {
         "activeDeadlineSeconds": 1800,
         "backoffLimit": 10,
@@ -180,7 +180,7 @@ def _timed(
         "activeDeadlineSeconds": minutes * 60,
         # Status 6 means findings: another try would find them again.
         "backoffLimit": 0,
-        "template": pod("command", [running], restartPolicy="Never"),
+        "template": pod(file, "command", [running], restartPolicy="Never"),
     }
     spec = {
         "concurrencyPolicy": "Forbid",
