@@ -88,9 +88,9 @@ def empty_folder(into: Path, installation: Installation) -> Path:
         )
     if not all(has_socket(into / cluster) for cluster in installation.clusters()):
         raise Refused(
-            f"{into} is too long: a restored server's socket is to lie below it.",
-            "Sockets have names of at most 107 bytes.",
-            "Name a folder with a shorter path.",
+            f"{into} is too long, or has a comma: a restored server's socket is to lie below it.",
+            "Sockets have names of at most 107 bytes, and a comma parts two of them.",
+            "Name a folder with a shorter path, without a comma.",
         )
     return into
 
