@@ -13,7 +13,7 @@ from deploy.rendering.service_alerts import (
     DRILL_DAYS,
     RESTORE_POINTS,
     SERVICE,
-    old_copy,
+    copies,
     old_drill,
 )
 
@@ -63,7 +63,7 @@ def _points_and_copy(file: FleetFile) -> Iterator[Alert]:
         return
     yield RESTORE_POINTS
     if file.backups.blob_copy:
-        yield old_copy(file.backups.blob_copy.seconds)
+        yield from copies(file.backups.blob_copy.seconds)
 
 
 def _cluster(cluster: Cluster) -> Iterator[Alert]:

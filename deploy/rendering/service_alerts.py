@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from deploy.rendering.alert import Alert
@@ -185,11 +186,17 @@ def old_drill(days: int) -> Alert:
     )
 
 
-def old_copy(seconds: int) -> Alert:
-    """Of the documents, which is made every so many seconds; 0: by the store itself."""
-    return Alert(
+def copies(seconds: int) -> Iterator[Alert]:
+    """Of the copy of the documents, made every so many seconds; 0: by the store itself."""
+    yield Alert(
         "BlobCopyOld",
         f"min(docshard_blob_copy_age_seconds) > {max(3_600, 3 * seconds)}",
         *("15m", "ticket"),
         "The other region's copy of the documents lacks what is younger.",
+    )
+    yield Alert(
+        "BlobCopyFaulty",
+        "max(docshard_blob_copy_faulty) > 0",
+        *("10m", "ticket"),
+        "Objects cannot be copied: their bytes are wrong, or the store gives none.",
     )
