@@ -11,6 +11,7 @@ from typing import Any
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
+from deploy.fleet.names import PREPARE
 from deploy.fleet.postgres import initdb_options
 from deploy.rendering import yaml
 from deploy.rendering.alerts import container_groups
@@ -61,7 +62,7 @@ def _jobs(file: FleetFile) -> list[yaml.Value]:
 def _project(file: FleetFile) -> dict[str, yaml.Value]:
     clusters = file.model.clusters
     services = {cluster.name: _server(file, cluster) for cluster in clusters}
-    services |= {f"prepare-{cluster.name}": _prepare(file, cluster) for cluster in clusters}
+    services |= {f"{PREPARE}{cluster.name}": _prepare(file, cluster) for cluster in clusters}
     services |= {
         "migrate": _migrate(file),
         "router": _router(file),
@@ -259,7 +260,7 @@ def _prepare(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
 
 
 def _migrate(file: FleetFile) -> dict[str, yaml.Value]:
-    prepared = {f"prepare-{cluster.name}" for cluster in file.model.clusters}
+    prepared = {f"{PREPARE}{cluster.name}" for cluster in file.model.clusters}
     return _service(file, "command", "512m", "1") | {
         "command": ["docshard", "migrate", "up"],
         "depends_on": {

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.etcd import etcd_options
 from deploy.fleet.file import FleetFile
+from deploy.fleet.names import pooler_unit
 from deploy.fleet.pgbouncer import sockets_of
 from deploy.fleet.pooler_plan import pooler_processes
 from deploy.fleet.seaweed import MEMORY, weed_options
@@ -130,9 +131,8 @@ def _servers(file: FleetFile) -> Iterator[Unit]:
 def _poolers(file: FleetFile) -> Iterator[Unit]:
     for process in pooler_processes(file):
         pooler = process.pooler
-        number = f"-{process.instance}" if pooler.instances > 1 else ""
         yield Unit(
-            name=f"{pooler.name}{number}",
+            name=pooler_unit(pooler, process.instance),
             host=pooler.address.host,
             what=f"PgBouncer before {process.cluster.name}",
             user="postgres",
