@@ -16,8 +16,8 @@ from deploy.backups.history import Backup, Moment, begin_with, end_of_wal
 from deploy.backups.installation import find_installation
 from deploy.backups.taking import history
 from deploy.backups.tool import Tool
+from deploy.cli.backup_beside import Wanted, served_beside
 from deploy.cli.backup_drill_view import show, show_history
-from deploy.cli.backup_orders import side_folder
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
 from deploy.cli.clusters import Rounds
@@ -32,10 +32,8 @@ from deploy.cli.output import (
 from deploy.cli.reach import with_reach
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit, Refused
-from deploy.local import restored as beside
 from deploy.local.amcheck import amcheck
-from deploy.local.beside import Lying, running
-from deploy.local.restored import Order, Restored
+from deploy.local.restored import Restored
 from services.fleet.drills import canaries, goals
 from services.fleet.drills import history as kept
 from services.fleet.drills.canaries import Canary
@@ -188,28 +186,13 @@ def _steps(plan: _Plan) -> list[str]:
 
 
 def _drill(tool: Tool, settings: Settings, plan: _Plan, named: Path | None) -> Drill:
-    installation, programs = tool.installation, find_programs()
-    with side_folder(None if named is None else named / plan.cluster, installation) as folder:
-        moment = Moment(at=plan.at)
-        server = installation.any_of(plan.cluster)
-        order = Order(
-            server,
-            plan.backup,
-            moment,
-            Lying(plan.cluster, folder, programs, installation.user),
-        )
-        beside.require_room([order], folder)
-        restored = beside.restore(tool, order, SHOWN)
-        with running(order.lying, SHOWN.say):
-            SHOWN.say(f"{plan.cluster}: pg_amcheck, canaries, audit logs, contents …")
-            pages = amcheck(order.lying, restored.port, settings.database)
-            checked = with_reach(
-                partial(
-                    check,
-                    server=Server(plan.cluster, restored.data, restored.port),
-                    since=plan.backup.stopped_at,
-                )
-            )
+    folder = None if named is None else named / plan.cluster
+    wanted = Wanted(plan.backup, Moment(at=plan.at), find_programs(), folder)
+    with served_beside(tool, wanted) as (lying, restored):
+        SHOWN.say(f"{plan.cluster}: pg_amcheck, canaries, audit logs, contents …")
+        pages = amcheck(lying, restored.port, settings.database)
+        server = Server(plan.cluster, restored.data, restored.port)
+        checked = with_reach(partial(check, server=server, since=plan.backup.stopped_at))
     return _judged(plan, restored, checked, pages)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import orjson
 
+from deploy.backups.history import Backup, Moment
 from deploy.backups.installation import find_installation
 from deploy.backups.tool import Tool
 from deploy.cli.backup_orders import chosen_backup, empty_folder, make_folder, moments
@@ -79,14 +80,8 @@ def restore(
     clusters = installation.clusters() if shard is None else [installation.any_of(shard).cluster]
     wanted = moments(settings, clusters, to)
     folder = empty_folder(into.absolute(), installation)
-    programs = find_programs()
     orders = [
-        Order(
-            installation.any_of(cluster),
-            chosen_backup(tool, cluster, moment, repo),
-            moment,
-            Lying(cluster, folder, programs, installation.user),
-        )
+        _order(tool, chosen_backup(tool, cluster, moment, repo), moment, folder)
         for cluster, moment in wanted.items()
     ]
     if dry_run:
@@ -94,14 +89,23 @@ def restore(
         return
     with writing_into(folder, "Make room, and name another folder."):
         make_folder(folder)
-        beside.require_room(orders, folder)
-        restored = [beside.restore(tool, order, SHOWN) for order in orders]
+        restored = _restored(tool, orders, folder)
         report = _report(to, restored, _reconciled(settings, orders, restored))
         text = orjson.dumps(report, option=orjson.OPT_INDENT_2, default=str).decode()
         write_private(folder / "report.json", text)
     _record(report, reason)
     _show(report, folder, output)
     ctx.exit(Exit.FINDINGS if report["refused"] else Exit.OK)
+
+
+def _order(tool: Tool, backup: Backup, moment: Moment, folder: Path) -> Order:
+    lying = Lying(backup.cluster, folder, find_programs(), tool.installation.user)
+    return Order(tool.installation.any_of(backup.cluster), backup, moment, lying)
+
+
+def _restored(tool: Tool, orders: list[Order], folder: Path) -> list[Restored]:
+    beside.require_room(orders, folder)
+    return [beside.restore(tool, order, SHOWN) for order in orders]
 
 
 def _step(order: Order) -> str:

@@ -13,7 +13,8 @@ import click
 
 from deploy.backups.installation import find_installation
 from deploy.backups.tool import Tool
-from deploy.cli.backup_orders import chosen_backup, moments, side_folder, time_of
+from deploy.cli.backup_beside import Wanted, served_beside
+from deploy.cli.backup_orders import chosen_backup, moments, time_of
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
 from deploy.cli.folders import GOES_ON, beside_option, into_option, writing_into
@@ -30,9 +31,7 @@ from deploy.cli.reach import with_reach
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, Refused, UsageFault
-from deploy.local import restored as beside
-from deploy.local.beside import Lying, running
-from deploy.local.restored import Order, Restored
+from deploy.local.restored import Restored
 from services.fleet.clients import Client
 from services.fleet.portability.export import Exported, export_client
 from services.fleet.portability.export import Order as ExportOrder
@@ -121,16 +120,11 @@ def restore_client(
     if dry_run:
         show_steps(_steps(client, cluster, backup.label, wish))
         return
-    with side_folder(named, tool.installation) as folder:
-        lying = Lying(cluster, folder, programs, tool.installation.user)
-        order = Order(tool.installation.any_of(cluster), backup, moment, lying)
-        beside.require_room([order], folder)
-        restored = beside.restore(tool, order, SHOWN)
-        with running(lying, SHOWN.say):
-            side = Side(restored.cluster, restored.data, restored.port)
-            if before := run_told(make_present(settings, side)):
-                SHOWN.say(f"{cluster}: its schema of then, {before}, is migrated to this code's")
-            found = with_reach(partial(_work, client=client, restored=restored, at=at, wish=wish))
+    with served_beside(tool, Wanted(backup, moment, programs, named)) as (_, restored):
+        side = Side(restored.cluster, restored.data, restored.port)
+        if before := run_told(make_present(settings, side)):
+            SHOWN.say(f"{cluster}: its schema of then, {before}, is migrated to this code's")
+        found = with_reach(partial(_work, client=client, restored=restored, at=at, wish=wish))
     _show(client, restored, found, output)
     ctx.exit(Exit.FINDINGS if _leaves(found) else Exit.OK)
 
