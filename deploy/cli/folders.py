@@ -49,7 +49,7 @@ def writing_into(folder: Path, advice: str) -> Iterator[None]:
         ) from error
 
 
-def _folder() -> click.Path:
+def _folder() -> click.Path[Path]:
     return click.Path(path_type=Path, file_okay=False)
 
 

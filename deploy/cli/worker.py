@@ -11,7 +11,7 @@ import click
 
 from deploy.cli.service import run_told, service_settings
 from deploy.worker import Worker, jobs
-from deploy.worker_figures import figures, figures_page
+from deploy.worker_figures import Tells, figures, figures_page
 from services.fleet import leases
 from services.fleet.blob_copy import BlobCopy
 from services.fleet.figures import FleetFigures
@@ -41,7 +41,8 @@ async def _work(settings: Settings) -> None:
     async with open_resources(settings, DatabaseRole.WORKER) as resources:
         running = Worker(partial(leases.hold, resources))
         fleet, copy = FleetFigures(resources.data, settings), BlobCopy(resources)
-        tell = partial(figures, resources, running, [fleet, copy])
+        found: list[Tells] = [fleet, copy]
+        tell = partial(figures, resources, running, found)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop.set)

@@ -65,8 +65,9 @@ def _units(fleet: Fleet) -> Iterator[tuple[str, str]]:
         for pooler in cluster.poolers:
             for instance in range(1, pooler.instances + 1):
                 yield pooler_unit(pooler, instance), f"pooler {pooler.name}"
-    for kind, parts in (("etcd", fleet.etcd), ("router", fleet.routers), ("worker", fleet.workers)):
-        yield from ((part.name, f"{kind} {part.name}") for part in parts)
+    yield from ((member.name, f"etcd {member.name}") for member in fleet.etcd)
+    yield from ((router.name, f"router {router.name}") for router in fleet.routers)
+    yield from ((worker.name, f"worker {worker.name}") for worker in fleet.workers)
 
 
 def _containers(fleet: Fleet) -> Iterator[tuple[str, str]]:

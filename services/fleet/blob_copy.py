@@ -27,7 +27,7 @@ from services.s3_settings import S3Settings
 _log = logging.getLogger(__name__)
 _VALID_SECONDS: Final = 60.0
 _MOST_FAULTS: Final = 100
-"""A store that lacks more than so many objects in one run is taken for one that is away."""
+"""A store that does not give so many objects in one run is taken for one that is away."""
 
 
 @dataclass

@@ -42,11 +42,10 @@ def test_a_folder_with_quotes_is_a_folder_like_others(servers: Site) -> None:
         running(lying, lambda _: None),
         psycopg.connect(host=str(lying.data), port=port, user="postgres") as connection,
     ):
-        told = dict(
-            connection.execute(
-                "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(SETTINGS)]
-            ).fetchall()
+        found = connection.execute(
+            "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(SETTINGS)]
         )
+        told = {str(name): str(setting) for name, setting in found}
     assert told == {
         "archive_mode": "off",
         "cluster_name": "restored shard-1",
