@@ -19,8 +19,9 @@ from functools import partial
 from typing import Protocol
 
 from deploy.backups.timely import take_due
-from services.fleet import audit_heads, blob_canaries, blob_copy, restore_points, sweeps
+from services.fleet import audit_heads, blob_canaries, restore_points, sweeps
 from services.fleet.audit_links import Linker
+from services.fleet.blob_copy import BlobCopy
 from services.fleet.drills import canaries
 from services.fleet.figures import EVERY_SECONDS as FIGURES_SECONDS
 from services.fleet.figures import FleetFigures
@@ -51,8 +52,8 @@ class Lease(Protocol):
 Leases = Callable[[str], AbstractAsyncContextManager[Lease | None]]
 
 
-def jobs(resources: Resources, figures: FleetFigures) -> list[Job]:
-    """Every timed job of the service; what one of them finds out of the fleet goes to `figures`."""
+def jobs(resources: Resources, figures: FleetFigures, copy: BlobCopy) -> list[Job]:
+    """Every timed job of the service; `figures` and `copy` keep what theirs find out."""
     data, keyring = resources.data, resources.secrets.keyring
     linker, measuring = Linker(data), Measuring(data)
     timed = [
@@ -75,8 +76,7 @@ def jobs(resources: Resources, figures: FleetFigures) -> list[Job]:
             sing = partial(blob_canaries.sing, resources)
             timed.append(Job("blob-canaries", blob_canaries.EVERY_SECONDS, sing))
         if backup.blob_copy is not None and backup.blob_copy_seconds:
-            copy = partial(blob_copy.copy_missing, resources)
-            timed.append(Job("blob-copy", backup.blob_copy_seconds, copy))
+            timed.append(Job("blob-copy", backup.blob_copy_seconds, copy.run))
         if backup.timely:
             timed.append(Job("backups", 300, partial(_take_due, resources.settings)))
         timed.append(Job("canaries", canaries.EVERY_SECONDS, lambda: canaries.sing(data)))

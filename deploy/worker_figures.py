@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from deploy.worker import JobTally, Worker
 from services import metrics
 from services.exposition.family import CONTENT_TYPE, Family, counter, gauge, text
-from services.fleet.figures import FleetFigures
 from services.metrics_settings import MetricsSettings
 from services.resources import Resources
 
@@ -25,11 +24,18 @@ _CALLERS_FAULTS: Final = (
 )
 
 
-def figures(resources: Resources, worker: Worker, fleet: FleetFigures) -> list[Family]:
+class Tells(Protocol):
+    """A job that keeps figures of what it found."""
+
+    def families(self) -> list[Family]:
+        """Those, as they are now."""
+
+
+def figures(resources: Resources, worker: Worker, found: Iterable[Tells]) -> list[Family]:
     """All figures of a worker, as they are now."""
     return [
         *_jobs(sorted(worker.tallies.items())),
-        *fleet.families(),
+        *(family for one in found for family in one.families()),
         *metrics.figures(resources),
     ]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import click
@@ -17,25 +16,24 @@ from deploy.backups.history import Backup, Moment, begin_with, end_of_wal
 from deploy.backups.installation import find_installation
 from deploy.backups.taking import history
 from deploy.backups.tool import Tool
-from deploy.cli.backup_orders import side_folder
+from deploy.cli.backup_beside import Wanted, served_beside
+from deploy.cli.backup_drill_view import show, show_history
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
-from deploy.cli.client_whole import with_reach
+from deploy.cli.clusters import Rounds
+from deploy.cli.folders import beside_option
 from deploy.cli.output import (
     Format,
     dry_run_option,
     output_option,
     reason_option,
-    show_json,
-    show_rows,
     show_steps,
 )
+from deploy.cli.reach import with_reach
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit, Refused
-from deploy.local import restored as beside
 from deploy.local.amcheck import amcheck
-from deploy.local.beside import Lying, running
-from deploy.local.restored import Order, Restored
+from deploy.local.restored import Restored
 from services.fleet.drills import canaries, goals
 from services.fleet.drills import history as kept
 from services.fleet.drills.canaries import Canary
@@ -70,12 +68,7 @@ class _Plan:
 @click.command()
 @click.option("--shard", "cluster", help="This cluster; the one that waits longest unless told.")
 @click.option("--all", "everything", is_flag=True, help="Every cluster, one after the other.")
-@click.option(
-    "--beside",
-    "named",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="An empty folder for the restored servers, which stay; one that goes unless told.",
-)
+@beside_option("An empty folder for the restored servers, which stay; one that goes unless told.")
 @click.option("--history", "past", is_flag=True, help="Show earlier drills instead.")
 @dry_run_option
 @reason_option
@@ -97,22 +90,61 @@ def drill(
 
     Beside what lives: recovered, promoted, read by pg_amcheck, its audit logs and signed heads
     proven, each minute's row counted, some contents read from their copy. Measures RPO and RTO;
-    exit status 6 when one misses its goal or something is not sound.
+    exit status 6 when one misses its goal or something is not sound, 1 when one of several could
+    not be made: each is kept as soon as it is finished.
     """
     if past:
-        _show_history(output)
+        show_history(with_data(partial(kept.newest, most=_SHOWN)), output)
         return
     settings = service_settings()
     tool = Tool(find_installation(settings.backup))
-    plans = [_plan(tool, one) for one in _clusters(tool, cluster, everything=everything)]
+    clusters = _clusters(tool, cluster, everything=everything)
     if dry_run:
-        show_steps([step for plan in plans for step in _steps(plan)])
+        _show_plans(tool, clusters)
         return
-    done = [_drill(tool, settings, plan, named) for plan in plans]
-    for one in done:
-        with_data(partial(kept.keep, drill=one, reason=reason))
-    _show(done, output)
+    done = drill_each(
+        clusters,
+        lambda one: _drill(tool, settings, _plan(tool, one), named),
+        lambda one: with_data(partial(kept.keep, drill=one, reason=reason)),
+        output,
+    )
     ctx.exit(Exit.OK if all(one.good for one in done) else Exit.FINDINGS)
+
+
+def drill_each(
+    clusters: Sequence[str],
+    drilled: Callable[[str], Drill],
+    keep: Callable[[Drill], None],
+    output: Format,
+) -> list[Drill]:
+    """Drill one after the other, and keep each as it is finished; hours of work: whatever ends it,
+    what was finished is shown.
+
+    Raises:
+        OperatorError: the only one failed. ExceptionGroup: some did, of several.
+    """
+    done: list[Drill] = []
+    rounds = Rounds("the drill")
+
+    def drill_one(cluster: str) -> None:
+        done.append(drilled(cluster))
+        keep(done[-1])
+
+    try:
+        rounds.each(clusters, drill_one)
+    finally:
+        if done or rounds.failed:
+            show(done, rounds.failed, output)
+    rounds.tell_failed()
+    return done
+
+
+def _show_plans(tool: Tool, clusters: Sequence[str]) -> None:
+    steps: list[str] = []
+    rounds = Rounds("planning the drill")
+    rounds.each(clusters, lambda one: steps.extend(_steps(_plan(tool, one))))
+    show_steps(steps)
+    rounds.tell_failed()
 
 
 def _clusters(tool: Tool, cluster: str | None, *, everything: bool) -> list[str]:
@@ -154,28 +186,13 @@ def _steps(plan: _Plan) -> list[str]:
 
 
 def _drill(tool: Tool, settings: Settings, plan: _Plan, named: Path | None) -> Drill:
-    installation, programs = tool.installation, find_programs()
-    with side_folder(None if named is None else named / plan.cluster, installation) as folder:
-        moment = Moment(at=plan.at)
-        server = installation.any_of(plan.cluster)
-        order = Order(
-            server,
-            plan.backup,
-            moment,
-            Lying(plan.cluster, folder, programs, installation.user),
-        )
-        beside.require_room([order], folder)
-        restored = beside.restore(tool, order, SHOWN)
-        with running(order.lying, SHOWN.say):
-            SHOWN.say(f"{plan.cluster}: pg_amcheck, canaries, audit logs, contents …")
-            pages = amcheck(order.lying, restored.port, settings.database)
-            checked = with_reach(
-                partial(
-                    check,
-                    server=Server(plan.cluster, restored.data, restored.port),
-                    since=plan.backup.stopped_at,
-                )
-            )
+    folder = None if named is None else named / plan.cluster
+    wanted = Wanted(plan.backup, Moment(at=plan.at), find_programs(), folder)
+    with served_beside(tool, wanted) as (lying, restored):
+        SHOWN.say(f"{plan.cluster}: pg_amcheck, canaries, audit logs, contents …")
+        pages = amcheck(lying, restored.port, settings.database)
+        server = Server(plan.cluster, restored.data, restored.port)
+        checked = with_reach(partial(check, server=server, since=plan.backup.stopped_at))
     return _judged(plan, restored, checked, pages)
 
 
@@ -212,47 +229,3 @@ def _judged(plan: _Plan, restored: Restored, checked: Checked, pages: list[str])
             "bytes_per_second": round(restored.restored_bytes / max(restored.restore_seconds, 0.1)),
         },
     )
-
-
-def _show(done: Sequence[Drill], output: Format) -> None:
-    if output is Format.JSON:
-        show_json(
-            {
-                "rpo_seconds": max(one.rpo_seconds for one in done),
-                "rto_seconds": max(one.rto_seconds for one in done),
-                "goals": {"rpo_seconds": goals.RPO_SECONDS, "rto_seconds": goals.RTO_SECONDS},
-                "good": all(one.good for one in done),
-                "drills": [asdict(one) for one in done],
-            }
-        )
-        return
-    for one in done:
-        for line in _words(one):
-            click.echo(line)
-
-
-def _words(one: Drill) -> list[str]:
-    told: Mapping[str, Any] = one.checked
-    return [
-        f"{one.cluster}: {'GOOD' if one.good else 'NOT GOOD'}, restored to {one.target_at}",
-        f"  RPO {one.rpo_seconds:.0f} s of {goals.RPO_SECONDS:.0f}:"
-        " so old was the newest row that can be restored",
-        f"  RTO {one.rto_seconds:.1f} s of {goals.RTO_SECONDS:.0f}: {size(one.restored_bytes)} at"
-        f" {size(told['bytes_per_second'])}/s, {told['replayed_segments']} segments of WAL in"
-        f" {told['replay_seconds']} s",
-        f"  {told['canaries']} canaries, {told['audit_rows']} audit rows, {told['audit_links']}"
-        f" links, {told['signed_heads']} signed heads, {told['contents']} contents"
-        + (f" from {told['contents_from']}" if told["contents_from"] else ""),
-        *(f"  FINDING: {finding}" for finding in one.findings),
-    ]
-
-
-def _show_history(output: Format) -> None:
-    rows = [asdict(one) for one in with_data(partial(kept.newest, most=_SHOWN))]
-    if output is not Format.JSON:
-        rows = [
-            {name: row[name] for name in ("cluster", "begun_at", "rpo_seconds", "rto_seconds")}
-            | {"good": row["good"], "findings": "; ".join(row["findings"])}
-            for row in rows
-        ]
-    show_rows("drills", rows, output)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,8 +19,6 @@ from services.fleet.restore_points import RestorePoint
 from services.settings import Settings
 
 LATEST = "latest"
-_WORK = Path("/var/lib/docshard")
-"""Where folders are made that nobody named; the system's own place when it is not there."""
 
 
 def moments(settings: Settings, clusters: Sequence[str], to: str) -> Mapping[str, Moment]:
@@ -88,9 +83,9 @@ def empty_folder(into: Path, installation: Installation) -> Path:
         )
     if not all(has_socket(into / cluster) for cluster in installation.clusters()):
         raise Refused(
-            f"{into} is too long: a restored server's socket is to lie below it.",
-            "Sockets have names of at most 107 bytes.",
-            "Name a folder with a shorter path.",
+            f"{into} is too long, or has a comma: a restored server's socket is to lie below it.",
+            "Sockets have names of at most 107 bytes, and a comma parts two of them.",
+            "Name a folder with a shorter path, without a comma.",
         )
     return into
 
@@ -99,27 +94,6 @@ def make_folder(folder: Path) -> None:
     """Make it, so that the servers' user gets through to his own."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
-
-
-@contextmanager
-def side_folder(named: Path | None, installation: Installation) -> Iterator[Path]:
-    """Where a server is restored for a while: the named folder, which stays; or one that goes.
-
-    Raises:
-        Refused: the named one is not empty, or the servers' user cannot get to it.
-    """
-    if named is not None:
-        folder = empty_folder(named.absolute(), installation)
-        make_folder(folder)
-        yield folder
-        return
-    within = _WORK if _WORK.is_dir() else None
-    made = Path(tempfile.mkdtemp(prefix="docshard-beside-", dir=within))
-    try:
-        make_folder(made)
-        yield empty_folder(made, installation)
-    finally:
-        shutil.rmtree(made)
 
 
 def _moment(point: RestorePoint, cluster: str) -> Moment:

@@ -12,11 +12,13 @@ from typing import Any
 import click
 import orjson
 
+from deploy.backups.history import Backup, Moment
 from deploy.backups.installation import find_installation
 from deploy.backups.tool import Tool
 from deploy.cli.backup_orders import chosen_backup, empty_folder, make_folder, moments
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
+from deploy.cli.folders import into_option, writing_into
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -44,7 +46,7 @@ _SHOWN = 50
 @click.option("--to", "to", required=True, metavar="TIME|POINT|latest", help="To when.")
 @click.option("--shard", help="This cluster alone.")
 @click.option("--all", "everything", is_flag=True, help="Every cluster.")
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), required=True)
+@into_option("A folder that is empty, or is made.")
 @click.option("--repo", type=click.IntRange(1, 2), help="From this repository alone.")
 @dry_run_option
 @reason_option
@@ -78,29 +80,32 @@ def restore(
     clusters = installation.clusters() if shard is None else [installation.any_of(shard).cluster]
     wanted = moments(settings, clusters, to)
     folder = empty_folder(into.absolute(), installation)
-    programs = find_programs()
     orders = [
-        Order(
-            installation.any_of(cluster),
-            chosen_backup(tool, cluster, moment, repo),
-            moment,
-            Lying(cluster, folder, programs, installation.user),
-        )
+        _order(tool, chosen_backup(tool, cluster, moment, repo), moment, folder)
         for cluster, moment in wanted.items()
     ]
     if dry_run:
         show_steps([_step(order) for order in orders] + ["compare every tenant with the directory"])
         return
-    make_folder(folder)
-    beside.require_room(orders, folder)
-    restored = [beside.restore(tool, order, SHOWN) for order in orders]
-    reconciled = _reconciled(settings, orders, restored)
-    report = _report(to, restored, reconciled)
-    text = orjson.dumps(report, option=orjson.OPT_INDENT_2, default=str).decode()
-    write_private(folder / "report.json", text)
+    with writing_into(folder, "Make room, and name another folder."):
+        make_folder(folder)
+        restored = _restored(tool, orders, folder)
+        report = _report(to, restored, _reconciled(settings, orders, restored))
+        text = orjson.dumps(report, option=orjson.OPT_INDENT_2, default=str).decode()
+        write_private(folder / "report.json", text)
     _record(report, reason)
     _show(report, folder, output)
-    ctx.exit(Exit.FINDINGS if reconciled.refused else Exit.OK)
+    ctx.exit(Exit.FINDINGS if report["refused"] else Exit.OK)
+
+
+def _order(tool: Tool, backup: Backup, moment: Moment, folder: Path) -> Order:
+    lying = Lying(backup.cluster, folder, find_programs(), tool.installation.user)
+    return Order(tool.installation.any_of(backup.cluster), backup, moment, lying)
+
+
+def _restored(tool: Tool, orders: list[Order], folder: Path) -> list[Restored]:
+    beside.require_room(orders, folder)
+    return [beside.restore(tool, order, SHOWN) for order in orders]
 
 
 def _step(order: Order) -> str:

@@ -13,10 +13,11 @@ import click
 
 from deploy.backups.installation import find_installation
 from deploy.backups.tool import Tool
-from deploy.cli.backup_orders import chosen_backup, moments, side_folder, time_of
+from deploy.cli.backup_beside import Wanted, served_beside
+from deploy.cli.backup_orders import chosen_backup, moments, time_of
 from deploy.cli.backup_programs import find_programs
 from deploy.cli.backup_progress import SHOWN
-from deploy.cli.client_whole import with_reach
+from deploy.cli.folders import GOES_ON, beside_option, into_option, writing_into
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -26,12 +27,11 @@ from deploy.cli.output import (
     show_rows,
     show_steps,
 )
+from deploy.cli.reach import with_reach
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, Refused, UsageFault
-from deploy.local import restored as beside
-from deploy.local.beside import Lying, running
-from deploy.local.restored import Order, Restored
+from deploy.local.restored import Restored
 from services.fleet.clients import Client
 from services.fleet.portability.export import Exported, export_client
 from services.fleet.portability.export import Order as ExportOrder
@@ -75,14 +75,9 @@ class _Found:
 @click.argument("name", metavar="CLIENT")
 @click.option("--to", "to", required=True, metavar="TIME|POINT|latest", help="As of when.")
 @click.option("--shard", help="Where it lived then; found by its moves unless told.")
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Export it there.")
+@into_option("Export it there: a folder that is made, or one of an export of it.", required=False)
 @click.option("--put-back", is_flag=True, help="Put back what is missing or was changed.")
-@click.option(
-    "--beside",
-    "named",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="An empty folder for the restored server, which stays; one that goes unless told.",
-)
+@beside_option("An empty folder for the restored server, which stays; one that goes unless told.")
 @click.option("--repo", type=click.IntRange(1, 2), help="From this repository alone.")
 @dry_run_option
 @reason_option
@@ -125,16 +120,11 @@ def restore_client(
     if dry_run:
         show_steps(_steps(client, cluster, backup.label, wish))
         return
-    with side_folder(named, tool.installation) as folder:
-        lying = Lying(cluster, folder, programs, tool.installation.user)
-        order = Order(tool.installation.any_of(cluster), backup, moment, lying)
-        beside.require_room([order], folder)
-        restored = beside.restore(tool, order, SHOWN)
-        with running(lying, SHOWN.say):
-            side = Side(restored.cluster, restored.data, restored.port)
-            if before := run_told(make_present(settings, side)):
-                SHOWN.say(f"{cluster}: its schema of then, {before}, is migrated to this code's")
-            found = with_reach(partial(_work, client=client, restored=restored, at=at, wish=wish))
+    with served_beside(tool, Wanted(backup, moment, programs, named)) as (_, restored):
+        side = Side(restored.cluster, restored.data, restored.port)
+        if before := run_told(make_present(settings, side)):
+            SHOWN.say(f"{cluster}: its schema of then, {before}, is migrated to this code's")
+        found = with_reach(partial(_work, client=client, restored=restored, at=at, wish=wish))
     _show(client, restored, found, output)
     ctx.exit(Exit.FINDINGS if _leaves(found) else Exit.OK)
 
@@ -186,7 +176,8 @@ async def _work(
         if wish.into is not None:
             source = PastSource(past, contents)
             order = ExportOrder(client, wish.into, wish.reason, source)
-            return _Found(exported=await export_client(reach, order, progress))
+            with writing_into(wish.into, GOES_ON):
+                return _Found(exported=await export_client(reach, order, progress))
         return await _compared(reach, contents, past, client, wish)
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import click
 import orjson
 
-from deploy.cli.client_whole import with_reach
 from deploy.cli.output import Format, dry_run_option, output_option, show_json, show_steps
+from deploy.cli.reach import with_reach
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, Refused, UsageFault
 from services.errors import NotFound

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import orjson
 
-from deploy.cli.folders import into_option, writing_into
+from deploy.cli.folders import GOES_ON, into_option, writing_into
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -19,7 +18,7 @@ from deploy.cli.output import (
     show_one,
     show_steps,
 )
-from deploy.cli.service import run_told, service_settings
+from deploy.cli.reach import with_reach
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, NotFound
 from services.fleet.clients import living_or_deleted
@@ -28,30 +27,10 @@ from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.certificate import NotACertificate
 from services.fleet.portability.export import Exported, Order, export_client
 from services.fleet.portability.layout import Manifest, NotAnExport
-from services.fleet.portability.reach import Reach, open_reach
+from services.fleet.portability.reach import Reach
 from services.fleet.portability.verify import Checked, check
 from services.fleet.units import size
 from services.settings import Settings
-
-T = TypeVar("T")
-
-
-def with_reach(work: Callable[[Reach, Settings], Awaitable[T]]) -> T:
-    """Run work that reaches the rows of all tenants, keys and blobs.
-
-    Raises:
-        OperatorError: what the services refused, in words for an operator.
-    """
-
-    async def run() -> T:
-        settings = service_settings()
-        async with open_reach(settings) as reach:
-            return await work(reach, settings)
-
-    try:
-        return run_told(run())
-    except NotAnExport as error:
-        raise NotFound(str(error)) from error
 
 
 @click.command()
@@ -83,7 +62,7 @@ def export(
             ctx.exit()
         return await export_client(reach, Order(client, into, reason), Telling().progress)
 
-    with writing_into(into, "Make room, and run it again: it goes on. Or name another folder."):
+    with writing_into(into, GOES_ON):
         done = with_reach(work)
     for fault in done.faults:
         click.echo(f"NOT SOUND: {fault}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from services.fleet import audit_doctor, backup_doctor, blob_check, chain_doctor
 from services.fleet.backup_doctor import UNCONFIGURED
 from services.fleet.doctor import Examination, examine
 from services.fleet.finding import Finding
+from services.fleet.invariants.proof import Report
 from services.resources import Data
 from services.settings import Settings
 
@@ -71,27 +72,42 @@ def doctor(
     if mends:
         misplaced = mend_tenants(misplaced, Mending(ask=not yes, reason=reason))
     findings += [*misplaced.findings(), *_router_findings(), *backup_findings(service_settings())]
-    notes = [] if service_settings().backup.configured else [UNCONFIGURED]
     proof = proven(wanted) if wanted.deep else None
+    told = _Told(examination, findings, proof)
+    _show(told, output)
+    ctx.exit(Exit.OK if told.clean else Exit.FINDINGS)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What was looked at and found; `proof` where it was asked for."""
+
+    examination: Examination
+    findings: list[Finding]
+    proof: Report | None
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings and (self.proof is None or self.proof.holds)
+
+
+def _show(told: _Told, output: Format) -> None:
+    notes = [] if service_settings().backup.configured else [UNCONFIGURED]
+    findings, servers = [asdict(one) for one in told.findings], _servers(told.examination)
     if output is Format.JSON:
-        servers = [row | {"facts": facts} for row, facts in _servers(examination)]
-        told = {
-            "findings": [asdict(one) for one in findings],
-            "notes": notes,
-            "servers": servers,
-        }
-        show_json(told | ({} if proof is None else as_json(proof)))
-    else:
-        show_rows("servers", [row for row, _ in _servers(examination)], output)
+        rows = [row | {"facts": facts} for row, facts in servers]
+        proof = {} if told.proof is None else as_json(told.proof)
+        show_json({"findings": findings, "notes": notes, "servers": rows} | proof)
+        return
+    show_rows("servers", [row for row, _ in servers], output)
+    click.echo()
+    show_rows("findings", findings, output)
+    for note in notes:
+        click.echo(f"note: {note}")
+    if told.proof is not None:
         click.echo()
-        show_rows("findings", [asdict(finding) for finding in findings], output)
-        for note in notes:
-            click.echo(f"note: {note}")
-        if proof is not None:
-            click.echo()
-            show(proof, output)
-    clean = not findings and (proof is None or proof.holds)
-    ctx.exit(Exit.OK if clean else Exit.FINDINGS)
+        show(told.proof, output)
 
 
 async def _examine(

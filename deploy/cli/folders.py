@@ -16,13 +16,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OF_DISKS: Final = frozenset((errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC))
 """What a write is refused with, which does not tell the file's name."""
+GOES_ON: Final = "Make room, and run it again: it goes on. Or name another folder."
+"""What to do about an export."""
 
 
-def into_option(what: str) -> Callable[[Command], Command]:
-    """Add `--into FOLDER`, which must be named; `what` says which folder it may be."""
-    return click.option(
-        "--into", type=click.Path(path_type=Path, file_okay=False), required=True, help=what
-    )
+def into_option(what: str, *, required: bool = True) -> Callable[[Command], Command]:
+    """Add `--into FOLDER`; `what` says which folder it may be."""
+    return click.option("--into", type=_folder(), required=required, help=what)
+
+
+def beside_option(what: str) -> Callable[[Command], Command]:
+    """Add `--beside FOLDER` as the argument `named`: where servers are restored for a while."""
+    return click.option("--beside", "named", type=_folder(), help=what)
 
 
 @contextmanager
@@ -42,6 +47,10 @@ def writing_into(folder: Path, advice: str) -> Iterator[None]:
             "What stands there is not finished, and proves nothing.",
             advice,
         ) from error
+
+
+def _folder() -> click.Path[Path]:
+    return click.Path(path_type=Path, file_okay=False)
 
 
 def _concerns(error: OSError, folder: Path) -> bool:

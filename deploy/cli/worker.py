@@ -11,8 +11,9 @@ import click
 
 from deploy.cli.service import run_told, service_settings
 from deploy.worker import Worker, jobs
-from deploy.worker_figures import figures, figures_page
+from deploy.worker_figures import Tells, figures, figures_page
 from services.fleet import leases
+from services.fleet.blob_copy import BlobCopy
 from services.fleet.figures import FleetFigures
 from services.fleet.moving.service import run_moves
 from services.logs.configuration import configure, secrets_of
@@ -39,13 +40,15 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     async with open_resources(settings, DatabaseRole.WORKER) as resources:
         running = Worker(partial(leases.hold, resources))
-        fleet = FleetFigures(resources.data, settings)
+        fleet, copy = FleetFigures(resources.data, settings), BlobCopy(resources)
+        found: list[Tells] = [fleet, copy]
+        tell = partial(figures, resources, running, found)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop.set)
-        async with figures_page(settings.metrics, partial(figures, resources, running, fleet)):
+        async with figures_page(settings.metrics, tell):
             _log.info("the worker has started")
             async with asyncio.TaskGroup() as group:
-                group.create_task(running.work(jobs(resources, fleet)), name="timed jobs")
+                group.create_task(running.work(jobs(resources, fleet, copy)), name="timed jobs")
                 group.create_task(run_moves(resources, running.stop), name="moves")
         _log.info("the worker has stopped")

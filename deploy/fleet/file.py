@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from deploy.fleet import names
 from deploy.fleet.lines import line_of
 from deploy.fleet.model import (
     GLOBAL,
@@ -76,6 +77,12 @@ class FleetFile(Part):
         return self
 
     @model_validator(mode="after")
+    def _rendered_names_mean_one_thing(self) -> FleetFile:
+        if told := list(names.twice(self.model)):
+            raise ValueError("; ".join(told))
+        return self
+
+    @model_validator(mode="after")
     def _patroni_has_etcd(self) -> FleetFile:
         nodes = (node for cluster in self.cluster for node in cluster.node)
         if not self.etcd and any(node.patroni_port for node in nodes):
@@ -125,7 +132,7 @@ class FleetFile(Part):
                 for member in self.etcd
             ),
             storage=Storage(
-                name="s3",
+                name=names.STORE,
                 address=Address(host=self.storage.host, port=self.storage.port),
                 bucket=Bucket(name=self.storage.bucket, region=self.storage.region),
             ),

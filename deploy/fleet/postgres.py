@@ -90,8 +90,18 @@ def _replication_settings() -> dict[str, str]:
 
 def render_settings(settings: Mapping[str, str]) -> str:
     """The text of a postgresql.conf fragment."""
-    lines = [f"{key} = '{_quoted(value)}'" for key, value in settings.items()]
+    lines = setting_lines(settings)
     return "\n".join(["# Written at every start of this node.", *lines, ""])
+
+
+def setting_lines(settings: Mapping[str, str]) -> list[str]:
+    """Lines of postgresql.conf, which give each parameter exactly that value."""
+    return [f"{key} = '{_quoted(value)}'" for key, value in settings.items()]
+
+
+def listed(path: str) -> str:
+    """A path as the only one of a parameter that is a list of folders."""
+    return '"' + path.replace('"', '""') + '"'
 
 
 def render_access(networks: Sequence[str]) -> str:
@@ -133,4 +143,4 @@ def superuser_dsn(address: Address, password: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "''")
+    return value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from deploy.fleet.model import Part
+from deploy.fleet.names import Name, OwnName
 from deploy.fleet.versions import NEWEST, OLDEST, Version, parse_short
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 # Hosts and paths go into files of many formats; what none of these has to quote is enough.
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 FilePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")]
@@ -121,7 +121,7 @@ class Pgbouncer(Part):
 class NodeSection(Part):
     """One server."""
 
-    name: Name
+    name: OwnName
     host: Host
     port: Port = 5432
     patroni_port: Port | None = None
@@ -130,7 +130,7 @@ class NodeSection(Part):
 class PoolerSection(Part):
     """One address where poolers listen."""
 
-    name: Name
+    name: OwnName
     host: Host
     port: Port = 6432
     nodes: tuple[Name, ...] = ()
@@ -140,7 +140,7 @@ class PoolerSection(Part):
 class ClusterSection(Part):
     """A cluster; its first node is born its primary."""
 
-    name: Name
+    name: OwnName
     node: tuple[NodeSection, ...] = Field(min_length=1)
     pooler: tuple[PoolerSection, ...] = ()
 
@@ -159,7 +159,7 @@ class ClusterSection(Part):
 class EtcdSection(Part):
     """One member of etcd."""
 
-    name: Name
+    name: OwnName
     host: Host
     port: Port = 2379
     peer_port: Port = 2380

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from deploy.fleet.model import Part
-from deploy.fleet.sections import FilePath, Host, Name, Port
+from deploy.fleet.names import Name
+from deploy.fleet.sections import FilePath, Host, Port
 
 
 class StorageServer(Part):

@@ -22,7 +22,7 @@ def amcheck(lying: Lying, port: int, database: str) -> list[str]:
     if not program.exists():
         return [f"{program} is not there: pages were not looked at"]
     if not has_socket(lying.data):
-        return [f"{lying.data} is too long for a socket's name: pages were not looked at"]
+        return [f"{lying.data} is no name for a socket: pages were not looked at"]
     done = subprocess.run(
         [
             str(program),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.fleet.planning import LOOPBACK
-from deploy.fleet.postgres import render_access
+from deploy.fleet.postgres import listed, render_access, setting_lines
 from deploy.local import ports, processes
 
 _LONGEST_SOCKET = 90
@@ -21,8 +21,9 @@ _RECOVERY = re.compile(r"#.*pgBackRest|(restore_command|recovery_target|archive_
 
 
 def has_socket(data: Path) -> bool:
-    """Whether the restored server can be asked by a socket in its data folder."""
-    return len(str(data)) <= _LONGEST_SOCKET
+    """Whether the restored server can be asked by a socket in its data folder; a comma would part
+    two hosts in what clients are told."""
+    return len(str(data)) <= _LONGEST_SOCKET and "," not in str(data)
 
 
 def set_apart(data: Path, cluster: str, user: str | None) -> int:
@@ -35,7 +36,7 @@ def set_apart(data: Path, cluster: str, user: str | None) -> int:
     settings = {
         "listen_addresses": LOOPBACK,
         "port": str(port),
-        "unix_socket_directories": str(data) if has_socket(data) else "",
+        "unix_socket_directories": listed(str(data)) if has_socket(data) else "",
         "unix_socket_permissions": "0700",
         "archive_mode": "off",
         "archive_command": "",
@@ -56,9 +57,7 @@ def set_apart(data: Path, cluster: str, user: str | None) -> int:
         "hba_file": str(data / "pg_hba.conf"),
         "ident_file": str(data / "pg_ident.conf"),
     }
-    with (data / _OWN).open("a") as handle:
-        handle.write(f"{_FROM_HERE}\n")
-        handle.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+    _append(data, [_FROM_HERE, *setting_lines(settings)])
     owner = user or pwd.getpwuid(data.stat().st_uid).pw_name
     texts = {
         "pg_hba.conf": f"local all postgres peer map={_MAP}\n" + render_access([f"{LOOPBACK}/32"]),
@@ -75,8 +74,7 @@ def set_apart(data: Path, cluster: str, user: str | None) -> int:
 def listen_elsewhere(data: Path) -> int:
     """Give a restored server a port that is free now; answers it."""
     port = ports.free()
-    with (data / _OWN).open("a") as handle:
-        handle.write(f"port = '{port}'\n")
+    _append(data, setting_lines({"port": str(port)}))
     return port
 
 
@@ -112,6 +110,11 @@ def _archive_history(data: Path) -> None:
         ready = wal / "archive_status" / f"{newest}.ready"
         ready.touch()
         processes.give(ready, pwd.getpwuid(data.stat().st_uid).pw_name)
+
+
+def _append(data: Path, lines: Sequence[str]) -> None:
+    with (data / _OWN).open("a") as handle:
+        handle.writelines(f"{line}\n" for line in lines)
 
 
 def _rewrite(path: Path, lines: Sequence[str]) -> None:

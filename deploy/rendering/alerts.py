@@ -8,7 +8,14 @@ from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
 from deploy.rendering import yaml
 from deploy.rendering.alert import Alert
-from deploy.rendering.service_alerts import BACKUPS, DRILL_DAYS, SERVICE, drills_and_copies
+from deploy.rendering.service_alerts import (
+    BACKUPS,
+    DRILL_DAYS,
+    RESTORE_POINTS,
+    SERVICE,
+    copies,
+    old_drill,
+)
 
 
 def groups(file: FleetFile) -> list[yaml.Value]:
@@ -28,9 +35,9 @@ def groups(file: FleetFile) -> list[yaml.Value]:
     return _listed(by_program)
 
 
-def container_groups() -> list[yaml.Value]:
+def container_groups(file: FleetFile) -> list[yaml.Value]:
     """The rules where servers are somebody else's to watch: of router and worker alone."""
-    return _listed({"targets": _TARGETS, "docshard": SERVICE})
+    return _listed({"targets": _TARGETS, "docshard": [*SERVICE, *_points_and_copy(file)]})
 
 
 def _listed(by_program: Mapping[str, Sequence[Alert]]) -> list[yaml.Value]:
@@ -45,9 +52,18 @@ def _backups(file: FleetFile) -> Iterator[Alert]:
     if file.backups is None:
         return
     days = int(file.service.settings.get("DOCSHARD_BACKUP_DRILL_DAYS", DRILL_DAYS))
-    copy = file.backups.blob_copy
     yield from BACKUPS
-    yield from drills_and_copies(days, None if copy is None else copy.seconds)
+    yield old_drill(days)
+    yield from _points_and_copy(file)
+
+
+def _points_and_copy(file: FleetFile) -> Iterator[Alert]:
+    """Of what workers do, wherever servers are."""
+    if file.backups is None:
+        return
+    yield RESTORE_POINTS
+    if file.backups.blob_copy:
+        yield from copies(file.backups.blob_copy.seconds)
 
 
 def _cluster(cluster: Cluster) -> Iterator[Alert]:

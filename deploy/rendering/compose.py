@@ -11,13 +11,15 @@ from typing import Any
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
+from deploy.fleet.names import PREPARE
 from deploy.fleet.postgres import initdb_options
 from deploy.rendering import yaml
 from deploy.rendering.alerts import container_groups
 from deploy.rendering.prometheus import configuration
 from deploy.rendering.service import (
-    SECRETS,
-    STORAGE_SECRETS,
+    PASSWORDS,
+    Inside,
+    secrets_of,
     service_variables,
     worker_variables,
 )
@@ -38,7 +40,7 @@ def render(file: FleetFile) -> Files:
     texts = {
         "compose.yaml": yaml.documents(_project(file)),
         "prometheus/prometheus.yml": yaml.documents(configuration(file, _jobs(file))),
-        "prometheus/rules.yml": yaml.documents({"groups": container_groups()}),
+        "prometheus/rules.yml": yaml.documents({"groups": container_groups(file)}),
     }
     return {PurePosixPath(TARGET, name): head + text for name, text in texts.items()}
 
@@ -60,7 +62,7 @@ def _jobs(file: FleetFile) -> list[yaml.Value]:
 def _project(file: FleetFile) -> dict[str, yaml.Value]:
     clusters = file.model.clusters
     services = {cluster.name: _server(file, cluster) for cluster in clusters}
-    services |= {f"prepare-{cluster.name}": _prepare(file, cluster) for cluster in clusters}
+    services |= {f"{PREPARE}{cluster.name}": _prepare(file, cluster) for cluster in clusters}
     services |= {
         "migrate": _migrate(file),
         "router": _router(file),
@@ -76,15 +78,16 @@ def _project(file: FleetFile) -> dict[str, yaml.Value]:
             "outside": {},
         },
         "secrets": {
-            name: {"file": f"${{DOCSHARD_SECRETS:-./secrets}}/{name}"} for name in _all_secrets()
+            name: {"file": f"${{DOCSHARD_SECRETS:-./secrets}}/{name}"}
+            for name in _all_secrets(file)
         },
         "volumes": {cluster.name: {} for cluster in clusters},
     }
 
 
-def _all_secrets() -> list[str]:
-    ours = {name for names in SECRETS.values() for name in names}
-    return sorted(ours | {*STORAGE_SECRETS, *_SERVER_FILES, "ca.crt", "pgpass"})
+def _all_secrets(file: FleetFile) -> list[str]:
+    ours = {name for role in PASSWORDS for name in secrets_of(file, role)}
+    return sorted(ours | {*_SERVER_FILES, "ca.crt", "pgpass"})
 
 
 def _hardened(user: str, memory: str, cpus: str, tmpfs: list[str]) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def _server(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
     return {
         **_hardened(
             _SERVER_USER,
-            file.postgres.memory.replace("Gi", "g").replace("Mi", "m"),
+            _bytes(file.postgres.memory),
             "4",
             ["/tmp:mode=1777,size=64m", "/run/postgresql:mode=0775,uid=999,gid=999"],  # noqa: S108 - of the container
         ),
@@ -131,6 +134,12 @@ def _server(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
         "stop_grace_period": "120s",
         "volumes": [f"{cluster.name}:/var/lib/postgresql/data"],
     }
+
+
+def _bytes(quantity: str) -> str:
+    """An amount as compose writes it, which has no unit for more than gibibytes."""
+    amount, unit = int(quantity[:-2]), quantity[-2:]
+    return {"Mi": f"{amount}m", "Gi": f"{amount}g", "Ti": f"{amount * 1024}g"}[unit]
 
 
 def _settings(file: FleetFile) -> list[str]:
@@ -163,7 +172,8 @@ def _service(file: FleetFile, role: str, memory: str, cpus: str) -> dict[str, ya
     """What router, worker and command have in common."""
     cluster = file.model.global_cluster
     node = {"name": cluster.name, "host": cluster.name, "port": 5432, "pooler": None}
-    variables = service_variables(file, [node], str(_SECRETS / "ca.crt"))
+    inside = Inside([node], str(_SECRETS / "ca.crt"), str(_SECRETS))
+    variables = service_variables(file, inside)
     return {
         **_hardened(_SERVICE_USER, memory, cpus, ["/tmp:mode=1777,size=256m"]),  # noqa: S108 - of the container
         "environment": {
@@ -172,7 +182,7 @@ def _service(file: FleetFile, role: str, memory: str, cpus: str) -> dict[str, ya
         },
         "image": f"${{DOCSHARD_IMAGE:-{file.service.image}}}",
         "networks": ["data", "outside"],
-        "secrets": ["ca.crt", *SECRETS[role], *STORAGE_SECRETS],
+        "secrets": ["ca.crt", *secrets_of(file, role)],
     }
 
 
@@ -245,12 +255,12 @@ def _prepare(file: FleetFile, cluster: Cluster) -> dict[str, yaml.Value]:
         },
         "networks": ["data"],
         "restart": "on-failure",
-        "secrets": ["ca.crt", "pgpass", *SECRETS["command"], *STORAGE_SECRETS],
+        "secrets": ["ca.crt", "pgpass", *secrets_of(file, "command")],
     }
 
 
 def _migrate(file: FleetFile) -> dict[str, yaml.Value]:
-    prepared = {f"prepare-{cluster.name}" for cluster in file.model.clusters}
+    prepared = {f"{PREPARE}{cluster.name}" for cluster in file.model.clusters}
     return _service(file, "command", "512m", "1") | {
         "command": ["docshard", "migrate", "up"],
         "depends_on": {

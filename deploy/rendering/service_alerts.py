@@ -142,13 +142,13 @@ SERVICE: Final = (
         "Audit rows lie in the DEFAULT partition, and their month cannot be made meanwhile.",
     ),
 )
+RESTORE_POINTS: Final = Alert(
+    "RestorePointsLate",
+    "min(docshard_restore_point_age_seconds) > 1800",
+    *("5m", "ticket"),
+    "No restore point for half an hour: all clusters go back together to an older one only.",
+)
 BACKUPS: Final = (
-    Alert(
-        "RestorePointsLate",
-        "min(docshard_restore_point_age_seconds) > 1800",
-        *("5m", "ticket"),
-        "No restore point for half an hour: all clusters go back together to an older one only.",
-    ),
     Alert(
         "BackupOld",
         "min by (stanza) (docshard_backup_age_seconds) > 93600",
@@ -176,18 +176,27 @@ BACKUPS: Final = (
 )
 
 
-def drills_and_copies(drill_days: int, copy_seconds: int | None) -> Iterator[Alert]:
-    """Alerts whose bounds the fleet file says; `copy_seconds` None: there is no copy."""
-    yield Alert(
+def old_drill(days: int) -> Alert:
+    """No good one for so long."""
+    return Alert(
         "DrillOld",
-        f"min by (shard) (docshard_drill_good_age_seconds) > {drill_days * 86_400}",
+        f"min by (shard) (docshard_drill_good_age_seconds) > {days * 86_400}",
         *("1h", "ticket"),
-        f"No good drill for {drill_days} days: nobody knows whether this cluster can be restored.",
+        f"No good drill for {days} days: nobody knows whether this cluster can be restored.",
     )
-    if copy_seconds is not None:
-        yield Alert(
-            "BlobCopyOld",
-            f"min(docshard_blob_copy_age_seconds) > {max(3_600, 3 * copy_seconds)}",
-            *("15m", "ticket"),
-            "The other region's copy of the documents lacks what is younger.",
-        )
+
+
+def copies(seconds: int) -> Iterator[Alert]:
+    """Of the copy of the documents, made every so many seconds; 0: by the store itself."""
+    yield Alert(
+        "BlobCopyOld",
+        f"min(docshard_blob_copy_age_seconds) > {max(3_600, 3 * seconds)}",
+        *("15m", "ticket"),
+        "The other region's copy of the documents lacks what is younger.",
+    )
+    yield Alert(
+        "BlobCopyFaulty",
+        "max(docshard_blob_copy_faulty) > 0",
+        *("10m", "ticket"),
+        "Objects cannot be copied: their bytes are wrong, or the store gives none.",
+    )

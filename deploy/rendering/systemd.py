@@ -12,13 +12,14 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.etcd import etcd_options
 from deploy.fleet.file import FleetFile
+from deploy.fleet.names import pooler_unit
 from deploy.fleet.pgbouncer import sockets_of
 from deploy.fleet.pooler_plan import pooler_processes
 from deploy.fleet.seaweed import MEMORY, weed_options
 from deploy.fleet.templates import TEMPLATES
 from deploy.rendering import accounts, patroni, pgbackrest
 from deploy.rendering.prometheus import worker_addresses
-from deploy.rendering.service import backup_variables, service_variables
+from deploy.rendering.service import service_variables
 from deploy.rendering.target import Files, header
 from deploy.rendering.timers import tasks
 from deploy.rendering.unit import Unit
@@ -34,8 +35,8 @@ def render(file: FleetFile) -> Files:
     timer, whose own file stands beside it; systemd/<host>/docshard.env, the variables without
     secrets of routers and workers; and what `accounts` says of each host."""
     head = header(TARGET, file.fleet.name)
-    told = sorted((backup_variables(file) | service_variables(file)).items())
-    variables = "".join(f"{name}={_quoted(value)}\n" for name, value in told)
+    told = service_variables(file)
+    variables = "".join(f"{name}={_quoted(value)}\n" for name, value in told.items())
     texts = dict(_unit_files(file)) | dict(_task_files(file))
     texts |= {PurePosixPath(TARGET, unit.host, _VARIABLES): variables for unit in _services(file)}
     texts |= {
@@ -130,9 +131,8 @@ def _servers(file: FleetFile) -> Iterator[Unit]:
 def _poolers(file: FleetFile) -> Iterator[Unit]:
     for process in pooler_processes(file):
         pooler = process.pooler
-        number = f"-{process.instance}" if pooler.instances > 1 else ""
         yield Unit(
-            name=f"{pooler.name}{number}",
+            name=pooler_unit(pooler, process.instance),
             host=pooler.address.host,
             what=f"PgBouncer before {process.cluster.name}",
             user="postgres",

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.model import DATABASE, Cluster, Node
+from deploy.fleet.names import backup_unit
 from deploy.fleet.pgbackrest import ROLE
 from deploy.rendering import pgbackrest
 
@@ -51,7 +52,7 @@ def _task(file: FleetFile, cluster: Cluster, node: Node) -> Task:
     psql = PurePosixPath(file.postgres.programs, "psql")
     docshard = PurePosixPath(file.service.programs, "docshard")
     return Task(
-        name=f"{node.name}-backup",
+        name=backup_unit(node),
         host=node.address.host,
         what=f"backups of {cluster.name} that are due",
         calendar=_CALENDAR,

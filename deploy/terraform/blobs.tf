@@ -82,6 +82,100 @@ resource "aws_s3_bucket_public_access_block" "replica" {
   restrict_public_buckets = true
 }
 
+# What `docshard bucket prepare` would set, under the same names: parts that were forgotten go, and
+# what was removed or written over, after some days. What is current stays for ever: only the
+# database knows what is needed.
+resource "aws_s3_bucket_lifecycle_configuration" "blobs" {
+  depends_on = [aws_s3_bucket_versioning.blobs]
+
+  bucket = aws_s3_bucket.blobs.id
+
+  rule {
+    id     = "abandoned-parts"
+    status = "Enabled"
+
+    filter {
+      prefix = ""
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 8
+    }
+  }
+
+  rule {
+    id     = "removed-blobs"
+    status = "Enabled"
+
+    filter {
+      prefix = ""
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "replica" {
+  provider = aws.replica
+
+  depends_on = [aws_s3_bucket_versioning.replica]
+
+  bucket = aws_s3_bucket.replica.id
+
+  rule {
+    id     = "abandoned-parts"
+    status = "Enabled"
+
+    filter {
+      prefix = ""
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 8
+    }
+  }
+
+  rule {
+    id     = "removed-blobs"
+    status = "Enabled"
+
+    filter {
+      prefix = ""
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+}
+
+# Pages of these origins upload and download by presigned addresses; which headers they send is bound
+# by the signature.
+resource "aws_s3_bucket_cors_configuration" "blobs" {
+  count = length(var.cors_origins) > 0 ? 1 : 0
+
+  bucket = aws_s3_bucket.blobs.id
+
+  cors_rule {
+    id              = "uploads"
+    allowed_origins = var.cors_origins
+    allowed_methods = ["PUT", "GET", "HEAD"]
+    allowed_headers = ["content-type", "x-amz-checksum-sha256", "range"]
+    expose_headers  = ["ETag", "Content-Length", "Content-Range", "x-amz-checksum-sha256"]
+    max_age_seconds = 3600
+  }
+}
+
 # Nothing is read or written without TLS.
 data "aws_iam_policy_document" "only_tls" {
   for_each = { blobs = aws_s3_bucket.blobs.arn, replica = aws_s3_bucket.replica.arn }

@@ -63,3 +63,20 @@ variable "storage_gib" {
   type        = object({ first = number, most = number })
   default     = { first = 100, most = 1000 }
 }
+
+variable "noncurrent_days" {
+  description = "How long both buckets keep what was removed, by accident say: docshard removes nothing that backups may want."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.noncurrent_days >= 1
+    error_message = "A day at least."
+  }
+}
+
+variable "cors_origins" {
+  description = "Origins of web pages that upload to the bucket and download from it, as in https://app.example."
+  type        = list(string)
+  default     = []
+}

@@ -112,6 +112,24 @@ def test_a_drill_measures_what_a_disaster_costs(backed: LocalFleet) -> None:
     assert [one["cluster"] for one in past["drills"]] == ["global", "shard-1"]
 
 
+def test_a_drill_that_fails_leaves_others_theirs(backed: LocalFleet, into: Path) -> None:
+    """Kept, shown, and told apart from what failed."""
+    until(partial(_planned, backed, ("backup", "drill", "--shard", "global")), 300, 5)
+    shards = [shard.name for shard in Home(backed.home).require().fleet.shards]
+    for shard in shards:
+        (into / shard).mkdir(parents=True)
+        (into / shard / "somebody's").touch()
+    drilled = ("backup", "drill", "--all", "--beside", str(into), "-o", "json")
+    ended = backed.run(*drilled, check=False)
+    assert ended.returncode == Exit.FAILED
+    told = json.loads(ended.stdout)
+    assert [one["cluster"] for one in told["drills"]] == ["global"]
+    assert (sorted(told["failed"]), told["good"]) == (shards, False)
+    assert f"error: {shards[0]}: the drill failed: {into / shards[0]} is not empty" in ended.stderr
+    past = json.loads(backed.run("backup", "drill", "--history", "-o", "json").stdout)
+    assert past["drills"][0]["id"] == told["drills"][0]["id"]
+
+
 def _planned(fleet: LocalFleet, command: tuple[str, ...]) -> bool:
     return fleet.run(*command, "--dry-run", check=False).returncode == Exit.OK
 

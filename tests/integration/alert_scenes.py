@@ -115,6 +115,7 @@ FIRING = {
     "DrillNotGood": Scene({'docshard_drill_good{shard="shard-1"}': "0x60"}),
     "DrillOld": Scene({'docshard_drill_good_age_seconds{shard="shard-1"}': "4000000x90"}, 75),
     "BlobCopyOld": Scene({"docshard_blob_copy_age_seconds": "7200x60"}, 30),
+    "BlobCopyFaulty": Scene({"docshard_blob_copy_faulty": "1x60"}, 15),
     "BackupOld": Scene({'docshard_backup_age_seconds{stanza="docshard-global"}': "100000x60"}),
 }
 ALL_IS_WELL = {
@@ -137,6 +138,7 @@ ALL_IS_WELL = {
     'docshard_audit_stray_months{shard="shard-1"}': "0x60",
     "docshard_restore_point_age_seconds": "200x60",
     "docshard_blob_copy_age_seconds": "300x60",
+    "docshard_blob_copy_faulty": "0x60",
     'docshard_wal_archiving_fails{shard="shard-1"}': "0x60",
     'docshard_wal_archived_age_seconds{shard="shard-1"}': "60x60",
     'docshard_drill_good{shard="shard-1"}': "1x60",

@@ -33,6 +33,7 @@ class S3Server:
 
     process: subprocess.Popen[bytes]
     settings: S3Settings
+    data: Path
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -130,7 +131,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
         )
     try:
         _await_port(process, ports["s3"], log)
-        yield S3Server(process, settings)
+        yield S3Server(process, settings, data)
     finally:
         # SIGTERM would take half a minute, and nothing here is worth it.
         process.kill()

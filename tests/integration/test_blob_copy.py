@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 from services.backup_settings import BackupBucket, BackupSettings
 from services.blobs.store import BlobStore, Expected
 from services.fleet import blob_canaries
-from services.fleet.blob_copy import copy_missing, take_back_removed
+from services.fleet.blob_copy import BlobCopy, take_back_removed
 from services.fleet.point_manifests import copy_settings
 from services.fleet.portability.layout import NamedBlob
 from services.fleet.side_restore.contents import Contents
@@ -21,7 +22,8 @@ from services.resources import Resources
 from services.tenant import content
 from services.tenant.content import Incoming
 from tests.integration.desk import Desk, single
-from tests.integration.s3 import SECOND_BUCKET
+from tests.integration.s3 import SECOND_BUCKET, S3Server
+from tests.integration.spoiled_blobs import rot
 
 
 @pytest.fixture
@@ -49,14 +51,15 @@ async def test_the_copys_age_is_that_of_its_newest_canary(
     yesterday, then, now = (
         datetime(2026, 11, day, hour, tzinfo=UTC) for day, hour in ((22, 9), (23, 10), (23, 11))
     )
+    copying = BlobCopy(resources)
     for moment in (yesterday, then):
         await blob_canaries.sing(resources, moment)
-        await copy_missing(resources)
+        await copying.run()
     assert await blob_canaries.newest_copied(settings) == then
     await blob_canaries.sing(resources, now)
     # It is not there before it was copied; those of yesterday are gone, here and there.
     assert await blob_canaries.newest_copied(settings) == then
-    await copy_missing(resources)
+    await copying.run()
     assert await blob_canaries.newest_copied(settings) == now
     for store in (resources.blobs, copy):
         keys = [key async for page in store.list_keys("copy-canaries/") for key in page]
@@ -73,8 +76,9 @@ async def test_what_is_missing_is_copied_and_comes_back(
     document = await desk.document()
     text = b"kept twice"
     version = (await content.put(resources, desk.access, document.id, Incoming(single(text)))).value
-    assert await copy_missing(resources) >= 1
-    assert await copy_missing(resources) == 0
+    copying = BlobCopy(resources)
+    assert await copying.run() >= 1
+    assert await copying.run() == 0
     blob = NamedBlob(version.s3_key, hashlib.sha256(text).hexdigest(), len(text), "text/plain")
     await resources.blobs.delete(blob.s3_key)
     assert not await Contents(resources.blobs).ensure(blob)
@@ -85,6 +89,58 @@ async def test_what_is_missing_is_copied_and_comes_back(
     # Bytes that are not what the row says are no copy.
     other = replace(blob, s3_key=f"{blob.s3_key}-other", sha256=hashlib.sha256(b"x").hexdigest())
     assert not await Contents(resources.blobs, (copy,)).ensure(other)
+
+
+def faulty(copying: BlobCopy) -> float:
+    (family,) = copying.families()
+    assert family.name == "docshard_blob_copy_faulty"
+    return family.samples[family.name]
+
+
+async def test_what_cannot_be_copied_keeps_nothing_else_from_its_copy(
+    copied: tuple[Resources, BlobStore], s3_server: S3Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """I8: bytes that rotted on the store's disk, and bytes that it cannot give at all."""
+    resources, copy = copied
+    hasty = BlobStore(resources.settings.s3.model_copy(update={"read_timeout_seconds": 1.0}))
+    contents = {f"faulty/{name}": os.urandom(4000) for name in ("a", "b", "c", "d")}
+    for key, content_ in contents.items():
+        await put(hasty, key, content_)
+    rot(s3_server.data, contents["faulty/b"], sound=True)
+    rot(s3_server.data, contents["faulty/c"], sound=False)
+    copying = BlobCopy(replace(resources, blobs=hasty))
+    assert copying.families() == []
+
+    assert await copying.run() >= 2
+    assert await stored(copy) == {"faulty/a", "faulty/d"}
+    assert faulty(copying) == 2
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [line.split()[0] for line in sorted(told)] == ["faulty/b", "faulty/c"]
+    # What is wrong stays known while it waits, and is told once.
+    await put(hasty, "faulty/e", b"newer")
+    assert await copying.run() == 1
+    assert faulty(copying) == 2
+    assert len([one for one in caplog.records if one.levelname == "ERROR"]) == 2
+
+    # Put again, and removed: both are mended, and no fault is left.
+    await put(hasty, "faulty/b", contents["faulty/b"])
+    await hasty.delete("faulty/c")
+    assert await BlobCopy(replace(resources, blobs=hasty)).run() == 1
+    await copying.run()
+    assert faulty(copying) == 0
+    for store in (hasty, copy):
+        for key in await stored(store):
+            await store.delete(key)
+    await hasty.close()
+
+
+async def put(store: BlobStore, key: str, text: bytes) -> None:
+    expected = Expected(len(text), hashlib.sha256(text).hexdigest())
+    await store.put_stream(key, single(text), "application/octet-stream", expected)
+
+
+async def stored(store: BlobStore) -> set[str]:
+    return {key async for page in store.list_keys("faulty/") for key in page}
 
 
 async def test_a_copy_goes_with_what_was_erased_while_it_was_made(

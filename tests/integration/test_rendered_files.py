@@ -131,7 +131,7 @@ def test_every_alert_has_a_runbook_and_asks_for_figures_that_we_tell() -> None:
     headings = set(re.findall(r"^### (\w+)$", (root / "docs/runbooks.md").read_text(), re.M))
     assert set(re.findall(r"alert: (\w+)", text)) == headings
     asked = set(re.findall(r"docshard_\w+", text)) - {"docshard_restore"}
-    ours = [f"services/fleet/{name}.py" for name in ("figures", "backup_figures")]
+    ours = [f"services/fleet/{name}.py" for name in ("figures", "backup_figures", "blob_copy")]
     sources = (*ours, "router/figures.py", "services/metrics.py", "deploy/worker_figures.py")
     told = "".join((root / name).read_text() for name in sources)
     suffixes = re.compile("_(bucket|count|sum)$")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from deploy.cli.folders import writing_into
-from deploy.cli.main import run
+from deploy.cli.main import docshard, run
 from deploy.errors import OperatorError
 
 
@@ -22,6 +24,26 @@ def test_a_folder_that_cannot_be_made_is_told(
     told = capsys.readouterr().err
     assert f"{folder} cannot be written: Not a directory." in told
     assert "Make room" in told
+
+
+def options(command: click.Command) -> Iterator[click.Parameter]:
+    yield from command.params
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from options(found)
+
+
+def test_every_folder_that_is_named_is_a_folder_and_is_explained() -> None:
+    found = [one for one in options(docshard) if set(one.opts) & {"--into", "--beside"}]
+    assert len(found) > 5
+    for one in found:
+        assert isinstance(one, click.Option)
+        assert isinstance(one.type, click.Path)
+        assert (one.type.file_okay, one.type.type) == (False, Path)
+        assert one.help
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from deploy.fleet.sections import SAID_ELSEWHERE, ServiceSection
-from deploy.rendering.service import SECRETS, STORAGE_SECRETS
+from deploy.rendering.service import PASSWORDS, secrets_of
 from deploy.rendering.targets import TARGETS
 from router.configuration import page, variables
 from services.settings import Settings
@@ -43,7 +43,7 @@ def test_what_is_rendered_is_known(target: str) -> None:
 
 
 def test_secrets_and_what_the_fleet_says_are_known() -> None:
-    secret = {name for names in SECRETS.values() for name in names} | {*STORAGE_SECRETS}
+    secret = {name for role in PASSWORDS for name in secrets_of(example(), role)}
     assert (secret | SAID_ELSEWHERE) - set(variables()) == set()
 
 
@@ -73,7 +73,7 @@ def test_a_service_can_start_from_its_host_s_file(
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DOCSHARD_SECRETS_DIR", str(tmp_path))
-    for number, name in enumerate([*SECRETS["worker"], *STORAGE_SECRETS]):
+    for number, name in enumerate(secrets_of(example(), "worker")):
         (tmp_path / name).write_text(f"f3a9c1e7b5d2{number}e8")
     settings = Settings()
     assert [node.name for node in settings.global_nodes] == ["global-1", "global-2"]

@@ -9,11 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 
 from deploy.backups.history import Backup, Stanza, end_of_wal
 from deploy.backups.timely import due
+from deploy.cli.backup_drill import drill_each
+from deploy.cli.output import Format
+from deploy.errors import Exit, OperatorError, Refused
 from global_db.canaries import Canary
+from global_db.drills import Drill
 from global_db.soundness import Sung
 from services.fleet.blob_copy import missing
 from services.fleet.drills import goals
@@ -23,6 +28,24 @@ from shards.copying.keys import TABLES
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MIB = 1024**2
 SUNG = [Canary(NOW + timedelta(minutes=minute), 16 * minute * MIB) for minute in range(5)]
+DRILL = Drill(
+    id=UUID(int=1),
+    cluster="",
+    begun_at=NOW,
+    target_at=NOW,
+    backup="F",
+    repository=1,
+    restored_bytes=MIB,
+    rpo_seconds=60,
+    rto_seconds=30,
+    good=True,
+    findings=(),
+    checked={
+        **dict.fromkeys(("canaries", "audit_rows", "audit_links", "signed_heads", "contents"), 1),
+        **dict.fromkeys(("bytes_per_second", "replayed_segments", "replay_seconds"), 1),
+        "contents_from": "the copy",
+    },
+)
 FULL = Backup("shard-1", 1, "F", "full", NOW, NOW, 0x100, 0x200, 1, 1000, 100, faulty=False)
 
 
@@ -52,6 +75,58 @@ def test_rows_that_are_missing_or_too_many_are_told() -> None:
 def test_goals_that_are_missed_are_told() -> None:
     assert list(goals.judge_goals(300, 3600)) == []
     assert len(list(goals.judge_goals(301, 3601))) == 2
+
+
+class Drilling:
+    """Drills that are good, but for those of some clusters, and where they are kept."""
+
+    def __init__(self, *failing: str, directory: bool = True) -> None:
+        self.failing, self.directory = failing, directory
+        self.kept: list[str] = []
+
+    def drill(self, cluster: str) -> Drill:
+        if cluster in self.failing:
+            raise Refused(f"{cluster} has no backup.", "", "Wait.")
+        return replace(DRILL, cluster=cluster)
+
+    def keep(self, drill: Drill) -> None:
+        if not self.directory:
+            raise OperatorError("The global database is away.")
+        self.kept.append(drill.cluster)
+
+    def run(self, *clusters: str, output: Format = Format.JSON) -> list[Drill]:
+        return drill_each(clusters, self.drill, self.keep, output)
+
+
+def test_a_drill_that_fails_does_not_lose_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    drilling = Drilling("shard-1")
+    with pytest.raises(ExceptionGroup) as caught:
+        drilling.run("global", "shard-1", "shard-2")
+    (error,) = caught.value.exceptions
+    assert isinstance(error, OperatorError)
+    assert error.exit_status is Exit.FAILED
+    assert str(error) == "shard-1: the drill failed: shard-1 has no backup.\nWait."
+    assert drilling.kept == ["global", "shard-2"]
+    told = orjson.loads(capsys.readouterr().out)
+    assert [one["cluster"] for one in told["drills"]] == drilling.kept
+    assert (list(told["failed"]), told["good"], told["rpo_seconds"]) == (["shard-1"], False, 60)
+
+
+def test_of_one_drill_the_failure_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Refused):
+        Drilling("shard-1").run("shard-1")
+    assert capsys.readouterr().out == ""
+
+
+def test_what_cannot_be_kept_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    away = Drilling(directory=False)
+    with pytest.raises(OperatorError, match="away"):
+        away.run("shard-1", output=Format.TABLE)
+    assert "shard-1: GOOD" in capsys.readouterr().out
+    with pytest.raises(ExceptionGroup):
+        away.run("global", "shard-1")
+    told = orjson.loads(capsys.readouterr().out)
+    assert [one["cluster"] for one in told["drills"]] == list(told["failed"])
 
 
 def test_clusters_without_a_good_drill_are_found_in_time() -> None:

@@ -53,6 +53,8 @@ def test_each_node_is_reached_through_the_pooler_on_its_own_host() -> None:
         ('version = "1.24"', 'version = "1.12"', "1.12", "1.18 to 1.26 are known"),
         ('host = "10.20.0.13"\nport = 5433', 'host = "a b;c"\nport = 5433', "a b;c", "pattern"),
         ('"10.20.0.0/16"', '"10.20.0.0/16 trust"', "networks =", "networks"),
+        ('name = "shard-1-b"', 'name = "router"', '"router"', "call a part of every fleet router"),
+        ('name = "etcd-1"', 'name = "s3"', '"s3"', "call a part of every fleet s3"),
         ("superuser = 3", "superuser = 0", "superuser = 0", "greater than or equal to 1"),
     ],
 )
@@ -74,6 +76,27 @@ def test_a_fault_is_told_with_its_line(before: str, after: str, where: str, what
         ),
         ('name = "global"\n', 'name = "globe"\n', "must be named global"),
         ("instances = 2", 'nodes = ["global-1"]', "shard-1-pgbouncer-1 names nodes"),
+        ('name = "router-1"', 'name = "s3"', "the store and router s3 would both have a unit s3"),
+        (
+            'name = "worker-1"',
+            'name = "shard-1-a-backup"',
+            "node shard-1-a with its backups and worker shard-1-a-backup would both",
+        ),
+        (
+            'name = "worker-1"',
+            'name = "shard-1-pgbouncer-1-2"',
+            "pooler shard-1-pgbouncer-1 and worker shard-1-pgbouncer-1-2",
+        ),
+        (
+            'name = "shard-1"\n',
+            'name = "prepare-global"\n',
+            "cluster global with its preparation and cluster prepare-global would both",
+        ),
+        (
+            'name = "shard-1"\n',
+            'name = "global-pooler"\n',
+            "cluster global and cluster global-pooler would both have a Service global-pooler-ro",
+        ),
         ("shared_buffers", "max_connections", "max_connections is not set here: "),
         ("shared_buffers", "wal_level", "wal_level is not set here: moves need logical"),
         ("[storage]", "[storage", "not TOML: "),

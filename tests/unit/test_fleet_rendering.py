@@ -14,7 +14,13 @@ from deploy.fleet.pgbouncer import (
     render_users,
 )
 from deploy.fleet.planning import Ports, Shape, plan
-from deploy.fleet.postgres import render_access, render_settings, server_settings, upstream
+from deploy.fleet.postgres import (
+    render_access,
+    render_settings,
+    server_settings,
+    setting_lines,
+    upstream,
+)
 from deploy.fleet.sizing import Connections
 from deploy.fleet.versions import parse_version
 
@@ -107,6 +113,7 @@ def test_servers_are_ready_for_moves_and_listen_on_loopback_only() -> None:
 
 def test_settings_are_quoted() -> None:
     assert "a = 'it''s \\\\ here'" in render_settings({"a": "it's \\ here"})
+    assert setting_lines({"a": "one\nb = on"}) == ["a = 'one\\nb = on'"]
 
 
 def test_nobody_gets_in_without_a_password() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 from services.settings import Settings
 from tests.schemas import faults
-from tests.unit.rendered import example, read
+from tests.unit.rendered import example, read, signed_stores, without_backups
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,14 @@ def test_secrets_are_files_and_each_service_gets_its_own(project: dict[str, Any]
         assert not [name for name in service.get("environment", {}) if name.endswith("_PASSWORD")]
 
 
+@pytest.mark.parametrize(("told", "limit"), [("768Mi", "768m"), ("32Gi", "32g"), ("2Ti", "2048g")])
+def test_memory_has_a_unit_of_compose(told: str, limit: str) -> None:
+    (document,) = read("compose", example('memory = "32Gi"', f'memory = "{told}"'))[
+        PurePosixPath("compose.yaml")
+    ]
+    assert document["services"]["global"]["deploy"]["resources"]["limits"]["memory"] == limit
+
+
 def test_what_listens_is_asked_whether_it_serves(project: dict[str, Any]) -> None:
     services = project["services"]
     for name in ("router", "worker", *(cluster.name for cluster in example().model.clusters)):
@@ -77,11 +85,16 @@ def test_what_others_wait_for_is_there(project: dict[str, Any]) -> None:
             assert "healthcheck" in services[other] or not healthy
 
 
-def test_a_router_can_start_with_what_it_is_told(
-    project: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+@pytest.mark.parametrize(("part", "opens_backups"), [("router", False), ("worker", True)])
+def test_it_can_start_with_what_it_is_told(
+    project: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    part: str,
+    opens_backups: bool,
 ) -> None:
     """In production, from variables and files alone."""
-    service = project["services"]["router"]
+    service = project["services"][part]
     for name, value in service["environment"].items():
         monkeypatch.setenv(name, value.replace("$$", "$"))
     for number, name in enumerate(service["secrets"]):
@@ -90,6 +103,26 @@ def test_a_router_can_start_with_what_it_is_told(
     settings = Settings()
     assert [node.host for node in settings.global_nodes] == ["global"]
     assert settings.tls().mode == "verify-full"
+    assert [one.region for one in settings.backup.buckets] == ["eu-central-1", "eu-west-1"]
+    assert settings.backup.blob_copy is not None
+    assert bool(settings.backup.access_key and settings.backup.secret_key) is opens_backups
+
+
+def test_without_backups_nobody_is_given_their_keys() -> None:
+    (document,) = read("compose", without_backups())[PurePosixPath("compose.yaml")]
+    assert "BACKUP" not in json.dumps(document)
+
+
+def test_what_signed_the_stores_is_one_file() -> None:
+    """Wherever each authority stands on hosts."""
+    (document,) = read("compose", signed_stores())[PurePosixPath("compose.yaml")]
+    worker = document["services"]["worker"]
+    assert "stores.crt" in worker["secrets"]
+    told = worker["environment"]
+    assert told["DOCSHARD_S3_CA_FILE"] == "/run/secrets/stores.crt"
+    first, second = json.loads(told["DOCSHARD_BACKUP_BUCKETS"])
+    assert first["ca_file"] == "/run/secrets/stores.crt"
+    assert "ca_file" not in second
 
 
 def test_no_value_of_the_file_becomes_a_variable_of_compose() -> None:

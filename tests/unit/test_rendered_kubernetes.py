@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -13,7 +14,7 @@ import yaml
 from deploy.fleet.pgbouncer import PoolerRefused
 from deploy.rendering.targets import TARGETS
 from tests.schemas import faults
-from tests.unit.rendered import example, read
+from tests.unit.rendered import example, read, signed_stores
 
 OVERLAYS = ("production", "staging")
 Object = dict[str, Any]
@@ -174,6 +175,32 @@ def test_nobody_speaks_to_anybody_unless_told(base: list[Object]) -> None:
         assert [*allowed] == [
             {"kubernetes.io/metadata.name": one} for one in (*open_to, "monitoring")
         ]
+
+
+def test_who_reaches_backups_is_told_where_and_let_there() -> None:
+    file = signed_stores()
+    found = read("kubernetes", file)
+    base = [one for path, objects in found.items() if "base" in path.parts for one in objects]
+    keys = {}
+    for metadata, pod in pods(base):
+        (given,) = (one for one in pod["volumes"] if one["name"] == "secrets")
+        keys[metadata["labels"]["app.kubernetes.io/component"]] = {
+            item["path"] for item in given["secret"]["items"]
+        }
+    for part, opens in (("router", False), ("worker", True), ("command", True)):
+        assert ("DOCSHARD_BACKUP_SECRET_KEY" in keys[part]) is opens
+        assert "stores.crt" in keys[part]
+    text = TARGETS["kubernetes"](file)[PurePosixPath("kubernetes/base/settings.env")]
+    told = dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))
+    bucket, far = json.loads(told["DOCSHARD_BACKUP_BUCKETS"])
+    assert (bucket["ca_file"], far["region"]) == (
+        "/run/secrets/docshard/stores.crt",
+        "eu-west-1",
+    )
+    for one in of(base, "NetworkPolicy"):
+        if one["metadata"]["name"] in ("worker-out", "command-out"):
+            *_, outside = one["spec"]["egress"]
+            assert [port["port"] for port in outside["ports"]] == [443, 8333]
 
 
 def test_figures_are_asked_where_they_are_told(

@@ -8,8 +8,11 @@ from typing import Any
 
 import hcl2
 import pytest
+from pydantic import HttpUrl, SecretStr
 
 from deploy.fleet.postgres import shared_settings
+from services.blobs.bucket import wanted
+from services.s3_settings import S3Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "terraform"
@@ -82,6 +85,44 @@ def test_blobs_are_sealed_kept_and_copied(resources: dict[str, dict[str, Any]]) 
             assert f"aws_s3_bucket_{what}.{bucket}" in resources
     (rule,) = resources["aws_s3_bucket_replication_configuration.blobs"]["rule"]
     assert rule["status"] == "Enabled"
+
+
+def test_buckets_are_what_docshard_would_make_of_them(
+    resources: dict[str, dict[str, Any]],
+) -> None:
+    """Under the same names: `docshard bucket prepare` finds nothing to do."""
+    settings = S3Settings(
+        endpoint=HttpUrl("https://s3.example"),
+        bucket="documents",
+        access_key="a",
+        secret_key=SecretStr("b"),
+        versioning=True,
+        cors_origins=("https://app.example",),
+    )
+    documents = wanted(settings)
+    for bucket in ("blobs", "replica"):
+        told = resources[f"aws_s3_bucket_lifecycle_configuration.{bucket}"]["rule"]
+        rules = [as_s3(rule) for rule in told]
+        kept = rules[1]["NoncurrentVersionExpiration"]
+        assert kept["NoncurrentDays"] == "${var.noncurrent_days}"
+        kept["NoncurrentDays"] = settings.noncurrent_days
+        assert rules == documents["lifecycle"]["Rules"]
+    (rule,) = resources["aws_s3_bucket_cors_configuration.blobs"]["cors_rule"]
+    assert as_s3(rule | {"allowed_origins": ["https://app.example"]}) == dict(
+        documents["CORS"]["CORSRules"][0]
+    )
+
+
+def as_s3(block: dict[str, Any]) -> dict[str, Any]:
+    """Terraform's block as S3's document."""
+    found: dict[str, Any] = {}
+    for name, value in block.items():
+        if name.startswith("__"):
+            continue
+        inner = value[0] if isinstance(value, list) and isinstance(value[0], dict) else value
+        said = "".join(part.capitalize() if part != "id" else "ID" for part in name.split("_"))
+        found[said] = as_s3(inner) if isinstance(inner, dict) else inner
+    return found
 
 
 def test_whatever_is_called_is_allowed() -> None:

@@ -66,13 +66,12 @@ _INITDB: Object = {
 }
 
 
+_AUTHORITY_FILE = {"key": "ca.crt", "path": "docshard/ca.crt"}
+_PROJECTED: Object = {"sources": [{"secret": {"name": AUTHORITY, "items": [_AUTHORITY_FILE]}}]}
+
+
 def _cluster(file: FleetFile, cluster: Cluster) -> Object:
     postgres, kubernetes = file.postgres, file.kubernetes
-    parameters = {
-        name: value
-        for name, value in file.settings().items()
-        if not name.startswith(_OPERATORS_OWN)
-    }
     spec: Object = {
         "instances": len(cluster.nodes),
         "imageName": f"ghcr.io/cloudnative-pg/postgresql:{postgres.version}",
@@ -83,17 +82,8 @@ def _cluster(file: FleetFile, cluster: Cluster) -> Object:
             "serverCASecret": AUTHORITY,
             "serverAltDNSNames": [pooler(cluster, kind) for kind in kinds(cluster)],
         },
-        "projectedVolumeTemplate": {
-            "sources": [
-                {
-                    "secret": {
-                        "name": AUTHORITY,
-                        "items": [{"key": "ca.crt", "path": "docshard/ca.crt"}],
-                    }
-                }
-            ]
-        },
-        "postgresql": {"parameters": parameters},
+        "projectedVolumeTemplate": _PROJECTED,
+        "postgresql": _settings(file, cluster),
         "storage": _volume(kubernetes.storage, kubernetes.storage_class),
         "walStorage": _volume(kubernetes.wal_storage, kubernetes.storage_class),
         "resources": {
@@ -109,14 +99,20 @@ def _cluster(file: FleetFile, cluster: Cluster) -> Object:
         "enablePDB": True,
         "stopDelay": 120,
     }
-    if cluster.replicas:
-        # As under Patroni: synchronous while a replica is there, not stopped when none is.
-        spec["postgresql"]["synchronous"] = {
-            "dataDurability": "preferred",
-            "method": "any",
-            "number": 1,
-        }
     return named(API, "Cluster", cluster.name, spec, "database")
+
+
+def _settings(file: FleetFile, cluster: Cluster) -> Object:
+    parameters = {
+        name: value
+        for name, value in file.settings().items()
+        if not name.startswith(_OPERATORS_OWN)
+    }
+    if not cluster.replicas:
+        return {"parameters": parameters}
+    # As under Patroni: synchronous while a replica is there, not stopped when none is.
+    synchronous = {"dataDurability": "preferred", "method": "any", "number": 1}
+    return {"parameters": parameters, "synchronous": synchronous}
 
 
 def _volume(size: str, storage_class: str | None) -> Object:
@@ -140,32 +136,27 @@ def _pooler(file: FleetFile, cluster: Cluster, kind: str) -> Object:
                 "query_wait_timeout": "5",
             },
         },
-        "template": {
-            "metadata": {"labels": labels("pooler")},
-            "spec": {
-                "containers": [
-                    {
-                        "name": "pgbouncer",
-                        "resources": {
-                            "limits": {"memory": "256Mi"},
-                            "requests": {"cpu": "250m", "memory": "256Mi"},
-                        },
-                    }
-                ],
-                "topologySpreadConstraints": [
-                    {
-                        "labelSelector": {
-                            "matchLabels": {"cnpg.io/poolerName": pooler(cluster, kind)}
-                        },
-                        "maxSkew": 1,
-                        "topologyKey": "kubernetes.io/hostname",
-                        "whenUnsatisfiable": "ScheduleAnyway",
-                    }
-                ],
-            },
-        },
+        "template": _pooler_pod(pooler(cluster, kind)),
     }
     return named(API, "Pooler", pooler(cluster, kind), spec, "pooler")
+
+
+def _pooler_pod(name: str) -> Object:
+    resources = {
+        "limits": {"memory": "256Mi"},
+        "requests": {"cpu": "250m", "memory": "256Mi"},
+    }
+    spread = {
+        "labelSelector": {"matchLabels": {"cnpg.io/poolerName": name}},
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+    }
+    spec = {
+        "containers": [{"name": "pgbouncer", "resources": resources}],
+        "topologySpreadConstraints": [spread],
+    }
+    return {"metadata": {"labels": labels("pooler")}, "spec": spec}
 
 
 def _connections(file: FleetFile, cluster: Cluster, instances: int) -> Connections:

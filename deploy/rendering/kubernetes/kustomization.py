@@ -10,7 +10,8 @@ from deploy.fleet.file import FleetFile
 from deploy.rendering import yaml
 from deploy.rendering.kubernetes import databases, monitoring, network, services
 from deploy.rendering.kubernetes.objects import NAME, SETTINGS, TLS, Object, account
-from deploy.rendering.service import SECRETS, service_variables
+from deploy.rendering.kubernetes.pods import SECRETS
+from deploy.rendering.service import PASSWORDS, Inside, service_variables
 from deploy.rendering.target import Files, header
 
 TARGET = "kubernetes"
@@ -29,7 +30,7 @@ def render(file: FleetFile) -> Files:
         "base/kustomization.yaml": yaml.documents(_base_kustomization(file, sorted(base))),
         "monitoring/figures.yaml": yaml.documents(*monitoring.figures()),
         "monitoring/kustomization.yaml": yaml.documents(_monitoring(file)),
-        "monitoring/rules.yaml": yaml.documents(monitoring.rules()),
+        "monitoring/rules.yaml": yaml.documents(monitoring.rules(file)),
         "overlays/production/kustomization.yaml": yaml.documents(_production(file)),
         "overlays/staging/kustomization.yaml": yaml.documents(_staging(file)),
     }
@@ -42,7 +43,7 @@ def _base(file: FleetFile) -> dict[str, list[Object]]:
         for cluster in file.model.clusters
     }
     return clusters | {
-        "accounts.yaml": [account(f"{NAME}-{role}") for role in SECRETS],
+        "accounts.yaml": [account(f"{NAME}-{role}") for role in PASSWORDS],
         "command.yaml": [services.command(file)],
         "doctor.yaml": services.doctor(file),
         "namespace.yaml": [_namespace(file)],
@@ -70,7 +71,7 @@ def _namespace(file: FleetFile) -> Object:
 def _settings(file: FleetFile) -> str:
     """Variables without secrets; a change gives the ConfigMap another name, and rolls the pods."""
     nodes = databases.addresses(file.model.global_cluster)
-    told = service_variables(file, nodes, TLS)
+    told = service_variables(file, Inside(nodes, TLS, SECRETS))
     return "".join(f"{name}={value}\n" for name, value in told.items())
 
 

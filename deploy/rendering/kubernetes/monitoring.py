@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deploy.fleet.file import FleetFile
 from deploy.rendering.alerts import container_groups
 from deploy.rendering.kubernetes.objects import NAME, Object, labels, named
 from deploy.rendering.kubernetes.services import FIGURES
@@ -28,6 +29,6 @@ def figures() -> list[Object]:
     ]
 
 
-def rules() -> Object:
+def rules(file: FleetFile) -> Object:
     """The alerts of router and worker; CloudNativePG brings those of its servers."""
-    return named(_API, "PrometheusRule", NAME, {"groups": container_groups()})
+    return named(_API, "PrometheusRule", NAME, {"groups": container_groups(file)})

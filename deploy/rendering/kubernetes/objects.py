@@ -21,6 +21,11 @@ def labels(component: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": component}
 
 
+def pods_of(component: str) -> Object:
+    """A part's pods, as a NetworkPolicy chooses them."""
+    return {"podSelector": {"matchLabels": labels(component)}}
+
+
 def named(api: str, kind: str, name: str, spec: Object, component: str | None = None) -> Object:
     """An object with its spec; the namespace is kustomize's to give."""
     metadata: Object = {"name": name}

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.file import FleetFile
 from deploy.rendering.kubernetes.objects import AUTHORITY, NAME, SETTINGS, TLS, Object, labels
-from deploy.rendering.service import SECRETS, STORAGE_SECRETS
+from deploy.rendering.service import PASSWORDS, secrets_of
 
 _USER = 10001
-_SECRETS = "/run/secrets/docshard"
+SECRETS = "/run/secrets/docshard"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Container:
 
 def pod(file: FleetFile, component: str, containers: list[Object], **more: object) -> Object:
     """A pod's template; all its containers have the role's secrets in view."""
-    role = component if component in SECRETS else "command"
+    role = component if component in PASSWORDS else "command"
     spec: Object = {
         "automountServiceAccountToken": False,
         "containers": containers,
@@ -44,7 +44,7 @@ def pod(file: FleetFile, component: str, containers: list[Object], **more: objec
         "serviceAccountName": f"{NAME}-{role}",
         "terminationGracePeriodSeconds": 60,
         "volumes": [
-            _projected("secrets", NAME, [*SECRETS[role], *STORAGE_SECRETS]),
+            _projected("secrets", NAME, secrets_of(file, role)),
             _projected("authority", AUTHORITY, ["ca.crt"]),
             {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
         ],
@@ -64,7 +64,7 @@ def _projected(volume: str, secret: str, keys: list[str]) -> Object:
 def container(file: FleetFile, one: Container, **more: object) -> Object:
     """A container that may write to /tmp and to nothing else."""
     environment = [
-        {"name": "DOCSHARD_SECRETS_DIR", "value": _SECRETS},
+        {"name": "DOCSHARD_SECRETS_DIR", "value": SECRETS},
         *({"name": name, "value": value} for name, value in one.environment),
         *_superuser(one.superuser_of),
     ]
@@ -86,7 +86,7 @@ def container(file: FleetFile, one: Container, **more: object) -> Object:
         },
         "volumeMounts": [
             {"name": "authority", "mountPath": str(PurePosixPath(TLS).parent), "readOnly": True},
-            {"name": "secrets", "mountPath": _SECRETS, "readOnly": True},
+            {"name": "secrets", "mountPath": SECRETS, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - of the container
         ],
     }
