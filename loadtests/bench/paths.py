@@ -17,25 +17,16 @@ from dataclasses import dataclass
 from itertools import cycle, repeat
 from statistics import median
 from typing import LiteralString
-from uuid import UUID
 
 import orjson
-import psycopg
 
 from loadtests.bench.caller import Script, closed_loop, request, with_keys
 from loadtests.bench.fleet import Shard
 from loadtests.bench.pgbench import PgBench
 from loadtests.bench.processor import Family
 from loadtests.bench.rounds import Form, Interval, by_turns, ratio
-from loadtests.bench.servers import (
-    ASYNCPG,
-    FIXED,
-    IDIOMATIC,
-    OURS,
-    PSYCOPG,
-    Server,
-    Servers,
-)
+from loadtests.bench.servers import FIXED, IDIOMATIC, OURS, Servers
+from loadtests.bench.tenants import Tenant
 from loadtests.results import aligned
 
 READ, LIST, CREATE = "point read", "list of 50", "create"
@@ -51,20 +42,6 @@ _NEW = orjson.dumps(
     }
 )
 _PENDING: LiteralString = "SELECT EXISTS (SELECT FROM docshard.audit_pending)"
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """One whose caller asks for its documents."""
-
-    client_id: UUID
-    key: str
-    documents: Sequence[UUID]
-
-    @property
-    def path(self) -> str:
-        """Where its documents are."""
-        return f"/v1/clients/{self.client_id}/documents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +147,7 @@ class Bench:
     def _await_links(self) -> None:
         """Until the worker has linked what was written: else it would do so in the turn of the
         next form."""
-        worker = self.shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
-        with psycopg.connect(worker, autocommit=True) as connection:
+        with self.shard.session("docshard_worker") as connection:
             while connection.execute(_PENDING).fetchone() != (False,):
                 time.sleep(0.05)
 
@@ -195,20 +171,3 @@ _SCRIPTS: Mapping[str, Callable[[Tenant, str], Script]] = {
     LIST: _lists,
     CREATE: _creates,
 }
-
-__all__ = [
-    "ASYNCPG",
-    "CREATE",
-    "DATABASE",
-    "FIXED",
-    "IDIOMATIC",
-    "LIST",
-    "OURS",
-    "PSYCOPG",
-    "READ",
-    "Bench",
-    "Measured",
-    "Sample",
-    "Server",
-    "Tenant",
-]
