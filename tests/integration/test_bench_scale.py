@@ -1,5 +1,6 @@
 """The fleets of `make bench-scale` grow by rows that routers take for those of real ones."""
 
+from functools import partial
 from uuid import UUID
 
 from loadtests.bench.fleet import Shard
@@ -7,6 +8,7 @@ from loadtests.bench.processor import Family
 from loadtests.bench.scale import Subject, more_documents, more_shards, more_tenants
 from loadtests.bench.servers import Server
 from loadtests.target import Target
+from shards.documents import get
 from tests.integration.databases import Fleet
 from tests.integration.postgres import Database
 
@@ -41,10 +43,11 @@ async def test_a_fleet_grows_by_tenants_documents_and_shards(fleet_dbs: Fleet) -
     several = grown.several()
     assert len(several) == len(set(several)) == 30
     assert client_id in several
-    assert len(grown.tenant().documents) == 38, "one in twenty is deleted"
+    documents = grown.tenant().documents
+    assert len(documents) == 38, "one in twenty is deleted"
     async with fleet_dbs.data() as data:
         assert len(data.registry.shards()) == 5
         assert {(await data.placements.get(one)).shard for one in several} == {"shard-1"}
-        for one in several:
-            async with data.tenants.read(one):
-                pass
+        asked = partial(get, document_id=documents[0])
+        found = [await data.tenants.read(one, asked) for one in several]
+    assert [one.client_id for one in found if one is not None] == [client_id]
