@@ -5,105 +5,48 @@ keeps what it grew by: tenants in the directory, documents of the tenant that is
 the catalog, of which two live. Compared, round by round, is what a request takes of the processors:
 the router and its databases together. With the large fleet it may be a tenth more.
 
-The routers trust a placement for a millisecond: so every request asks the directory, as the first
-one of each tenant does. Asked are documents of one tenant, whose number grows, and lists of many
-tenants in turn, all of whom a router remembers; its memory is told, too.
+Every request asks the directory, as the first one of each tenant does. Asked are documents of one
+tenant, whose number grows, and lists of many tenants in turn, all of whom a router remembers; its
+memory is told, too.
 
 Exit status 1 when a goal is missed.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from statistics import median
-from typing import LiteralString
+from typing import Self
 from uuid import UUID
 
 import click
-import httpx
 import uvloop
 
 from loadtests.bench.caller import Script, closed_loop, request
-from loadtests.bench.fleet import NoFleet, Shard, throwaway_fleet
+from loadtests.bench.fleet import NoFleet
 from loadtests.bench.goals import Goal, faults, judged, verdict_table
+from loadtests.bench.growing import (
+    LIVING_SHARDS,
+    SMALL_DOCUMENTS,
+    SMALL_TENANTS,
+    Subject,
+    more_documents,
+    more_shards,
+    more_tenants,
+    small_fleet,
+)
 from loadtests.bench.paths import CREATE, LIST, READ, await_links, creates, lists, reads
-from loadtests.bench.processor import Family
 from loadtests.bench.rounds import Interval
 from loadtests.bench.sample import Sample, taken
-from loadtests.bench.servers import OURS, Server, serving
-from loadtests.bench.stage import file_more
-from loadtests.bench.tenants import Tenant, administrator, new_tenants
+from loadtests.bench.tenants import Tenant
 from loadtests.results import aligned
 
 MOST = 1.1
 """What a request of the large fleet may take, times that of the small one."""
 CALLERS = 8
-SMALL_TENANTS, SMALL_DOCUMENTS, LIVING_SHARDS = 1_000, 1_000, 2
-_REMEMBERED = 20_000
-"""Tenants of a fleet that are asked in turn."""
 _IN_TURN = "tenants in turn"
-
-_TENANTS: LiteralString = """
-    INSERT INTO docshard.clients (id, code, name, shard)
-    SELECT gen_random_uuid(), 'grown-' || n, 'a tenant', %(shard)s
-      FROM generate_series((SELECT count(*) FROM docshard.clients) + 1, %(tenants)s) AS n
-"""
-# Nobody listens there: routers look for them again and again, as for shards that are down.
-_SHARDS: LiteralString = """
-    INSERT INTO docshard.shards (name, nodes, schema_revision)
-    SELECT 'shard-' || n, '[{"name": "away", "host": "127.0.0.1", "port": 9}]',
-           (SELECT max(schema_revision) FROM docshard.shards)
-      FROM generate_series((SELECT count(*) FROM docshard.shards) + 1, %(shards)s) AS n
-"""
-_SOME: LiteralString = "SELECT id FROM docshard.clients ORDER BY id LIMIT %s"
-_ENTER: LiteralString = "SELECT set_config('app.client_id', %s::uuid::text, true)"
-_DOCUMENTS: LiteralString = """
-    SELECT id FROM docshard.documents WHERE client_id = %s AND deleted_at IS NULL
-     ORDER BY md5(id::text) LIMIT 500
-"""
-_ADMIT: LiteralString = "SELECT docshard.admit(id, 1) FROM unnest(%s::uuid[]) AS id"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A fleet with the tenant in it that is asked, and the router that is measured."""
-
-    directory: Shard
-    shard: str
-    """Where the tenant lives, and all others."""
-    home: Shard
-    """Its primary."""
-    client_id: UUID
-    key: str = field(repr=False)
-    server: Server
-    databases: Sequence[Family]
-    """The directory's and the shard's."""
-
-    def bearer(self) -> str:
-        """An administrator's token, which reaches every tenant."""
-        target = self.home.target
-        who = {"email": target.email, "password": target.password}
-        answer = httpx.post(f"{target.api}/v1/auth/login", json=who, trust_env=False)
-        token: str = answer.raise_for_status().json()["access_token"]
-        return token
-
-    def tenant(self) -> Tenant:
-        """The tenant with some of its documents, wherever they lie among the others."""
-        with self.home.session("docshard_app") as app, app.transaction():
-            app.execute(_ENTER, [self.client_id])
-            some = [row[0] for row in app.execute(_DOCUMENTS, [self.client_id])]
-        return Tenant(self.client_id, self.key, some)
-
-    def several(self) -> list[UUID]:
-        """The tenants that are asked in turn; they may live where they do."""
-        with self.directory.session("docshard_admin") as directory:
-            some = [row[0] for row in directory.execute(_SOME, [_REMEMBERED])]
-        with self.home.session("docshard_app") as app:
-            app.execute(_ADMIT, [some])
-        return some
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,95 +114,56 @@ def main(tenants: int, documents: int, shards: int, rounds: int, seconds: float)
         raise click.ClickException("; ".join(wrong))
 
 
-def more_tenants(grown: Subject, number: int) -> None:
-    """Put tenants into the directory, until it has so many."""
-    with grown.directory.session("docshard_admin") as directory:
-        directory.execute(_TENANTS, {"tenants": number, "shard": grown.shard})
-        directory.execute("SET ROLE docshard_owner")
-        directory.execute("VACUUM (ANALYZE) docshard.clients")
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the callers send to a fleet, by kind, and how many tenants are asked in turn."""
 
+    one: Subject
+    scripts: Mapping[str, Sequence[Script]]
+    tenants: int
 
-def more_documents(grown: Subject, number: int) -> None:
-    """File documents of the tenant that is asked."""
-    file_more(grown.home, grown.client_id, number)
+    @classmethod
+    def of(cls, one: Subject) -> Self:
+        """Made anew for each step: what can be asked has grown."""
+        tenant, bearer, several = one.tenant(), one.bearer(), one.several()
+        scripts = {
+            READ: [reads(tenant, tenant.key) for _ in range(CALLERS)],
+            LIST: [lists(tenant, tenant.key) for _ in range(CALLERS)],
+            CREATE: [creates(tenant, tenant.key) for _ in range(CALLERS)],
+            _IN_TURN: [_in_turn(several[place::CALLERS], bearer) for place in range(CALLERS)],
+        }
+        return cls(one, scripts, len(several))
 
+    async def all_tenants(self) -> None:
+        """Until the router has heard of all of them."""
+        answers = 0
+        while answers < self.tenants:
+            answers += (await closed_loop(self.one.server.port, self.scripts[_IN_TURN], 1)).answers
 
-def more_shards(grown: Subject, number: int) -> None:
-    """Register shards that nobody serves, until there are so many."""
-    with grown.directory.session("docshard_admin") as directory:
-        directory.execute(_SHARDS, {"shards": number})
-
-
-@contextmanager
-def small_fleet() -> Iterator[Subject]:
-    """A small fleet.
-
-    Raises:
-        NoFleet.
-    """
-    with ExitStack() as stack:
-        made = stack.enter_context(throwaway_fleet(LIVING_SHARDS))
-        [(client_id, key)] = new_tenants(made.target, 1).items()
-        with administrator(made.target) as api:
-            shard = api.get_placement(client_id).shard
-        home = made.shard(shard)
-        file_more(home, client_id, SMALL_DOCUMENTS)
-        variables = {**made.variables, "DOCSHARD_PLACEMENT_LEASE_SECONDS": "0.001"}
-        fleet = replace(made, variables=variables)
-        servers = stack.enter_context(serving(fleet, home, [OURS]))
-        small = Subject(
-            fleet.global_database(),
-            shard,
-            home,
-            client_id,
-            key,
-            servers.by_name[OURS],
-            [Family(fleet.process(f"{name}-primary")) for name in ("global", shard)],
-        )
-        more_tenants(small, SMALL_TENANTS)
-        yield small
+    async def round(self, kind: str, seconds: float) -> Sample:
+        """One round of this kind."""
+        one = self.one
+        sample = await taken(one.server, one.databases, self.scripts[kind], seconds)
+        if kind == CREATE:
+            await asyncio.to_thread(await_links, one.home)
+        return sample
 
 
 async def compared(
     small: Subject, grown: Subject, rounds: int, seconds: float
 ) -> Sequence[Compared]:
     """Every kind of request, of both fleets by turns, after a round that only warms up."""
-    scripts = [await asyncio.to_thread(_scripts, one) for one in (small, grown)]
-    for one, kinds in zip((small, grown), scripts, strict=True):
-        await _all_at_least_once(one, kinds[_IN_TURN])
-    found = {kind: Compared(kind, [], []) for kind in scripts[0]}
+    sides = [await asyncio.to_thread(Asked.of, one) for one in (small, grown)]
+    for side in sides:
+        await side.all_tenants()
+    found = [Compared(kind, [], []) for kind in sides[0].scripts]
     for number in range(rounds + 1):
-        for kind, pair in found.items():
-            of_small = await _round(small, kind, scripts[0][kind], seconds)
-            of_grown = await _round(grown, kind, scripts[1][kind], seconds)
+        for one in found:
+            of_small, of_grown = [await side.round(one.kind, seconds) for side in sides]
             if number:
-                pair.small.append(of_small)
-                pair.grown.append(of_grown)
-    return list(found.values())
-
-
-async def _round(one: Subject, kind: str, scripts: Sequence[Script], seconds: float) -> Sample:
-    sample = await taken(one.server, one.databases, scripts, seconds)
-    if kind == CREATE:
-        await asyncio.to_thread(await_links, one.home)
-    return sample
-
-
-async def _all_at_least_once(one: Subject, scripts: Sequence[Script]) -> None:
-    """Ask until the router has heard of all tenants."""
-    answers = 0
-    while answers < _REMEMBERED:
-        answers += (await closed_loop(one.server.port, scripts, 1.0)).answers
-
-
-def _scripts(one: Subject) -> dict[str, Sequence[Script]]:
-    tenant, bearer, several = one.tenant(), one.bearer(), one.several()
-    return {
-        READ: [reads(tenant, tenant.key) for _ in range(CALLERS)],
-        LIST: [lists(tenant, tenant.key) for _ in range(CALLERS)],
-        CREATE: [creates(tenant, tenant.key) for _ in range(CALLERS)],
-        _IN_TURN: [_in_turn(several[place::CALLERS], bearer) for place in range(CALLERS)],
-    }
+                one.small.append(of_small)
+                one.grown.append(of_grown)
+    return found
 
 
 def _in_turn(tenants: Sequence[UUID], bearer: str) -> Script:

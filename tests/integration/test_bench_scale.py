@@ -4,8 +4,8 @@ from functools import partial
 from uuid import UUID
 
 from loadtests.bench.fleet import Shard
+from loadtests.bench.growing import Subject, more_documents, more_shards, more_tenants
 from loadtests.bench.processor import Family
-from loadtests.bench.scale import Subject, more_documents, more_shards, more_tenants
 from loadtests.bench.servers import Server
 from loadtests.target import Target
 from shards.documents import get
