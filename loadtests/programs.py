@@ -44,8 +44,9 @@ def docshard(
         try:
             written, complaint = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired as error:
-            process.kill()
             raise CommandFailed(f"{told} took longer than {seconds:.0f} s") from error
+        finally:
+            process.kill()  # who is told to end must not wait for it; one that has ended is left be
     if process.returncode:
         raise CommandFailed(f"{told}: {complaint.decode(errors='replace').strip()[-2000:]}")
     return written.decode()
