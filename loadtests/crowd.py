@@ -15,6 +15,8 @@ class Group(StrEnum):
     """Whom a call belongs to; fairness compares what the others feel."""
 
     WHALE = "whale"
+    FLASH = "flash"
+    """Calls of the tenant that everybody looks at, while they do."""
     OTHERS = "others"
 
 
@@ -50,5 +52,5 @@ class Crowd:
         if of_whale and chance.random() < of_whale:
             return Caller(0, Group.WHALE)
         if phase.flash and chance.random() < phase.flash:
-            return Caller(self._others[-1])
+            return Caller(self._others[-1], Group.FLASH)
         return Caller(chance.choices(self._others, cum_weights=self._reach)[0])

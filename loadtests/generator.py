@@ -6,7 +6,6 @@ it costs of the machine can be told apart from what the fleet costs.
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from tempfile import TemporaryDirectory
 import click
 
 from loadtests.plan import Measured, Plan, Told
+from loadtests.programs import ROOT, python
 from loadtests.runs.folder import RunFolder
 from loadtests.target import Target
 
-ROOT = Path(__file__).resolve().parent.parent
 _STOP_SECONDS = 60
 """Longer than any answer is waited for."""
 
@@ -67,8 +66,8 @@ def generator(target: Target, plan: Plan, folder: RunFolder) -> Iterator[Generat
             "DOCSHARD_LOAD_TELL": str(writing),
         }
         with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter, words and no shell
-                command(target, plan),
+            process = python(
+                *command(target, plan),
                 start_new_session=True,  # Ctrl-C is for who started this, who then ends it
                 cwd=ROOT,
                 env=environment,
@@ -88,10 +87,10 @@ def generator(target: Target, plan: Plan, folder: RunFolder) -> Iterator[Generat
 
 
 def command(target: Target, plan: Plan) -> list[str]:
-    """The locust process; at the end it lets what is under way finish."""
+    """What the interpreter is told; at the end locust lets what is under way finish."""
     master = ["--master", "--expect-workers", str(plan.workers)] if plan.workers > 1 else []
     return [
-        *(sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")),
+        *("-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")),
         *("--headless", "--only-summary", "--host", target.api, *master),
         *("--stop-timeout", str(_STOP_SECONDS), "--exit-code-on-error", "0"),
     ]

@@ -31,7 +31,7 @@ _NAMES: Final = {
     Measure.BROKEN: "broken calls, part of all",
     Measure.REFUSED: "refused calls, part of all",
     Measure.OVERFLOW: "arrivals turned away, part of all",
-    Measure.FAIRNESS: "others' p99 with the whale, times that without",
+    Measure.FAIRNESS: "others' p99 beside one busy tenant, times that without",
     Measure.DISTURBANCE: "p99 of later phases, times that of the first",
     Measure.KNEE: "highest rate kept up with, arrivals/s",
     Measure.RECOVERY: "last fault behind the mending, s",
@@ -60,12 +60,13 @@ def _gates(scenario: Scenario, measured: Measured, done: Sequence[Done]) -> Iter
 
 
 def fairness(scenario: Scenario, measured: Measured) -> Fairness | None:
-    """Others' p99 in phases with the whale against phases without; None where one is missing."""
+    """Others' p99 in phases with a whale or a flash against phases without; None where one is
+    missing."""
     alone, beside = Histogram(), Histogram()
     for phase, figures in zip(scenario.phases, measured.phases, strict=True):
-        (beside if phase.whale else alone).add(figures.of(Group.OTHERS).times)
+        (beside if phase.uneven else alone).add(figures.of(Group.OTHERS).times)
     without = alone.percentile(0.99) / 1000
-    if not scenario.has_whale or not beside.counts or not without:
+    if not beside.counts or not without:
         return None
     return Fairness(others_p99=beside.percentile(0.99) / 1000, without_p99=without)
 

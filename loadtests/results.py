@@ -62,7 +62,7 @@ def _verdict(run: Run) -> Iterator[str]:
     if run.fairness is not None:
         fair = run.fairness
         yield (
-            f"        others' p99 is {fair.others_p99:.0f} ms beside the whale, "
+            f"        others' p99 is {fair.others_p99:.0f} ms beside one busy tenant, "
             f"{fair.without_p99:.0f} ms without it"
         )
 

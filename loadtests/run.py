@@ -16,10 +16,11 @@ from uuid import uuid4
 import click
 
 from docshard_client import DocshardError
-from loadtests.acts import ActFailed, Operator
+from loadtests.acts import Operator
 from loadtests.generator import GeneratorFailed
 from loadtests.home import home_of
 from loadtests.plan import Plan
+from loadtests.programs import CommandFailed
 from loadtests.results import table, verdict
 from loadtests.running import Course, Load, Result
 from loadtests.runs.folder import RunFolder
@@ -75,7 +76,7 @@ def run_scenario(*, listed: bool, **asked: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
         result = run(Asked(**asked))
-    except (NoScenario, NoTarget, DocshardError, ActFailed, GeneratorFailed) as error:
+    except (NoScenario, NoTarget, DocshardError, CommandFailed, GeneratorFailed) as error:
         _could_not(str(error))
     except KeyboardInterrupt:
         _could_not("stopped")

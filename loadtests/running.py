@@ -10,20 +10,21 @@ from pathlib import Path
 import click
 
 from docshard_client import DocshardError
-from loadtests.acts import ActFailed, Operator
+from loadtests.acts import Operator
 from loadtests.generator import Generator, generator
 from loadtests.goals import fairness, gates
 from loadtests.home import is_local, postgres_of
 from loadtests.ledger import Judgement, judge
 from loadtests.lookup import clean_up, look_up
 from loadtests.plan import Measured, Plan
+from loadtests.programs import CommandFailed
 from loadtests.progress import Progress
 from loadtests.report.command import write_report
 from loadtests.runs.folder import RunFolder
 from loadtests.runs.machine import this_commit, this_machine
 from loadtests.runs.moments import Event, Kind
 from loadtests.runs.record import Model, Offered, Run
-from loadtests.sampling.moves import NoMoves, events, history
+from loadtests.sampling.moves import events, history
 from loadtests.sampling.watch import Watched, sampled
 from loadtests.target import Target
 
@@ -104,7 +105,7 @@ class Course:
             self._find(self.operator.failed)
         try:
             self.operator.tidy()
-        except ActFailed as error:
+        except CommandFailed as error:
             self._find(f"The fleet is not as it was: {error}")
 
     def _judge(self, measured: Measured) -> Judgement:
@@ -149,7 +150,7 @@ class Course:
         if scenario.acts and is_local(self.load.home, self.load.target):
             try:
                 yield from events(history(), run.started_at, run.seconds)
-            except NoMoves as error:
+            except CommandFailed as error:
                 yield Event(second=0, kind=Kind.NOTE, text=f"moves are not known: {error}")
 
 

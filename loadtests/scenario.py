@@ -48,6 +48,11 @@ class Phase(_Part):
     flash: float = Field(default=0, ge=0, le=1)
     """The part of all calls that go to the tenant who is otherwise the quietest."""
 
+    @property
+    def uneven(self) -> bool:
+        """Whether one tenant asks far more than its part."""
+        return bool(self.whale or self.flash)
+
 
 class Act(_Part):
     """What an operator does while the load goes on."""
@@ -76,7 +81,7 @@ class Measure(StrEnum):
     OVERFLOW = "overflow"
     """The part of arrivals that could not begin: too many were under way."""
     FAIRNESS = "fairness"
-    """Others' p99 with the whale, divided by their p99 without it."""
+    """Others' p99 beside the whale or the flash, divided by their p99 without it."""
     DISTURBANCE = "disturbance"
     """The p99 of all phases but the first, divided by that of the first."""
     KNEE = "knee"

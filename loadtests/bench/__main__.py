@@ -5,7 +5,6 @@ Exit status 1 when a goal is missed, or a ratio is far below the committed basel
 
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,12 +16,14 @@ import uvloop
 from loadtests.bench import fence, steady
 from loadtests.bench.fleet import NoFleet, Shard
 from loadtests.bench.goals import Baseline, Goal, faults, judged, verdict_table
-from loadtests.bench.paths import CREATE, DATABASE, LIST, READ, Bench, Measured, Tenant
+from loadtests.bench.paths import CREATE, DATABASE, LIST, READ, Bench, Measured
 from loadtests.bench.pgbench import PgBench
 from loadtests.bench.processor import Family
 from loadtests.bench.rounds import Interval, ratio, table
-from loadtests.bench.servers import ASYNCPG, FIXED, IDIOMATIC, OURS, PSYCOPG, ROOT, serving
-from loadtests.bench.stage import Stage, file_more, new_tenants, stage
+from loadtests.bench.servers import ASYNCPG, FIXED, IDIOMATIC, OURS, PSYCOPG, serving
+from loadtests.bench.stage import Stage, file_more, stage
+from loadtests.bench.tenants import Tenant, new_tenants
+from loadtests.runs.machine import this_commit
 
 BASELINE = Path(__file__).with_name("baseline.json")
 _FENCE = "writes with the fence / without"
@@ -108,7 +109,7 @@ async def _measured(made: Stage, plan: Plan) -> dict[str, Interval]:
     figures: dict[str, Interval] = {}
     names = {form for forms in plan.forms.values() for form in forms if form != DATABASE}
     with serving(made.fleet, made.shard, sorted(names)) as servers:
-        app = made.shard.conninfo("docshard_app", "DOCSHARD_APP_PASSWORD")
+        app = made.shard.conninfo("docshard_app")
         bench = Bench(
             shard=made.shard,
             servers=servers,
@@ -140,7 +141,7 @@ async def _fence(shard: Shard, plan: Plan) -> Interval:
 
 
 async def _searched(shard: Shard, port: int, others: Sequence[Tenant]) -> Interval:
-    ((client_id, key),) = new_tenants(shard, 1).items()
+    ((client_id, key),) = new_tenants(shard.target, 1).items()
     file_more(shard, client_id, steady.ROWS)
     found = await steady.searching(port, Tenant(client_id, key, ()), others, seconds=30)
     click.echo(
@@ -163,18 +164,12 @@ def _baseline() -> Baseline | None:
 
 def _keep(figures: Mapping[str, Interval]) -> None:
     only_ratios = {name: found for name, found in figures.items() if name != _SEARCH}
-    made = Baseline.taken(only_ratios, _commit(), datetime.now(UTC).date(), _machine())
+    made = Baseline.taken(only_ratios, this_commit(), datetime.now(UTC).date(), _machine())
     BASELINE.write_text(made.model_dump_json(indent=2) + "\n")
 
 
 def _machine() -> str:
     return f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}"
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - words and no shell
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import LiteralString
 from uuid import UUID
 
@@ -23,7 +24,7 @@ import psycopg
 import uuid_utils.compat as uuid_utils
 
 from loadtests.bench.fleet import NoFleet, Shard, throwaway_shard
-from loadtests.bench.rounds import Form, by_turns, table
+from loadtests.bench.rounds import Form, by_turns, per_second, table
 from loadtests.results import aligned
 
 CONNECTIONS = 8
@@ -81,21 +82,10 @@ async def price(shard: Shard, rounds: int, seconds: float) -> list[Form]:
             await admin.execute(
                 f"ALTER TABLE docshard.audit_logs {verb} TRIGGER queue_audit_row".encode()
             )
-            start = time.perf_counter()
-            counts = await asyncio.gather(
-                *(_until(start + seconds, writer, name != FORMS[0]) for writer in writers)
-            )
-            return sum(counts) / (time.perf_counter() - start)
+            audited = name != FORMS[0]
+            return await per_second([partial(w.write, audited=audited) for w in writers], seconds)
 
         return await by_turns(FORMS, rate, rounds)
-
-
-async def _until(end: float, writer: Writer, audited: bool) -> int:
-    done = 0
-    while time.perf_counter() < end:
-        await writer.write(audited=audited)
-        done += 1
-    return done
 
 
 @asynccontextmanager
@@ -103,15 +93,13 @@ async def sessions(shard: Shard) -> AsyncIterator[tuple[psycopg.AsyncConnection,
     """An administrator, and writers of a tenant each."""
     async with AsyncExitStack() as stack:
 
-        async def connect(role: str, password: str) -> psycopg.AsyncConnection:
-            conninfo = shard.conninfo(role, password)
-            opened = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
-            return await stack.enter_async_context(opened)
+        async def connect(role: str) -> psycopg.AsyncConnection:
+            return await stack.enter_async_context(await shard.async_session(role))
 
-        admin = await connect("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD")
+        admin = await connect("docshard_admin")
         writers = []
         for _ in range(CONNECTIONS):
-            connection = await connect("docshard_app", "DOCSHARD_APP_PASSWORD")
+            connection = await connect("docshard_app")
             writers.append(Writer(connection, await _admit(connection)))
         yield admin, writers
 
@@ -124,11 +112,9 @@ async def _admit(app: psycopg.AsyncConnection) -> UUID:
 
 async def linking(shard: Shard, tenants: int, rows: int) -> float:
     """Rows a second that one connection links."""
-    app = shard.conninfo("docshard_app", "DOCSHARD_APP_PASSWORD")
-    worker = shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
     async with (
-        await psycopg.AsyncConnection.connect(app, autocommit=True) as writer,
-        await psycopg.AsyncConnection.connect(worker, autocommit=True) as linker,
+        await shard.async_session("docshard_app") as writer,
+        await shard.async_session("docshard_worker") as linker,
     ):
         clients = [await _admit(writer) for _ in range(tenants)]
         for client_id in clients:
@@ -140,8 +126,10 @@ async def linking(shard: Shard, tenants: int, rows: int) -> float:
                     await writer.execute(_MANY_ROWS, few)
         start = time.perf_counter()
         linked = sum([await _link(linker, client_id) for client_id in clients])
-        assert linked == tenants * rows  # noqa: S101 - a bench that measured nothing must not pass
-        return linked / (time.perf_counter() - start)
+        rate = linked / (time.perf_counter() - start)
+    if linked != tenants * rows:
+        raise click.ClickException(f"{linked} rows were linked, {tenants * rows} were filed")
+    return rate
 
 
 async def _link(linker: psycopg.AsyncConnection, client_id: UUID) -> int:

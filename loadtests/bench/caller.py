@@ -14,6 +14,7 @@ import asyncio
 import re
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -117,8 +118,8 @@ async def open_loop(port: int, arrivals: Sequence[Due]) -> list[tuple[str, float
     return took
 
 
-class _Connection(asyncio.Protocol):
-    """Knows where answers end; `_answered` is told the status of each."""
+class _Connection(asyncio.Protocol, ABC):
+    """Knows where answers end; who asks is told of each."""
 
     _transport: asyncio.Transport
     _head = b""
@@ -151,11 +152,13 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
+    @abstractmethod
     def _answered(self, status: int, last: bytes) -> None:
-        raise NotImplementedError
+        """An answer is there; `last` ends it, and is all of a short one."""
 
+    @abstractmethod
     def _failed(self, error: Exception) -> None:
-        raise NotImplementedError
+        """No answer will come."""
 
 
 @dataclass

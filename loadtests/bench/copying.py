@@ -6,16 +6,20 @@ from typing import LiteralString
 from uuid import UUID
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from loadtests.bench.fleet import Shard
 from loadtests.bench.library import Library, fill
 
 _COLUMNS: LiteralString = """
-    SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position)
-      FROM information_schema.columns
+    SELECT column_name FROM information_schema.columns
      WHERE table_schema = 'docshard' AND table_name = 'documents' AND is_generated = 'NEVER'
 """
-
+_CHOSEN = SQL(
+    "COPY (SELECT {columns} FROM docshard.documents WHERE client_id = {client}) "
+    "TO STDOUT (FORMAT binary)"
+)
+_FILED = SQL("COPY docshard.bench ({columns}) FROM STDIN (FORMAT binary)")
 
 # As the service's own writes: entered, so that guards and row-level security let them in.
 _HISTORY: tuple[LiteralString, ...] = (
@@ -52,7 +56,7 @@ class Rates:
 
 def fill_documents(shard: Shard, client_id: str, rows: int) -> None:
     """File so many documents of one tenant."""
-    with _admin(shard) as admin:
+    with shard.session("docshard_admin") as admin:
         fill(admin, Library([UUID(client_id)], rows, 1.0))
         admin.execute("ANALYZE docshard.documents")
 
@@ -60,15 +64,14 @@ def fill_documents(shard: Shard, client_id: str, rows: int) -> None:
 def fill_history(shard: Shard, client_id: str) -> None:
     """Give each of the tenant's documents four versions and three audit rows; the worker links
     these, which makes three rows more. With the document itself there are eleven."""
-    with _admin(shard) as admin, admin.transaction():
+    with shard.session("docshard_admin") as admin, admin.transaction():
         for statement in _HISTORY:
             admin.execute(statement, {"client": UUID(client_id)})
 
 
 def copied(source: Shard, target: Shard, client_id: str) -> float:
     """Rows a second by COPY | COPY into a table with the same indexes, which is dropped again."""
-    reader = psycopg.connect(source.conninfo("docshard_mover", "DOCSHARD_MOVER_PASSWORD"))
-    with reader, _admin(target) as writer:
+    with source.session("docshard_mover") as reader, target.session("docshard_admin") as writer:
         writer.execute("SET ROLE docshard_owner")
         writer.execute("CREATE TABLE docshard.bench (LIKE docshard.documents INCLUDING ALL)")
         try:
@@ -78,24 +81,11 @@ def copied(source: Shard, target: Shard, client_id: str) -> float:
 
 
 def _copy(reader: psycopg.Connection, writer: psycopg.Connection, client_id: str) -> float:
-    found = reader.execute(_COLUMNS).fetchone()
-    if found is None:
-        raise LookupError("documents")
-    columns, begun = found[0], time.perf_counter()
-    # An id and names of columns: nothing that anybody typed.
-    chosen = f"SELECT {columns} FROM docshard.documents WHERE client_id = '{UUID(client_id)}'"  # noqa: S608
-    filed = f"COPY docshard.bench ({columns}) FROM STDIN (FORMAT binary)".encode()
-    with (
-        reader.cursor().copy(f"COPY ({chosen}) TO STDOUT (FORMAT binary)".encode()) as out,
-        writer.cursor() as cursor,
-    ):
-        with cursor.copy(filed) as into:
+    columns = SQL(", ").join(Identifier(name) for (name,) in reader.execute(_COLUMNS))
+    begun = time.perf_counter()
+    chosen = _CHOSEN.format(columns=columns, client=UUID(client_id))
+    with reader.cursor().copy(chosen) as out, writer.cursor() as cursor:
+        with cursor.copy(_FILED.format(columns=columns)) as into:
             for block in out:
                 into.write(block)
         return cursor.rowcount / (time.perf_counter() - begun)
-
-
-def _admin(shard: Shard) -> psycopg.Connection:
-    return psycopg.connect(
-        shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD"), autocommit=True
-    )

@@ -11,10 +11,10 @@ row-level security, and pipelines its transaction as the service does:
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import LiteralString
 from uuid import UUID
 
@@ -22,7 +22,7 @@ import psycopg
 import uuid_utils.compat as uuid_utils
 
 from loadtests.bench.fleet import Shard
-from loadtests.bench.rounds import Form, by_turns
+from loadtests.bench.rounds import Form, by_turns, per_second
 
 CONNECTIONS = 8
 GOAL = 0.4
@@ -100,37 +100,18 @@ async def measure(shard: Shard, rounds: int, seconds: float) -> list[Form]:
     async with _writers(shard, clients) as writers:
 
         async def rate(name: str) -> float:
-            return await _rate(writers, FORMS[name], seconds)
+            return await per_second([partial(FORMS[name], one) for one in writers], seconds)
 
         return await by_turns(list(FORMS), rate, rounds)
 
 
-async def _rate(writers: Sequence[Writer], form: Write, seconds: float) -> float:
-    start = time.perf_counter()
-    counts = await asyncio.gather(*(_until(start + seconds, w, form) for w in writers))
-    return sum(counts) / (time.perf_counter() - start)
-
-
-async def _until(end: float, writer: Writer, form: Write) -> int:
-    done = 0
-    while time.perf_counter() < end:
-        await form(writer)
-        done += 1
-    return done
-
-
 def _prepare(shard: Shard, clients: Sequence[UUID]) -> None:
-    owner = shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD")
-    with psycopg.connect(owner, autocommit=True) as admin:
+    with shard.session("docshard_admin") as admin:
         for statement in _TWIN:
             admin.execute(statement)
-    with psycopg.connect(_application(shard), autocommit=True) as app:
+    with shard.session("docshard_app") as app:
         for client_id in clients:
             app.execute("SELECT docshard.admit(%s, 1)", [client_id])
-
-
-def _application(shard: Shard) -> str:
-    return shard.conninfo("docshard_app", "DOCSHARD_APP_PASSWORD")
 
 
 @asynccontextmanager
@@ -138,6 +119,6 @@ async def _writers(shard: Shard, clients: Sequence[UUID]) -> AsyncIterator[list[
     async with AsyncExitStack() as stack:
         writers = []
         for client_id in clients:
-            connection = await psycopg.AsyncConnection.connect(_application(shard), autocommit=True)
+            connection = await shard.async_session("docshard_app")
             writers.append(Writer(await stack.enter_async_context(connection), client_id))
         yield writers

@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psycopg
+
+from loadtests.programs import CommandFailed, docshard
 from loadtests.target import Target, find_target, parse
+
+_PASSWORDS = {
+    "docshard_admin": "DOCSHARD_ADMIN_DB_PASSWORD",
+    "docshard_app": "DOCSHARD_APP_PASSWORD",
+    "docshard_mover": "DOCSHARD_MOVER_PASSWORD",
+    "docshard_worker": "DOCSHARD_WORKER_PASSWORD",
+}
+"""The variables that hold the roles' passwords."""
 
 
 class NoFleet(Exception):
@@ -30,10 +39,18 @@ class Shard:
     target: Target
     """The router in front of it, and its administrator."""
 
-    def conninfo(self, role: str, password: str) -> str:
-        """How to connect as this role, whose password is in the variable of this name."""
+    def conninfo(self, role: str) -> str:
+        """How to connect as this role."""
         place = f"host={self.host} port={self.port} dbname={self.variables['DOCSHARD_DATABASE']}"
-        return f"{place} user={role} password={self.variables[password]}"
+        return f"{place} user={role} password={self.variables[_PASSWORDS[role]]}"
+
+    def session(self, role: str) -> psycopg.Connection:
+        """A connection as this role, each statement its own transaction."""
+        return psycopg.connect(self.conninfo(role), autocommit=True)
+
+    async def async_session(self, role: str) -> psycopg.AsyncConnection:
+        """The same, for an event loop."""
+        return await psycopg.AsyncConnection.connect(self.conninfo(role), autocommit=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +134,7 @@ def _environment(home: Path, shards: int, replicas: int) -> dict[str, str]:
 
 
 def _docshard(environment: Mapping[str, str], *arguments: str) -> str:
-    command = [sys.executable, "-P", "-m", "deploy.cli.main", *arguments]
-    done = subprocess.run(  # noqa: S603 - our own interpreter, words and no shell
-        command, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
-    if done.returncode:
-        raise NoFleet(f"docshard {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
+    try:
+        return docshard(*arguments, environment=environment)
+    except CommandFailed as error:
+        raise NoFleet(str(error)) from error

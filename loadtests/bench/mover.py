@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
-import psycopg
 from psycopg.rows import dict_row
 
 from loadtests.bench.fleet import Fleet, NoFleet
@@ -36,12 +35,7 @@ class Mover:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        variables = fleet.variables
-        [node] = json.loads(variables["DOCSHARD_GLOBAL_NODES"])[:1]
-        self._directory = (
-            f"host={node['host']} port={node['port']} dbname={variables['DOCSHARD_DATABASE']} "
-            f"user=docshard_admin password={variables['DOCSHARD_ADMIN_DB_PASSWORD']}"
-        )
+        self._directory = fleet.global_database()
 
     def order(self, clients: Sequence[str], target: str) -> list[str]:
         """Order one batch, or several when there are many clients; answers the moves' ids."""
@@ -50,12 +44,13 @@ class Mover:
 
     async def until(self, ids: Sequence[str], *states: str) -> list[Moved]:
         """Wait until the moves are in one of these states; answers them in this order."""
-        async with await psycopg.AsyncConnection.connect(
-            self._directory, autocommit=True, row_factory=dict_row
-        ) as connection:
+        asked = {"ids": [UUID(one) for one in ids]}
+        async with (
+            await self._directory.async_session("docshard_admin") as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
             while True:
-                cursor = await connection.execute(_STANDING, {"ids": [UUID(one) for one in ids]})
-                rows = await cursor.fetchall()
+                rows = await (await cursor.execute(_STANDING, asked)).fetchall()
                 faults = {str(row["fault"]) for row in rows if row["state"] == "aborted"}
                 if faults:
                     raise NoFleet(f"a move was aborted: {'; '.join(faults)}")

@@ -18,15 +18,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import click
 import httpx
 
-from docshard_client import Docshard
 from loadtests.bench.copying import Rates, copied, fill_documents, fill_history
 from loadtests.bench.fleet import Fleet, NoFleet, throwaway_fleet
 from loadtests.bench.mover import Moved, Mover
+from loadtests.bench.tenants import administrator, new_tenants
 from loadtests.results import aligned
 
 PAUSE_P50_MS, PAUSE_P99_MS = 25, 100
@@ -222,19 +222,13 @@ def other(shard: str) -> str:
 
 def _admit(fleet: Fleet, tenants: int, small: int) -> tuple[list[Caller], list[tuple[str, str]]]:
     """Tenants with a caller, and small ones with where they live; each has a document."""
-    scopes = ("document:read", "document:write")
-    with Docshard(fleet.target.api) as api:
-        api.login(fleet.target.email, fleet.target.password)
-        clients = [
-            api.create_client(f"bench-{number}", "a tenant") for number in range(tenants + small)
-        ]
-        callers = [
-            Caller(str(one.id), api.create_api_key(one.id, "bench", scopes).key)
-            for one in clients[:tenants]
-        ]
-        others = [str(one.id) for one in clients[tenants:]]
-        for one in others:
-            api.create_document(UUID(one), "a.txt", "text/plain")
+    callers = [Caller(str(one), key) for one, key in new_tenants(fleet.target, tenants).items()]
+    others = []
+    with administrator(fleet.target) as api:
+        for number in range(small):
+            one = api.create_client(f"small-{number}", "a tenant").id
+            api.create_document(one, "a.txt", "text/plain")
+            others.append(str(one))
     homes = _homes(fleet, others)
     return callers, [(one, homes[one]) for one in others]
 

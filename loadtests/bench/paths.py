@@ -17,29 +17,20 @@ from dataclasses import dataclass
 from itertools import cycle, repeat
 from statistics import median
 from typing import LiteralString
-from uuid import UUID
 
 import orjson
-import psycopg
 
-from loadtests.bench.caller import Script, closed_loop, request, with_keys
+from loadtests.bench.caller import Script, request, with_keys
 from loadtests.bench.fleet import Shard
 from loadtests.bench.pgbench import PgBench
 from loadtests.bench.processor import Family
 from loadtests.bench.rounds import Form, Interval, by_turns, ratio
-from loadtests.bench.servers import (
-    ASYNCPG,
-    FIXED,
-    IDIOMATIC,
-    OURS,
-    PSYCOPG,
-    Server,
-    Servers,
-)
+from loadtests.bench.sample import Sample, taken
+from loadtests.bench.servers import FIXED, IDIOMATIC, OURS, Servers
+from loadtests.bench.tenants import Tenant
 from loadtests.results import aligned
 
 READ, LIST, CREATE = "point read", "list of 50", "create"
-_LEAD_SECONDS = 0.1
 DATABASE = "pgbench"
 """The database alone: pgbench with the floor's statement."""
 
@@ -51,30 +42,6 @@ _NEW = orjson.dumps(
     }
 )
 _PENDING: LiteralString = "SELECT EXISTS (SELECT FROM docshard.audit_pending)"
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """One whose caller asks for its documents."""
-
-    client_id: UUID
-    key: str
-    documents: Sequence[UUID]
-
-    @property
-    def path(self) -> str:
-        """Where its documents are."""
-        return f"/v1/clients/{self.client_id}/documents"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One round: answers a second, and microseconds of processor time for each."""
-
-    rate: float
-    server: float
-    database: float
-    callers: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +111,10 @@ class Bench:
             return await self._of_database(name)
         server = self.servers.by_name[form]
         scripts = [_SCRIPTS[name](tenant, self._bearer(form, tenant)) for tenant in self.tenants]
-        # What is trusted for seconds has ended since the form's last turn: it is asked for first,
-        # as it would be now and then in a steady load.
-        await closed_loop(server.port, scripts, _LEAD_SECONDS)
-        # Looking at others takes time of ours, so we look at ourselves in between.
-        counted = [server.family.nanoseconds, self.postgres.nanoseconds]
-        before = [*(count() for count in counted), time.process_time_ns()]
-        load = await closed_loop(server.port, scripts, self.seconds)
-        own = time.process_time_ns()
-        after = [*(count() for count in counted), own]
-        spent = [now - was for now, was in zip(after, before, strict=True)]
+        sample = await taken(server, [self.postgres], scripts, self.seconds)
         if name == CREATE and form in {OURS, FIXED}:
-            await asyncio.to_thread(self._await_links)
-        return Sample(load.answers / load.seconds, *(ns / load.answers / 1000 for ns in spent))
+            await asyncio.to_thread(await_links, self.shard)
+        return sample
 
     async def _of_database(self, name: str) -> Sample:
         before = self.postgres.nanoseconds()
@@ -167,48 +125,33 @@ class Bench:
     def _bearer(self, form: str, tenant: Tenant) -> str:
         return self.servers.token(str(tenant.client_id)) if form == IDIOMATIC else tenant.key
 
-    def _await_links(self) -> None:
-        """Until the worker has linked what was written: else it would do so in the turn of the
-        next form."""
-        worker = self.shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
-        with psycopg.connect(worker, autocommit=True) as connection:
-            while connection.execute(_PENDING).fetchone() != (False,):
-                time.sleep(0.05)
+
+def await_links(shard: Shard) -> None:
+    """Until the worker has linked what was written: else it would do so in the turn of the next
+    form."""
+    with shard.session("docshard_worker") as connection:
+        while connection.execute(_PENDING).fetchone() != (False,):
+            time.sleep(0.05)
 
 
-def _reads(tenant: Tenant, bearer: str) -> Script:
+def reads(tenant: Tenant, bearer: str) -> Script:
+    """One document after the other."""
     asked = [request("GET", f"{tenant.path}/{one}", bearer) for one in tenant.documents]
     return Script(cycle(asked), 200)
 
 
-def _lists(tenant: Tenant, bearer: str) -> Script:
+def lists(tenant: Tenant, bearer: str) -> Script:
+    """The newest page, again and again."""
     return Script(repeat(request("GET", f"{tenant.path}?limit=50", bearer)), 200)
 
 
-def _creates(tenant: Tenant, bearer: str) -> Script:
+def creates(tenant: Tenant, bearer: str) -> Script:
     """With a key, which the peers pass over: only ours keeps it."""
     return Script(with_keys(request("POST", tenant.path, bearer, _NEW)), 201)
 
 
 _SCRIPTS: Mapping[str, Callable[[Tenant, str], Script]] = {
-    READ: _reads,
-    LIST: _lists,
-    CREATE: _creates,
+    READ: reads,
+    LIST: lists,
+    CREATE: creates,
 }
-
-__all__ = [
-    "ASYNCPG",
-    "CREATE",
-    "DATABASE",
-    "FIXED",
-    "IDIOMATIC",
-    "LIST",
-    "OURS",
-    "PSYCOPG",
-    "READ",
-    "Bench",
-    "Measured",
-    "Sample",
-    "Server",
-    "Tenant",
-]

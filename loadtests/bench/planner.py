@@ -8,16 +8,15 @@ nobody serves them. The shards are full in uneven ways, and tenants of very diff
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import click
-import psycopg
 
-from loadtests.bench.fleet import NoFleet, Shard, throwaway_shard
+from loadtests.bench.fleet import NoFleet, Shard, throwaway_fleet
+from loadtests.programs import DOCSHARD, python
 from loadtests.results import aligned
 
 GOALS = ("ring", "load", "drain")
@@ -75,15 +74,9 @@ class Run:
         )
 
 
-def fill(shard: Shard, clients: int, shards: int) -> None:
+def fill(directory: Shard, clients: int, shards: int) -> None:
     """Put the rows into the directory."""
-    variables = shard.variables
-    [node] = json.loads(variables["DOCSHARD_GLOBAL_NODES"])[:1]
-    conninfo = (
-        f"host={node['host']} port={node['port']} dbname={variables['DOCSHARD_DATABASE']} "
-        f"user=docshard_admin password={variables['DOCSHARD_ADMIN_DB_PASSWORD']}"
-    )
-    with psycopg.connect(conninfo, autocommit=True) as admin:
+    with directory.session("docshard_admin") as admin:
         # The router would hear of each shard and look for its servers.
         admin.execute("ALTER TABLE docshard.shards DISABLE TRIGGER announce_shard")
         for statement in (_SHARDS, _CLIENTS, _SIZES, _RATES):
@@ -93,10 +86,9 @@ def fill(shard: Shard, clients: int, shards: int) -> None:
 
 def measure(variables: Mapping[str, str], goal: str) -> Run:
     """Run the command once; time and memory are the process's own."""
-    command = [sys.executable, "-P", "-m", "deploy.cli.main", "rebalance", "plan"]
     began = time.perf_counter()
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, words and no shell
-        [*command, "--goal", goal, "-o", "json"],
+    with python(
+        *(*DOCSHARD, "rebalance", "plan", "--goal", goal, "-o", "json"),
         stdout=subprocess.PIPE,
         env={**os.environ, **variables},
     ) as process:
@@ -142,9 +134,9 @@ def _read(lines: Iterable[bytes]) -> tuple[bytes, int]:
 def main(clients: int, shards: int) -> None:
     """Start a fleet, fill its directory, plan, print."""
     try:
-        with throwaway_shard() as shard:
-            fill(shard, clients, shards)
-            runs = [measure(shard.variables, goal) for goal in GOALS]
+        with throwaway_fleet(shards=1) as fleet:
+            fill(fleet.global_database(), clients, shards)
+            runs = [measure(fleet.variables, goal) for goal in GOALS]
     except NoFleet as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Plans for {clients:,} clients on {shards:,} shards, a hundredth draining")

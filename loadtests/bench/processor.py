@@ -1,4 +1,4 @@
-"""Processor time of other processes, by the kernel's count: nanoseconds, not ticks."""
+"""What other processes take: processor time by the kernel's count, nanoseconds and not ticks."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +14,18 @@ class Family:
     pid: int
 
     def nanoseconds(self) -> int:
-        """What its living members have taken so far."""
+        """Processor time that its living members have taken so far."""
+        return sum(_taken(one.pid) for one in self._members())
+
+    def mib(self) -> float:
+        """Memory of its living members, shared pages counted once."""
+        return sum(float(one.memory_full_info().pss) for one in self._members()) / 1024**2
+
+    def _members(self) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
-            family = [process, *process.children(recursive=True)]
-            return sum(_taken(one.pid) for one in family)
-        return 0
+            return [process, *process.children(recursive=True)]
+        return []
 
 
 def _taken(pid: int) -> int:

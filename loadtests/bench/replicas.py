@@ -11,19 +11,18 @@ replica. Exit status 1 when one is missed.
 """
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from functools import partial
 
 import click
 import httpx
 
-from docshard_client import Docshard
 from loadtests.bench.fleet import NoFleet, throwaway_shard
-from loadtests.bench.rounds import by_turns, ratios, table
+from loadtests.bench.rounds import by_turns, per_second, ratios, table
+from loadtests.bench.tenants import new_tenants
 from loadtests.target import Target
 
 TOKEN_GOAL = 0.97
@@ -42,6 +41,7 @@ class Caller:
     path: str
     token: str
     served: Counter[str] = field(default_factory=Counter)
+    _calls: int = 0
 
     async def read(self, *, with_token: bool) -> None:
         """Read the document."""
@@ -54,6 +54,14 @@ class Caller:
         body = {"original_name": "b.txt", "mime_type": "text/plain"}
         answer = await self.http.post(self.path.rpartition("/")[0], json=body)
         self.token = answer.raise_for_status().headers["Consistency-Token"]
+
+    async def mix(self) -> None:
+        """The next call of the mixed load."""
+        if self._calls % _WRITE_EVERY:
+            await self.read(with_token=True)
+        else:
+            await self.write()
+        self._calls += 1
 
 
 @click.command(help="Measure reads with and without tokens, and who serves a mixed load.")
@@ -76,14 +84,18 @@ async def measure(target: Target, rounds: int, seconds: float) -> list[str]:
 
         async def read(name: str) -> float:
             with_token = name == _READS[1]
-            return await _rate(callers, seconds, lambda one, _: one.read(with_token=with_token))
+            reads = [partial(one.read, with_token=with_token) for one in callers]
+            return await per_second(reads, seconds)
+
+        async def mix(_: str) -> float:
+            return await per_second([one.mix for one in callers], seconds)
 
         reads = await by_turns(_READS, read, rounds)
         click.echo(f"Reads of one document over HTTP, {CALLERS} callers, {rounds} rounds")
         click.echo(table(reads))
         for caller in callers:
             caller.served.clear()
-        mixed = await by_turns([_MIXED], lambda _: _rate(callers, seconds, _call), rounds)
+        mixed = await by_turns([_MIXED], mix, rounds)
         served = sum((caller.served for caller in callers), Counter[str]())
         share = served["replica"] / max(served.total(), 1)
         click.echo(table(mixed))
@@ -100,36 +112,12 @@ def _missed(ratio: float, share: float) -> list[str]:
     return found
 
 
-async def _call(caller: Caller, number: int) -> None:
-    if number % _WRITE_EVERY:
-        await caller.read(with_token=True)
-    else:
-        await caller.write()
-
-
-async def _rate(
-    callers: Sequence[Caller], seconds: float, call: Callable[[Caller, int], Awaitable[None]]
-) -> float:
-    """Calls a second, each caller making one after the other."""
-    begun = time.perf_counter()
-
-    async def work(caller: Caller) -> int:
-        for number in count():
-            if time.perf_counter() - begun > seconds:
-                return number
-            await call(caller, number)
-        return 0
-
-    done = await asyncio.gather(*(work(caller) for caller in callers))
-    return sum(done) / (time.perf_counter() - begun)
-
-
 @asynccontextmanager
 async def callers_of(target: Target) -> AsyncIterator[list[Caller]]:
     """Callers, each of a client of its own: limits are per client and per key."""
     async with AsyncExitStack() as stack:
         callers = []
-        for client_id, key in await asyncio.to_thread(_keys, target):
+        for client_id, key in (await asyncio.to_thread(new_tenants, target, CALLERS)).items():
             headers = {"Authorization": f"Bearer {key}"}
             http = await stack.enter_async_context(
                 httpx.AsyncClient(base_url=target.api, timeout=30, trust_env=False, headers=headers)
@@ -140,17 +128,6 @@ async def callers_of(target: Target) -> AsyncIterator[list[Caller]]:
             token = made.headers["Consistency-Token"]
             callers.append(Caller(http, f"{path}/{made.json()['id']}", token))
         yield callers
-
-
-def _keys(target: Target) -> list[tuple[str, str]]:
-    scopes = ("document:read", "document:write")
-    with Docshard(target.api) as api:
-        api.login(target.email, target.password)
-        clients = [api.create_client(f"bench-{number}", "a tenant") for number in range(CALLERS)]
-        return [
-            (str(client.id), api.create_api_key(client.id, "bench", scopes).key)
-            for client in clients
-        ]
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Rounds: several forms of the same work, measured by turns, as median, spread and ratio. Pure.
+"""Rounds: several forms of the same work, measured by turns, as median, spread and ratio.
 
 Forms take turns within one run, because a machine is never equally fast twice: what slows one
 round down slows its neighbour too, and the ratio of the two stays.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import median
@@ -73,6 +75,21 @@ async def by_turns(names: Sequence[str], measure: Measure, rounds: int) -> list[
             if number:
                 rates[name].append(rate)
     return [Form(name, tuple(rates[name])) for name in names]
+
+
+async def per_second(works: Iterable[Callable[[], Awaitable[None]]], seconds: float) -> float:
+    """How often these are done in a second, all at once, each begun anew as soon as it is done."""
+    start = time.perf_counter()
+
+    async def repeat(work: Callable[[], Awaitable[None]]) -> int:
+        done = 0
+        while time.perf_counter() < start + seconds:
+            await work()
+            done += 1
+        return done
+
+    counts = await asyncio.gather(*map(repeat, works))
+    return sum(counts) / (time.perf_counter() - start)
 
 
 def ratio(form: Form, other: Form) -> Interval:

@@ -19,9 +19,9 @@ import click
 import httpx
 import psycopg
 
-from docshard_client import Docshard
 from loadtests.bench.fleet import NoFleet, Shard, throwaway_shard
 from loadtests.bench.library import Library, fill
+from loadtests.bench.tenants import administrator
 from loadtests.results import aligned
 
 GOAL_MS = 10.0
@@ -130,11 +130,9 @@ def main(size: int, tenants: int, rounds: int) -> None:
 
 def _prepare(shard: Shard, size: int, tenants: int) -> list[UUID]:
     target = shard.target
-    with Docshard(target.api) as api:
-        api.login(target.email, target.password)
+    with administrator(target) as api:
         clients = [api.create_client(f"bench-{n}", "a tenant").id for n in range(tenants)]
-    owner = shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD")
-    with psycopg.connect(owner, autocommit=True) as admin:
+    with shard.session("docshard_admin") as admin:
         begun = time.monotonic()
         fill(admin, Library(clients, size, largest=0.2))
         admin.execute("SET ROLE docshard_owner")
@@ -145,10 +143,9 @@ def _prepare(shard: Shard, size: int, tenants: int) -> list[UUID]:
 
 def _measure(shard: Shard, client_id: UUID, rounds: int) -> Iterator[Times]:
     target = shard.target
-    owner = shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD")
     with (
         httpx.Client(base_url=target.api, timeout=30) as http,
-        psycopg.connect(owner, autocommit=True) as admin,
+        shard.session("docshard_admin") as admin,
     ):
         body = {"email": target.email, "password": target.password}
         token = http.post("/v1/auth/login", json=body).raise_for_status().json()["access_token"]

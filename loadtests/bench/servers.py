@@ -4,7 +4,6 @@ import os
 import secrets
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +19,8 @@ from loadtests.bench.fleet import Fleet, NoFleet, Shard
 from loadtests.bench.processor import Family
 from loadtests.peers.idiomatic import ALGORITHM
 from loadtests.peers.serving import Surroundings
+from loadtests.programs import ROOT, python
 
-ROOT = Path(__file__).resolve().parents[2]
 OURS, FIXED = "docshard", "docshard, fixed admission"
 PSYCOPG, ASYNCPG, IDIOMATIC = "floor-psycopg", "floor-asyncpg", "idiomatic"
 _ROUTERS = {
@@ -115,8 +114,8 @@ def _process(module: str, told: Mapping[str, str]) -> Iterator[_Started]:
         log = Path(folder, "log")
         with (
             log.open("wb") as output,
-            subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-                [sys.executable, "-P", "-m", module],
+            python(
+                *("-P", "-m", module),
                 env={**clean, **told, "PYTHONPATH": str(ROOT)},
                 stdout=output,
                 stderr=output,

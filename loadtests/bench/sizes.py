@@ -20,10 +20,10 @@ import click
 import psutil
 import psycopg
 
-from docshard_client import Docshard
 from loadtests.bench.audit import Writer, sessions
 from loadtests.bench.fleet import NoFleet, Shard, throwaway_shard
 from loadtests.bench.library import Library, fill
+from loadtests.bench.tenants import administrator
 from loadtests.results import aligned
 
 _WAL: LiteralString = "SELECT pg_current_wal_insert_lsn() - '0/0'"
@@ -46,7 +46,7 @@ Row = tuple[str, str]
 
 def library(shard: Shard, client_id: UUID, size: int) -> Row:
     """A document with a name and metadata, in its table and in all its indexes."""
-    with psycopg.connect(_admin(shard), autocommit=True) as admin:
+    with shard.session("docshard_admin") as admin:
         before = _bytes(admin, ["documents"])
         fill(admin, Library([client_id], size, largest=1.0))
         return "bytes a document, with indexes", _each(_bytes(admin, ["documents"]) - before, size)
@@ -54,10 +54,9 @@ def library(shard: Shard, client_id: UUID, size: int) -> Row:
 
 def writing(shard: Shard, writes: int) -> list[Row]:
     """Documents that are made one by one, as the service does; WAL is the primary's."""
-    worker = shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
     with (
-        psycopg.connect(_admin(shard), autocommit=True) as admin,
-        psycopg.connect(worker, autocommit=True) as linker,
+        shard.session("docshard_admin") as admin,
+        shard.session("docshard_worker") as linker,
     ):
         before, log = _bytes(admin, ["documents"]), _bytes(admin, _LOG)
         wal = _number(admin, _WAL)
@@ -87,9 +86,8 @@ async def _each_its(writer: Writer, times: int) -> None:
 
 def connections(shard: Shard, count: int) -> Row:
     """What one more connection that has worked takes of a server's memory for itself."""
-    app = shard.conninfo("docshard_app", "DOCSHARD_APP_PASSWORD")
     with ExitStack() as stack:
-        opened = [stack.enter_context(psycopg.connect(app, autocommit=True)) for _ in range(count)]
+        opened = [stack.enter_context(shard.session("docshard_app")) for _ in range(count)]
         for one in opened:
             for look in _LOOKS:
                 with suppress(psycopg.Error):  # no such tenant: what it takes to know is measured
@@ -100,8 +98,7 @@ def connections(shard: Shard, count: int) -> Row:
 
 def router(shard: Shard, requests: int) -> Iterator[Row]:
     """A router's processes once they have served: the largest, and all with shared pages once."""
-    with Docshard(shard.target.api) as api:
-        api.login(shard.target.email, shard.target.password)
+    with administrator(shard.target) as api:
         for _ in range(requests):
             api.get_me()
     found = [one.memory_full_info() for one in _family(int(shard.target.api.rpartition(":")[2]))]
@@ -124,8 +121,7 @@ def _family(port: int) -> list[psutil.Process]:
 
 def measure(shard: Shard, size: int, writes: int) -> list[Row]:
     """Everything, in turn."""
-    with Docshard(shard.target.api) as api:
-        api.login(shard.target.email, shard.target.password)
+    with administrator(shard.target) as api:
         client_id = api.create_client("sizes", "a tenant").id
     return [
         library(shard, client_id, size),
@@ -145,10 +141,6 @@ def main(size: int, writes: int) -> None:
             click.echo(aligned([("", "measured"), *measure(shard, size, writes)]))
     except NoFleet as error:
         raise click.ClickException(str(error)) from error
-
-
-def _admin(shard: Shard) -> str:
-    return shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD")
 
 
 def _bytes(admin: psycopg.Connection, tables: Iterable[str]) -> int:

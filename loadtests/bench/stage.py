@@ -11,17 +11,15 @@ from uuid import UUID
 
 import psycopg
 
-from docshard_client import Docshard
 from loadtests.bench.fleet import Fleet, Shard, throwaway_fleet
 from loadtests.bench.library import Library, fill
-from loadtests.bench.paths import Tenant
+from loadtests.bench.tenants import Tenant, new_tenants
 from loadtests.peers.statements import COPY, TABLES
 
 CALLERS = 8
 """Each of a tenant of its own; fewer than connections to the database, so nobody waits for one."""
 _ASKED = 64
 """Documents of a tenant that are read."""
-_SCOPES = ("document:read", "document:write")
 
 _SOME: LiteralString = (
     "SELECT id FROM docshard.peer_documents WHERE client_id = %s AND deleted_at IS NULL ORDER BY id"
@@ -57,8 +55,8 @@ def stage(rows: int, *, poolers: bool = False) -> Iterator[Stage]:
     """
     with throwaway_fleet(1) as fleet:
         shard = fleet.shard("shard-1")
-        keys = new_tenants(shard, CALLERS)
-        with psycopg.connect(_admin(shard), autocommit=True) as admin:
+        keys = new_tenants(shard.target, CALLERS)
+        with shard.session("docshard_admin") as admin:
             fill(admin, Library(list(keys), rows, largest=1 / CALLERS))
             _make_peers(admin)
             tenants = [_tenant(admin, client_id, key) for client_id, key in keys.items()]
@@ -72,23 +70,10 @@ def stage(rows: int, *, poolers: bool = False) -> Iterator[Stage]:
 
 def file_more(shard: Shard, client_id: UUID, rows: int) -> None:
     """File documents of one more tenant."""
-    with psycopg.connect(_admin(shard), autocommit=True) as admin:
+    with shard.session("docshard_admin") as admin:
         fill(admin, Library([client_id], rows, largest=1.0))
         admin.execute("SET ROLE docshard_owner")
         admin.execute("VACUUM (ANALYZE) docshard.documents")
-
-
-def new_tenants(shard: Shard, number: int) -> dict[UUID, str]:
-    """New clients, and a key of each: limits are per client and per key."""
-    target = shard.target
-    with Docshard(target.api) as api:
-        api.login(target.email, target.password)
-        made = [api.create_client(f"bench-{n}-{number}", "a tenant") for n in range(number)]
-        return {one.id: api.create_api_key(one.id, "bench", _SCOPES).key for one in made}
-
-
-def _admin(shard: Shard) -> str:
-    return shard.conninfo("docshard_admin", "DOCSHARD_ADMIN_DB_PASSWORD")
 
 
 def _make_peers(admin: psycopg.Connection) -> None:
@@ -108,7 +93,7 @@ def _tenant(admin: psycopg.Connection, client_id: UUID, key: str) -> Tenant:
 
 def _without_poolers(fleet: Fleet) -> Fleet:
     """Servers that start from now on find their databases past the poolers."""
-    with psycopg.connect(_admin(fleet.global_database()), autocommit=True) as admin:
+    with fleet.global_database().session("docshard_admin") as admin:
         admin.execute("SET ROLE docshard_owner")
         admin.execute(_NO_POOLERS)
     nodes = json.loads(fleet.variables["DOCSHARD_GLOBAL_NODES"])

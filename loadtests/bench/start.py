@@ -17,7 +17,6 @@ import os
 import resource
 import secrets
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ from pathlib import Path
 import click
 import psutil
 
+from loadtests.programs import DOCSHARD, python
 from loadtests.results import aligned
 
 CPU_GOAL, RSS_GOAL_MIB = 1.5, 150
@@ -74,9 +74,9 @@ SUBJECTS = (
     Subject("a bare FastAPI", ("-c", _HELLO), _SERVES, measured=False),
     Subject("router, 1 worker", ("-P", "-m", "router"), _SERVES),
     Subject("router, 2 workers", ("-P", "-m", "router"), _SERVES, times=2),
-    Subject("worker", ("-P", "-m", "deploy.cli.main", "worker"), "the worker has started"),
-    Subject("docshard --help", ("-P", "-m", "deploy.cli.main", "--help")),
-    Subject("docshard client list", ("-P", "-m", "deploy.cli.main", "client", "list")),
+    Subject("worker", (*DOCSHARD, "worker"), "the worker has started"),
+    Subject("docshard --help", (*DOCSHARD, "--help")),
+    Subject("docshard client list", (*DOCSHARD, "client", "list")),
 )
 
 
@@ -125,15 +125,12 @@ def measure(subject: Subject, environment: Mapping[str, str]) -> Start:
     Raises:
         NeverUp.
     """
-    command = [sys.executable, *subject.arguments]
     known = {**environment, "DOCSHARD_ROUTER_WORKERS": str(subject.times)}
     if not subject.word:
-        return _run(command, known)
+        return _run(subject, known)
     with tempfile.TemporaryFile("w+b") as log:
         begun = time.monotonic()
-        with subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-            command, env=known, stdout=log, stderr=log
-        ) as process:
+        with python(*subject.arguments, env=known, stdout=log, stderr=log) as process:
             try:
                 _await_up(subject, process, log.fileno())
                 return _look(psutil.Process(process.pid), time.monotonic() - begun)
@@ -141,11 +138,11 @@ def measure(subject: Subject, environment: Mapping[str, str]) -> Start:
                 _end(process)
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> Start:
+def _run(subject: Subject, environment: Mapping[str, str]) -> Start:
     before, begun = _spent(), time.monotonic()
-    subprocess.run(  # noqa: S603 - our own interpreter and modules
-        command, env=environment, capture_output=True, check=False
-    )
+    nowhere = subprocess.DEVNULL
+    with python(*subject.arguments, env=environment, stdout=nowhere, stderr=nowhere):
+        pass  # it is waited for at the end of the block
     return Start(_spent() - before, time.monotonic() - begun, 0, 0)
 
 

@@ -11,7 +11,7 @@ from statistics import quantiles
 from urllib.parse import urlencode
 
 from loadtests.bench.caller import Due, open_loop, request
-from loadtests.bench.paths import Tenant
+from loadtests.bench.tenants import Tenant
 
 ROWS = 212_000
 """One in 20 is deleted: that leaves 200,000."""

@@ -1,5 +1,6 @@
 """Making documents and working on them. Every write goes into the books, however it ended."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from uuid import uuid4
 
@@ -23,41 +24,28 @@ def create_document(desk: Desk) -> None:
 
 def update_document(desk: Desk) -> None:
     """Read with the token, then merge metadata; a stale read would lose to If-Match."""
-    own = desk.books.take(desk.caller.tenant)
-    if own is None:
-        create_document(desk)
-        return
-    etag = read_back(desk, own)
-    if etag:
-        _patch(desk, own, etag)
-    desk.books.give_back(desk.caller.tenant, own)
+    _on_own(desk, _update)
 
 
 def put_content(desk: Desk) -> None:
     """The next version of a document."""
-    own = desk.books.take(desk.caller.tenant)
-    if own is None:
-        create_document(desk)
-        return
-    put(desk, own)
-    desk.books.give_back(desk.caller.tenant, own)
+    _on_own(desk, put)
 
 
 def delete_document(desk: Desk) -> None:
-    """Delete the document that rested longest, with its present ETag."""
+    """Delete a document, with its present ETag."""
+    _on_own(desk, _delete)
+
+
+def _on_own(desk: Desk, work: Callable[[Desk, Own], None]) -> None:
+    """Work on the document that rested longest; without any, make one."""
     own = desk.books.take(desk.caller.tenant)
     if own is None:
         create_document(desk)
         return
-    etag = read_back(desk, own)
-    if not etag:
-        desk.books.give_back(desk.caller.tenant, own)
-        return
-    path = f"documents/{own.document_id}"
-    reply = desk.ask("delete document", 204, "DELETE", path, headers={"If-Match": etag})
-    if reply.right or not reply.certain:
-        own.entry.deleted = Known.DONE if reply.right else Known.UNSURE
-    else:
+    work(desk, own)
+    # What may be deleted is nobody's to write to: who tried would call a right 404 wrong.
+    if own.entry.deleted is Known.NOT_TRIED:
         desk.books.give_back(desk.caller.tenant, own)
 
 
@@ -139,8 +127,11 @@ def _create(name: str, desk: Desk, entry: Entry) -> Own | None:
     return Own(entry, reply.json()["id"], reply.etag, reply.token)
 
 
-def _patch(desk: Desk, own: Own, etag: str) -> None:
+def _update(desk: Desk, own: Own) -> None:
     """Each change sets a field of its own, so that each can be looked for."""
+    etag = read_back(desk, own)
+    if not etag:
+        return
     field = f"change {uuid4().hex[:12]}"
     reply = desk.ask(
         "update document",
@@ -157,6 +148,18 @@ def _patch(desk: Desk, own: Own, etag: str) -> None:
     elif not reply.certain:
         own.entry.patches_unsure += 1
         own.forget()
+
+
+def _delete(desk: Desk, own: Own) -> None:
+    etag = read_back(desk, own)
+    if not etag:
+        return
+    path = f"documents/{own.document_id}"
+    reply = desk.ask("delete document", 204, "DELETE", path, headers={"If-Match": etag})
+    if reply.right:
+        own.entry.deleted = Known.DONE
+    elif not reply.certain:
+        own.entry.deleted = Known.UNSURE
 
 
 def _is_version(reply: Reply) -> str | None:

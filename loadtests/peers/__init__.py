@@ -7,7 +7,9 @@
   tutorials, with a bearer token verified for each request and a tenant filter.
 
 All have the service's addresses, JSON, server options and number of connections, and tables of
-their own beside the service's in the same PostgreSQL server. A test holds them to that.
+their own beside the service's in the same PostgreSQL server. A test holds them to that. What looks
+alike in the service's code and here (models, a store for each driver) stays apart on purpose: what
+they shared could not be told by measuring one beside the other.
 
 Each is a process: `python -m loadtests.peers.floor_psycopg`, told by its environment where the
 database is and where to listen (`loadtests.peers.serving`).

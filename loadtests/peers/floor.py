@@ -1,6 +1,7 @@
 """What the two floors share: everything but the driver."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -11,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Lifespan
 
+from loadtests.peers.serving import Surroundings, serve
 from loadtests.peers.statements import USER
 
 Row = Mapping[str, Any]
@@ -22,6 +23,9 @@ _MOST: Final = 200
 
 class Store(Protocol):
     """The database, by one driver or the other."""
+
+    def opened(self, _: Starlette) -> AbstractAsyncContextManager[None]:
+        """Connected for the length of the block."""
 
     async def document(self, client_id: UUID, document_id: UUID) -> Row | None:
         """One living document."""
@@ -45,8 +49,14 @@ def _answer(value: Any, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def make_app(store: Store, lifespan: Lifespan[Starlette]) -> Starlette:
-    """The application; `lifespan` opens the store."""
+def serve_floor(driver: Callable[[str], Store]) -> None:
+    """Serve, on what this driver makes of the database that the environment names."""
+    told = Surroundings.told()
+    serve(app(driver(told.database)), told.port)
+
+
+def app(store: Store) -> Starlette:
+    """The application on this store."""
 
     async def get_document(request: Request) -> Response:
         path = request.path_params
@@ -83,7 +93,7 @@ def make_app(store: Store, lifespan: Lifespan[Starlette]) -> Starlette:
             Route(DOCUMENTS, list_documents, methods=["GET"]),
             Route(DOCUMENTS, create_document, methods=["POST"]),
         ],
-        lifespan=lifespan,
+        lifespan=store.opened,
     )
 
 

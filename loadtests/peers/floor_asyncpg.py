@@ -10,8 +10,8 @@ import asyncpg
 import orjson
 from starlette.applications import Starlette
 
-from loadtests.peers.floor import Row, make_app
-from loadtests.peers.serving import CONNECTIONS, Surroundings, serve
+from loadtests.peers.floor import Row, serve_floor
+from loadtests.peers.serving import CONNECTIONS
 from loadtests.peers.statements import CREATE, LIST, READ
 
 _READ, _LIST, _CREATE = (one.numbered() for one in (READ, LIST, CREATE))
@@ -65,12 +65,5 @@ class AsyncpgStore:
         return made
 
 
-def app(database: str) -> Starlette:
-    """The application on this database."""
-    store = AsyncpgStore(database)
-    return make_app(store, store.opened)
-
-
 if __name__ == "__main__":
-    told = Surroundings.told()
-    serve(app(told.database), told.port)
+    serve_floor(AsyncpgStore)

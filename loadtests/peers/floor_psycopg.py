@@ -13,8 +13,8 @@ from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
 
-from loadtests.peers.floor import Row, make_app
-from loadtests.peers.serving import CONNECTIONS, Surroundings, serve
+from loadtests.peers.floor import Row, serve_floor
+from loadtests.peers.serving import CONNECTIONS
 from loadtests.peers.statements import CREATE, LIST, READ
 
 _Connection = AsyncConnection[dict[str, Any]]
@@ -61,18 +61,10 @@ class PsycopgStore:
     async def create(self, values: Row) -> datetime:
         """Insert a document and its audit row; when that was."""
         async with self._pool.connection() as connection:
-            made = await (await connection.execute(_CREATE, values)).fetchone()
-        assert made is not None  # noqa: S101 - it returns a row or raises
+            [made] = await (await connection.execute(_CREATE, values)).fetchall()
         created_at: datetime = made["created_at"]
         return created_at
 
 
-def app(database: str) -> Starlette:
-    """The application on this database."""
-    store = PsycopgStore(database)
-    return make_app(store, store.opened)
-
-
 if __name__ == "__main__":
-    told = Surroundings.told()
-    serve(app(told.database), told.port)
+    serve_floor(PsycopgStore)

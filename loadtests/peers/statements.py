@@ -34,9 +34,10 @@ COPY: tuple[LiteralString, ...] = (
     "FROM docshard.peer_documents GROUP BY client_id",
 )
 
-_SHOWN: LiteralString = (
-    "id, client_id, original_name, mime_type, current_version, size, checksum_sha256, metadata, "
-    "created_at, created_by, updated_at, deleted_at, legal_hold, retain_until"
+_LIVING: LiteralString = (
+    "SELECT id, client_id, original_name, mime_type, current_version, size, checksum_sha256, "
+    "metadata, created_at, created_by, updated_at, deleted_at, legal_hold, retain_until "
+    "FROM docshard.peer_documents WHERE client_id = {client_id} AND deleted_at IS NULL"
 )
 
 
@@ -67,17 +68,8 @@ class Statement:
         return [given[name] for name in self.names]
 
 
-READ = Statement(
-    f"SELECT {_SHOWN} FROM docshard.peer_documents "  # noqa: S608 - columns of ours
-    "WHERE client_id = {client_id} AND id = {id} AND deleted_at IS NULL",
-    ("client_id", "id"),
-)
-LIST = Statement(
-    f"SELECT {_SHOWN} FROM docshard.peer_documents "  # noqa: S608 - columns of ours
-    "WHERE client_id = {client_id} AND deleted_at IS NULL "
-    "ORDER BY created_at DESC, id DESC LIMIT {most}",
-    ("client_id", "most"),
-)
+READ = Statement(_LIVING + " AND id = {id}", ("client_id", "id"))
+LIST = Statement(_LIVING + " ORDER BY created_at DESC, id DESC LIMIT {most}", ("client_id", "most"))
 # One statement is one transaction and one way there and back: nobody can do it in less.
 CREATE = Statement(
     "WITH document AS (INSERT INTO docshard.peer_documents "

@@ -86,6 +86,7 @@ def _facts(run: Run) -> dict[str, str]:
 
 @cache
 def _environment() -> Environment:
+    # The console has one like it: load tests import nothing of the service.
     made = Environment(
         loader=PackageLoader("loadtests.report"),
         autoescape=True,

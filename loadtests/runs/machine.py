@@ -3,13 +3,11 @@
 import os
 import platform
 import subprocess
-from pathlib import Path
 
 import psutil
 
+from loadtests.programs import ROOT
 from loadtests.runs.record import Machine
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def this_machine(postgres: str) -> Machine:
@@ -27,7 +25,7 @@ def this_commit() -> str:
     """The commit of this code, `-dirty` when files differ from it, `unknown` outside of git."""
     done = subprocess.run(
         ("git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"),  # noqa: S607 - where git is, the path says
-        cwd=_ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -1,22 +1,16 @@
 """Moves of tenants as events of a run, from what the directory keeps of each move."""
 
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from loadtests.programs import docshard
 from loadtests.runs.moments import Event, Kind
 
 _LISTED: Final = 1000
-_SECONDS: Final = 60.0
 _BEFORE_FENCE: Final = ("copying", "catching_up", "verifying")
-
-
-class NoMoves(Exception):
-    """The history of moves cannot be read. The message says why."""
 
 
 class _Actual(BaseModel):
@@ -44,23 +38,12 @@ class _Listed(BaseModel):
 
 
 def history() -> tuple[Move, ...]:
-    """The last moves of the fleet that the environment names, asked of the `docshard` command.
+    """The last moves of the fleet that the environment names.
 
-    Raises NoMoves when it does not answer.
+    Raises CommandFailed when `docshard` does not tell them.
     """
-    command = [sys.executable, "-m", "deploy.cli.main", "move", "list"]
-    try:
-        done = subprocess.run(  # noqa: S603 - our own command, words and no shell
-            [*command, "--limit", str(_LISTED), "-o", "json"],
-            capture_output=True,
-            check=True,
-            timeout=_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise NoMoves("The directory did not answer.") from error
-    except subprocess.CalledProcessError as error:
-        raise NoMoves(error.stderr.decode(errors="replace").strip()) from error
-    return _Listed.model_validate_json(done.stdout).moves
+    told = docshard("move", "list", "--limit", str(_LISTED), "-o", "json")
+    return _Listed.model_validate_json(told).moves
 
 
 def events(moves: Iterable[Move], started_at: datetime, seconds: float) -> Iterator[Event]:

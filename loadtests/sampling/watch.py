@@ -1,17 +1,16 @@
 """Starts the sampler beside a load, and ends it."""
 
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from loadtests.programs import ROOT, python
 from loadtests.runs.folder import RunFolder
 
 _END_SECONDS = 10.0
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +29,13 @@ class Watched:
 def sampled(folder: RunFolder, started_at: datetime, watched: Watched) -> Iterator[None]:
     """Sample into this run's folder, which has begun, until the block ends."""
     command = [
-        *(sys.executable, "-m", "loadtests.sampling", "--folder", str(folder.path.absolute())),
+        *("-m", "loadtests.sampling", "--folder", str(folder.path.absolute())),
         *("--home", str(watched.home.absolute()), "--started", str(started_at.timestamp())),
         *(word for router in watched.routers for word in ("--router", router)),
     ]
     for pid, name in watched.processes.items():
         command += ["--process", str(pid), name]
-    sampler = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE)  # noqa: S603 - ourselves
+    sampler = python(*command, cwd=ROOT, stdin=subprocess.PIPE)
     try:
         yield
     finally:

@@ -14,7 +14,9 @@ import jwt
 import pytest
 from starlette.applications import Starlette
 
-from loadtests.peers import floor_asyncpg, floor_psycopg, idiomatic
+from loadtests.peers import floor, idiomatic
+from loadtests.peers.floor_asyncpg import AsyncpgStore
+from loadtests.peers.floor_psycopg import PsycopgStore
 from loadtests.peers.statements import COPY, TABLES, USER
 from services.keys.local_file import create_key_file
 from tests.integration.databases import Fleet
@@ -67,8 +69,8 @@ async def bench(fleet_dbs: Fleet, tmp_path_factory: pytest.TempPathFactory) -> A
         password = shard.server.password
         url = f"postgresql://{APP}:{password}@127.0.0.1:{shard.server.port}/{shard.name}"
         made = {
-            "floor-psycopg": floor_psycopg.app(url),
-            "floor-asyncpg": floor_asyncpg.app(url),
+            "floor-psycopg": floor.app(PsycopgStore(url)),
+            "floor-asyncpg": floor.app(AsyncpgStore(url)),
             "idiomatic": idiomatic.app(url, SECRET),
         }
         callers = {

@@ -71,6 +71,8 @@ async def test_another_status_ends_the_run() -> None:
     async with answering(HEAD.replace(b"200 OK", b"429 No") + b"slow!") as (port, _):
         with pytest.raises(BadAnswer, match=r"(?s)429.*slow!"):
             await closed_loop(port, [Script(repeat(get("/")), 200)], seconds=5)
+        with pytest.raises(BadAnswer, match=r"(?s)429.*slow!"):
+            await open_loop(port, [Due(0.0, "a", get("/"))])
 
 
 async def test_a_lost_connection_ends_the_run() -> None:

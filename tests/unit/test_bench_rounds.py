@@ -1,8 +1,11 @@
 """Benchmark figures: forms take turns, and ratios are taken within a round. Pure."""
 
+import asyncio
+from functools import partial
+
 import pytest
 
-from loadtests.bench.rounds import Form, Interval, by_turns, ratio, ratios, table
+from loadtests.bench.rounds import Form, Interval, by_turns, per_second, ratio, ratios, table
 
 
 async def test_forms_take_turns_and_the_first_round_only_warms_up() -> None:
@@ -44,3 +47,15 @@ def test_many_rounds_may_leave_outliers_out() -> None:
 def test_a_ratio_is_taken_round_by_round() -> None:
     one, other = Form("one", (100, 10, 50)), Form("other", (200, 20, 50))
     assert ratio(one, other) == Interval(0.5, 0.5, 1)
+
+
+async def test_what_all_did_together_is_told_per_second() -> None:
+    done = [0, 0]
+
+    async def work(number: int) -> None:
+        done[number] += 1
+        await asyncio.sleep(0)
+
+    rate = await per_second([partial(work, 0), partial(work, 1)], seconds=0.05)
+    assert min(done) > 0
+    assert rate <= sum(done) / 0.05

@@ -79,7 +79,7 @@ def test_a_whale_asks_its_part_and_a_flash_lights_the_quietest() -> None:
     beside = [crowd.pick(Phase(name="p", whale=3), chance).group for _ in range(4000)]
     assert beside.count(Group.WHALE) == pytest.approx(3000, abs=150)
     lit = [crowd.pick(Phase(name="p", flash=1), chance) for _ in range(9)]
-    assert lit == [Caller(4)] * 9
+    assert lit == [Caller(4, Group.FLASH)] * 9
 
 
 def test_a_whale_needs_others() -> None:

@@ -65,19 +65,20 @@ def test_a_percentile_that_was_not_measured_is_missed() -> None:
     assert missed(wanted, measured()) == ["p99 of get document, ms"]
 
 
-def test_others_are_compared_with_themselves_without_the_whale() -> None:
+@pytest.mark.parametrize("busy", ["whale", "flash"])
+def test_others_are_compared_with_themselves_without_the_busy_one(busy: str) -> None:
     wanted = scenario(
         Phase(name="alone"),
-        Phase(name="beside", whale=3),
+        Phase.model_validate({"name": "beside", busy: 1}),
         goals=[Goal(measure=Measure.FAIRNESS, most=2)],
     )
     alone = phase_of(others=figures(100, 10))
-    beside = phase_of(others=figures(100, 30), whale=figures(300, 900))
+    beside = phase_of(**{"others": figures(100, 30), busy: figures(300, 900)})
     found = fairness(wanted, measured(alone, beside))
     assert found is not None
     assert found.ratio == pytest.approx(3, rel=0.01)
     assert missed(wanted, measured(alone, beside)) == [
-        "others' p99 with the whale, times that without"
+        "others' p99 beside one busy tenant, times that without"
     ]
     assert fairness(wanted, measured(PhaseFigures(), beside)) is None
 

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from loadtests.acts import ActFailed, words
+from loadtests.acts import words
 from loadtests.calls import OPERATIONS
 from loadtests.calls.desk import Broken, Refused, Reply, Wrong, fault, outcome_of
 from loadtests.calls.own import Books
 from loadtests.crowd import Group
 from loadtests.plan import Outcome, Told
+from loadtests.programs import CommandFailed
 from loadtests.progress import Progress
 from loadtests.recorder import Ended, Recorder
 from loadtests.runs.moments import Series
@@ -152,7 +153,7 @@ def test_words_in_braces_become_what_the_fleet_knows() -> None:
     known = {"half of shard-1": ["a", "b"]}
     assert words(command, known) == ["move", "create", "a", "b", "--to", "shard-2"]
     assert words("docshard shard drain {added}", {"added": ["x"]}) == ["shard", "drain", "x"]
-    with pytest.raises(ActFailed, match="half of shard-1"):
+    with pytest.raises(CommandFailed, match="half of shard-1"):
         words(command, {"half of shard-1": []})
 
 

@@ -12,7 +12,7 @@ from deploy.cli.main import run
 from deploy.cli.ring import ring
 from deploy.errors import Exit
 from deploy.fleet.ring_plot import page, picture
-from services.fleet.planner.simulation import Question, doubling, simulate
+from services.fleet.planner.simulation import Question, doubling, remembered, simulate
 
 SMALL = Question(clients=2_000, fleets=(2, 5), skew=0.4, seed=7)
 
@@ -50,6 +50,15 @@ def test_the_goal_load_brings_skewed_fleets_under_their_bound() -> None:
 def test_equal_tenants_are_of_one_size() -> None:
     [one] = simulate(replace(SMALL, fleets=(2,), skew=0))
     assert one.bytes_imbalance == pytest.approx(one.clients_imbalance)
+
+
+def test_routers_remember_who_asks_often() -> None:
+    # One router: of each 1 + r L requests one asks the directory.
+    assert remembered([1.0] * 100) == pytest.approx(2 / 3)
+    assert remembered([1e-6] * 100) == pytest.approx(0, abs=1e-5)
+    # Ten routers share each tenant's requests, and each of them has to ask.
+    assert remembered([1.0] * 5_000) == pytest.approx(0.2 / 1.2)
+    assert remembered([5.0] * 10 + [0.01] * 5_000) > remembered([0.02] * 5_000)
 
 
 def test_sizes_double_up_to_the_last() -> None:

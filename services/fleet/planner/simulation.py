@@ -12,6 +12,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from math import ceil
+from operator import add
 
 from services.fleet.planner.load import TOLERANCE
 from services.fleet.planner.plan import Goal
@@ -27,6 +29,10 @@ _BYTES_OF_A_ROW = 500
 _MEAN_REQUESTS = 0.05
 _WRITES = 0.2
 """Part of all requests."""
+
+_LEASE_SECONDS = 2.0
+_REQUESTS_OF_A_ROUTER = 500.0
+"""A second. How long a router trusts a placement (its setting's default), and what it serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,31 @@ class Answer:
     """What the goal `load` moves in the fleet before the newcomer."""
     relieved: float
     """The imbalance of bytes after that."""
+    remembered: float
+    """Part of all requests whose placement a router still knows; for the rest it asks the
+    directory. The number of shards is nothing to it."""
 
 
 def simulate(question: Question) -> Iterator[Answer]:
     """An answer for each size of the fleet, in the order asked."""
     tenants = _drawn(question)
+    known = remembered([*map(add, tenants.reads, tenants.writes)])
     for count in question.fleets:
-        yield _answer(question, tenants, count)
+        yield _answer(question, tenants, count, known)
+
+
+def remembered(rates: Sequence[float]) -> float:
+    """Part of all requests for which a router knows the tenant's placement, of tenants who ask so
+    often a second.
+
+    As many routers as the requests need share each tenant's evenly. Arrivals are independent, so
+    after a question of the directory r L more come, on average, before what it said has expired: of
+    each r L + 1 requests all but one are answered from memory.
+    """
+    whole = sum(rates)
+    routers = max(1.0, ceil(whole / _REQUESTS_OF_A_ROUTER))
+    asked = sum(rate / (1 + rate / routers * _LEASE_SECONDS) for rate in rates)
+    return 1 - asked / whole
 
 
 def doubling(first: int, last: int) -> list[int]:
@@ -86,12 +110,12 @@ def doubling(first: int, last: int) -> list[int]:
     return sizes[::-1]
 
 
-def _answer(question: Question, tenants: Columns, count: int) -> Answer:
+def _answer(question: Question, tenants: Columns, count: int, known: float) -> Answer:
     grown = _shards(question, count + 1)
     before, after = _ring(grown[:count]), _ring(grown)
     numbers = {shard.name: at for at, shard in enumerate(grown)}
     homes = [numbers[name] for name in before.names]
-    placed = array("I", [homes[at] for at in before.homes(tenants.ids)])
+    placed = array("I", (homes[at] for at in before.homes(tenants.ids)))
     assumptions = Assumptions(tolerance=question.tolerance)
     joining = plan(_population(grown, tenants, placed), after, Goal.RING, assumptions)
     relief = plan(_population(grown[:count], tenants, placed), before, Goal.LOAD, assumptions)
@@ -109,6 +133,7 @@ def _answer(question: Question, tenants: Columns, count: int) -> Answer:
         relief.clients,
         relief.bytes,
         relief.after.bytes,
+        known,
     )
 
 
@@ -148,16 +173,16 @@ def _drawn(question: Question) -> Columns:
         ids,
         array("I", bytes(4 * count)),
         bytes(count),
-        array("q", [size // _BYTES_OF_A_ROW for size in sizes]),
+        array("q", (size // _BYTES_OF_A_ROW for size in sizes)),
         sizes,
-        array("d", [rate * (1 - _WRITES) for rate in requests]),
-        array("d", [rate * _WRITES for rate in requests]),
+        array("d", (rate * (1 - _WRITES) for rate in requests)),
+        array("d", (rate * _WRITES for rate in requests)),
     )
 
 
-def _zipf(chance: random.Random, count: int, skew: float, mean: float) -> list[float]:
+def _zipf(chance: random.Random, count: int, skew: float, mean: float) -> array[float]:
     """Values of this mean, the one of rank k as large as k**-skew has it, in any order."""
-    parts = [float(rank) ** -skew for rank in range(1, count + 1)]
+    parts = array("d", (float(rank) ** -skew for rank in range(1, count + 1)))
     unit = mean * count / sum(parts)
     chance.shuffle(parts)
-    return [part * unit for part in parts]
+    return array("d", (part * unit for part in parts))
