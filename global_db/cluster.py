@@ -12,41 +12,20 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-
-import psycopg
-from psycopg import errors
-from psycopg_pool import PoolTimeout, TooManyRequests
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from global_db.address import Login, NodeAddress, Pooler, PoolLimits
 from global_db.at_once import Done, Work, at_once
 from global_db.choice import Candidate, Wanted, order
-from global_db.connection import (
-    WORK_SECONDS,
-    CommitInterrupted,
-    Prelude,
-    RawConnection,
-    ReadConnection,
-    WriteConnection,
-    deadline,
-    is_connection_failure,
-)
-from global_db.errors import (
-    ClusterUnavailable,
-    ConnectionLost,
-    DiskFull,
-    LockNotAvailable,
-    OutcomeUnknown,
-    PoolExhausted,
-    StatementTimeout,
-)
+from global_db.connection import WORK_SECONDS, Prelude, ReadConnection, WriteConnection
+from global_db.errors import ClusterUnavailable
 from global_db.lag import Sample, Track
+from global_db.loan import Loan, ReadLoan
 from global_db.node import Node, Role
 from global_db.poller import Poller
 from global_db.probe import Place
 from global_db.tally import ClusterTally
-from global_db.timing import note_work
 from global_db.transaction import transaction
 
 __all__ = ["Cluster", "Login", "Node", "NodeAddress", "PoolLimits", "Pooler", "Role"]
@@ -117,18 +96,13 @@ class Cluster:
         async with self.read_on(self.primary()) as connection:
             yield connection
 
-    @asynccontextmanager
-    async def read_on(
-        self, node: Node, prelude: Prelude | None = None
-    ) -> AsyncIterator[ReadConnection]:
+    def read_on(self, node: Node, prelude: Prelude | None = None) -> ReadLoan:
         """A connection to this node; `prelude` goes before each statement.
 
         Raises:
             As `read`.
         """
-        async with self._lend(node, node.lend_for_reads) as raw:
-            with deadline(raw, WORK_SECONDS):
-                yield ReadConnection(raw, prelude)
+        return ReadLoan(self._lend(node, writes=False), prelude)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteConnection]:
@@ -141,7 +115,7 @@ class Cluster:
         """
         await self.settle()
         node = self.primary()
-        async with self._lend(node, node.lend_for_writes) as raw, transaction(raw) as connection:
+        async with self._lend(node, writes=True) as raw, transaction(raw) as connection:
             yield connection
 
     async def write_at_once(self, *works: Work, seconds: float = WORK_SECONDS) -> Done:
@@ -152,7 +126,7 @@ class Cluster:
         """
         await self.settle()
         node = self.primary()
-        async with self._lend(node, node.lend_for_writes) as raw:
+        async with self._lend(node, writes=True) as raw:
             return await at_once(raw, works, seconds)
 
     def primary_address(self) -> NodeAddress:
@@ -244,49 +218,8 @@ class Cluster:
     def _in_doubt(self) -> bool:
         return any(node.in_doubt for node in self.nodes)
 
-    @asynccontextmanager
-    async def _lend(
-        self, node: Node, lending: Callable[[], AbstractAsyncContextManager[RawConnection]]
-    ) -> AsyncIterator[RawConnection]:
-        with self.tally.failures_counted(), self._translated(node):
-            asked = time.perf_counter()
-            async with lending() as raw:
-                lent = time.perf_counter()
-                # The role that it was chosen for; it may lose it before the work ends.
-                on_replica = node.role is Role.REPLICA
-                try:
-                    yield raw
-                finally:
-                    self.tally.worked(asked, lent, on_replica=on_replica)
-                    note_work(self.name, asked, lent)
-
-    @contextmanager
-    def _translated(self, node: Node) -> Iterator[None]:
-        try:
-            yield
-        except (PoolTimeout, TooManyRequests) as error:
-            node.alarm.set()
-            if not node.lends:
-                # Nobody holds one: they were waited for in vain because none can be made.
-                raise ClusterUnavailable(self.name, "no connection could be made") from error
-            raise PoolExhausted(self.name, "every connection is in use") from error
-        except CommitInterrupted as error:
-            node.suspect()
-            raise OutcomeUnknown(self.name, "the connection was lost during COMMIT") from error
-        except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
-            raise LockNotAvailable(self.name, "a lock was not free in time") from error
-        except errors.QueryCanceled as error:
-            raise StatementTimeout(self.name, "a statement took too long") from error
-        except errors.ReadOnlySqlTransaction as error:
-            node.suspect()
-            raise ConnectionLost(self.name, "the node is no primary any more") from error
-        except errors.DiskFull as error:
-            raise DiskFull(self.name, "a volume of the node is full") from error
-        except psycopg.OperationalError as error:
-            if is_connection_failure(error):
-                node.suspect()
-                raise ConnectionLost(self.name, "the connection was lost") from error
-            raise ClusterUnavailable(self.name, "the node cannot serve now") from error
+    def _lend(self, node: Node, *, writes: bool) -> Loan:
+        return Loan(self.name, node, self.tally, writes=writes)
 
 
 def _timeline(node: Node) -> int:

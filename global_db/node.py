@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -135,31 +134,26 @@ class Node:
         """Replace every pooled connection; those in use go when they are returned."""
         await self.pool.drain()
 
-    @asynccontextmanager
-    async def lend_for_reads(self) -> AsyncIterator[RawConnection]:
-        """A connection that is cut when the node stops answering: another can answer instead."""
-        async with self._lend(self._reading) as raw:
-            yield raw
+    async def lend(self, *, writes: bool) -> RawConnection:
+        """A connection, to be given back with `take_back`.
 
-    @asynccontextmanager
-    async def lend_for_writes(self) -> AsyncIterator[RawConnection]:
-        """A connection that is cut when another node has become the primary."""
-        async with self._lend(self._writing) as raw:
-            yield raw
+        One to read with is cut when the node stops answering: another can answer instead. One to
+        write with is cut when another node has become the primary.
+        """
+        raw = await self.pool.getconn()
+        (self._writing if writes else self._reading).add(raw)
+        return raw
+
+    async def take_back(self, raw: RawConnection) -> None:
+        """Into the pool; what is left open on it is rolled back."""
+        self._reading.discard(raw)
+        self._writing.discard(raw)
+        await self.pool.putconn(raw)
 
     def depose(self) -> None:
         """Another node is the primary: who waits for this one does so in vain."""
         for raw in self._writing:
             cut(raw)
-
-    @asynccontextmanager
-    async def _lend(self, lent: set[RawConnection]) -> AsyncIterator[RawConnection]:
-        async with self.pool.connection() as raw:
-            lent.add(raw)
-            try:
-                yield raw
-            finally:
-                lent.discard(raw)
 
     def _settle(self, place: Place | None, found: Role) -> None:
         if found is Role.DOWN:

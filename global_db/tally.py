@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from global_db.errors import ClusterError
@@ -64,12 +63,3 @@ class ClusterTally:
         """Count a failure, and give it back to be raised."""
         self.failures[type(error)] += 1
         return error
-
-    @contextmanager
-    def failures_counted(self) -> Iterator[None]:
-        """Count how the block fails."""
-        try:
-            yield
-        except ClusterError as error:
-            self.failed(error)
-            raise

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from global_db.connection import Row
 from global_db.statement import write
+from global_db.values import value
 from shards.residency import entered, entered_read
 from shards.tables import documents
 from shards.tenants import TenantRead, TenantWrite
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Document:
-    """One row of documents. `size` (bytes) and `checksum_sha256` are of the current version.
+    """One row of documents, its columns in their order.
 
-    While it is held, or before `retain_until`, it cannot be purged.
+    `size` (bytes) and `checksum_sha256` are of the current version. While it is held, or before
+    `retain_until`, it cannot be purged.
     """
 
     client_id: UUID
@@ -41,6 +42,7 @@ class Document:
     retain_until: datetime | None = None
 
 
+_NAMES = tuple(field.name for field in fields(Document))
 _ID = sa.bindparam("id", type_=sa.Uuid)
 _OWN = documents.c.client_id == sa.bindparam("client_id", type_=sa.Uuid)
 
@@ -65,12 +67,15 @@ _UPDATE = write(
 
 async def get(tenant: TenantRead, document_id: UUID) -> Document | None:
     """One document, deleted or not."""
-    return _document(await tenant.one(_GET, id=document_id))
+    for values in await tenant.tuples(_GET, id=document_id):
+        return Document(*values)
+    return None
 
 
 async def lock(tenant: TenantWrite, document_id: UUID) -> Document | None:
     """One document, locked until the transaction ends: what is read here is what is changed."""
-    return _document(await tenant.returning(_LOCK, id=document_id))
+    row = await tenant.returning(_LOCK, id=document_id)
+    return None if row is None else Document(**row)
 
 
 async def insert(tenant: TenantWrite, document: Document) -> None:
@@ -88,8 +93,4 @@ async def update(tenant: TenantWrite, document: Document) -> None:
 
 def _values(document: Document) -> dict[str, Any]:
     """Column values; the tenant's own id comes from its scope."""
-    return {name: getattr(document, name) for name in Document.__slots__ if name != "client_id"}
-
-
-def _document(row: Row | None) -> Document | None:
-    return None if row is None else Document(**row)
+    return {name: getattr(document, name) for name in _NAMES if name != "client_id"}

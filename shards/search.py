@@ -19,7 +19,7 @@ next page takes it at once. Nothing that is inserted meanwhile shifts a page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -100,7 +100,13 @@ class Search:
 
     async def _straight(self, key: _Key) -> Found:
         statement = statements.straight(self._shape(None, key))
-        return self._found(await self._rows(statement, key, self.limit + 1), "walk")
+        values = self._values(key, self.limit + 1)
+        found = [Document(*one) for one in await self.tenant.tuples(statement, **values)]
+        page = found[: self.limit]
+        if len(found) <= self.limit:
+            return Found(page, None)
+        last = page[-1]
+        return Found(page, Place("walk", (getattr(last, self.sort.removeprefix("-")), last.id)))
 
     async def _walk(self, key: _Key, most: int, *, dense: bool = False) -> Found:
         shape = self._shape(self._match, key)
@@ -206,23 +212,22 @@ class Search:
         return [row for row in rows if row["id"] is not None]
 
     async def _rows(
-        self,
-        statement: ReadStatement,
-        key: _Key,
-        most: int,
-        start: tuple[datetime, UUID] | None = None,
+        self, statement: ReadStatement, key: _Key, most: int, start: _Key = None
     ) -> Sequence[Row]:
+        return await self.tenant.all(statement, **self._values(key, most, start))
+
+    def _values(self, key: _Key, most: int, start: _Key = None) -> dict[str, Any]:
+        """All that any statement of a list may want."""
         wanted = self.wanted
-        return await self.tenant.all(
-            statement,
-            q=wanted.q,
-            patterns=[f"%{word}%" for word in wanted.words],
+        return {
+            "q": wanted.q,
+            "patterns": [f"%{word}%" for word in wanted.words],
             **{name: getattr(wanted, name) for name in _FILTERS},
             **_bound_key("key", key),
             **_bound_key("start", start),
-            most=most,
-            limit=self.limit + 1,
-        )
+            "most": most,
+            "limit": self.limit + 1,
+        }
 
     def _shape(self, match: Match | None, key: _Key) -> Shape:
         sought = self.wanted.has_trigram or match == "similar"
@@ -256,11 +261,11 @@ class Search:
 
 _Key = tuple[Any, UUID] | None
 _FILTERS = ("mime_type", "metadata", "created_after", "created_before")
-_VALUES = itemgetter(*Document.__slots__)
+_COLUMNS = itemgetter(*(field.name for field in fields(Document)))
 
 
 def _documents(rows: Sequence[Row]) -> list[Document]:
-    return [Document(*_VALUES(row)) for row in rows]
+    return [Document(*_COLUMNS(row)) for row in rows]
 
 
 def _first(rows: Sequence[Row]) -> Row | None:

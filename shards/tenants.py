@@ -108,6 +108,10 @@ class TenantRead:
         """The first row, or None."""
         return await self._connection.one(statement, **self._scope, **parameters)
 
+    async def tuples(self, statement: ReadStatement, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Every row, its values in the order of the statement's columns."""
+        return await self._connection.tuples(statement, **self._scope, **parameters)
+
 
 class TenantWrite(TenantRead):
     """A transaction inside one tenant, entered. `now` is the time every row of it carries, `room`

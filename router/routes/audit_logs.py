@@ -3,6 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import Query
+from starlette.responses import Response
 
 from router.answers import Answer
 from router.api import STALENESS, Api, Doc
@@ -11,6 +12,7 @@ from router.models import examples
 from router.models.audit import (
     AuditLogPage,
     AuditLogQuery,
+    AuditLogShown,
     GlobalAuditLogPage,
     GlobalAuditLogQuery,
 )
@@ -19,15 +21,17 @@ from router.parameters import ClientId
 from router.routes.clients import CLIENT
 from router.routes.replies import LINK, linked
 from router.security import Everywhere, Tenant
+from router.writing import Writer
 from services.administration import audit_logs as global_audit_logs
 from services.administration.audit_logs import GlobalAuditFilter, MergedPage
-from services.pages import Page, PageRequest
+from services.pages import PageRequest
 from services.tenant import audit_logs
-from services.tenant.audit_logs import AuditFilter, AuditRow
+from services.tenant.audit_logs import AuditFilter
 
 api = Api("Audit")
 
 AUDIT_LOGS: Final = f"{CLIENT}/audit-logs"
+_WRITER: Final = Writer(AuditLogShown)
 
 
 @api.route(
@@ -49,7 +53,7 @@ AUDIT_LOGS: Final = f"{CLIENT}/audit-logs"
 )
 async def list_audit_logs(
     call: Call, client_id: ClientId, query: Annotated[AuditLogQuery, Query()]
-) -> Page[AuditRow]:
+) -> Response:
     """List what was done to a tenant's documents, newest first.
 
     `from` is inclusive, `to` exclusive. A page may hold fewer than `limit`, or none, and yet have a
@@ -65,7 +69,8 @@ async def list_audit_logs(
         until=query.to,
     )
     request = PageRequest(query.limit, query.cursor)
-    return linked(call, await audit_logs.list_newest(call.resources, call.tenant, wanted, request))
+    page = await audit_logs.list_newest(call.resources, call.tenant, wanted, request)
+    return _WRITER.page(linked(call, page))
 
 
 @api.route(

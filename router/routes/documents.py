@@ -37,8 +37,9 @@ from router.routes.replies import (
     stored_document,
 )
 from router.security import Tenant
+from router.writing import Writer
 from services.committed import Committed
-from services.pages import Page, PageRequest
+from services.pages import PageRequest
 from services.tenant import documents, purge, uploads
 from services.tenant.document_lists import DocumentFilter, DocumentList
 from services.tenant.document_lists import list_documents as list_page
@@ -56,6 +57,7 @@ _CHANGED: Final = Answer(
 )
 _KNOWN: Final = Answer(304, "The caller has it already.", headers=ETAG)
 _STALE: Final = ("precondition_required", "precondition_failed")
+_WRITER: Final = Writer(DocumentShown)
 
 DeletedToo = Annotated[
     Deleted | None, Query(description="`include` or `only`: a soft-deleted one is found, too.")
@@ -69,7 +71,7 @@ async def get_document(
     document_id: DocumentId,
     deleted: DeletedToo = None,
     if_none_match: IfNoneMatch = None,
-) -> Document | Response:
+) -> Response:
     """Read a document.
 
     A soft-deleted one is not found unless asked for with `deleted`.
@@ -77,7 +79,9 @@ async def get_document(
     with_deleted = deleted is not None
     document = await documents.get(call.resources, call.tenant, document_id, deleted=with_deleted)
     call.context.answer_with("ETag", etag(document))
-    return Response(status_code=304) if is_known(if_none_match, document) else document
+    if is_known(if_none_match, document):
+        return Response(status_code=304)
+    return _WRITER.one(document)
 
 
 @api.route(
@@ -95,7 +99,7 @@ async def head_document(
 ) -> Response:
     """Ask whether a document exists, and for its ETag."""
     found = await get_document(call, client_id, document_id, deleted, if_none_match)
-    return found if isinstance(found, Response) else Response()
+    return Response(status_code=found.status_code)
 
 
 @api.route(
@@ -117,7 +121,7 @@ async def head_document(
 )
 async def list_documents(
     call: Call, client_id: ClientId, query: Annotated[DocumentQuery, Query()]
-) -> Page[Document]:
+) -> Response:
     """List or search documents.
 
     Filters narrow each other. A cursor belongs to its filters and its order.
@@ -132,7 +136,8 @@ async def list_documents(
     )
     asked = DocumentList(wanted, query.sort.value if query.sort else None)
     request = PageRequest(query.limit, query.cursor)
-    return linked(call, await list_page(call.resources, call.tenant, asked, request))
+    page = await list_page(call.resources, call.tenant, asked, request)
+    return _WRITER.page(linked(call, page))
 
 
 @api.route(

@@ -124,8 +124,11 @@ async def read_on(
 ) -> Document | None:
     """The document as this node shows it."""
     placement = await twins.data.placements.get(twins.client_id)
-    async with node.lend_for_reads() as raw:
+    raw = await node.lend(writes=False)
+    try:
         return await look(document_id)(TenantRead(ReadConnection(raw, prelude), placement))
+    finally:
+        await node.take_back(raw)
 
 
 async def until_answered_without_demand(twins: Twins, node: Node, document_id: UUID) -> None:
