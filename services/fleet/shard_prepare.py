@@ -28,9 +28,8 @@ def logins(settings: Settings, roles: Iterable[DatabaseRole] = DatabaseRole) -> 
 
 def passwords(settings: Settings) -> dict[str, str]:
     """Those of all roles of ours, as far as they are in the environment."""
-    known = {login.role: login.password for login in logins(settings)} | dict(
-        settings.poolers.known()
-    )
+    known = {login.role: login.password for login in logins(settings)}
+    known |= dict(settings.poolers.known())
     if settings.backup.db_password is not None:
         known["docshard_backup"] = settings.backup.db_password.get_secret_value()
     return known
