@@ -28,6 +28,7 @@ def figures(resources: Resources) -> list[Family]:
         *_pools(clusters),
         *_servers(clusters),
         *_fences(resources.data),
+        *_quotas(resources.data),
         *_caches(resources),
         *_process(),
     ]
@@ -139,6 +140,14 @@ def _fences(data: Data) -> Iterator[Family]:
         [({}, fences.waits)],
     )
     yield gauge("docshard_fence_waiting", "Requests that wait there now.", [({}, fences.waiting)])
+
+
+def _quotas(data: Data) -> Iterator[Family]:
+    yield counter(
+        "docshard_quota_counts_slow_total",
+        "Writes that were held to an older count, since counting takes too long, by what.",
+        (({"kind": kind}, number) for kind, number in data.tenants.rooms.slow.items()),
+    )
 
 
 def _caches(resources: Resources) -> Iterator[Family]:
