@@ -266,10 +266,9 @@ class Cluster:
             yield
         except (PoolTimeout, TooManyRequests) as error:
             node.alarm.set()
-            if not node.lends:
-                # Nobody holds one: they were waited for in vain because none can be made.
-                raise ClusterUnavailable(self.name, "no connection could be made") from error
-            raise PoolExhausted(self.name, "every connection is in use") from error
+            if node.connects:
+                raise PoolExhausted(self.name, "every connection is in use") from error
+            raise ClusterUnavailable(self.name, "no connection could be made") from error
         except CommitInterrupted as error:
             node.suspect()
             raise OutcomeUnknown(self.name, "the connection was lost during COMMIT") from error

@@ -238,6 +238,26 @@ async def test_a_full_pool_is_said_to_be_full_quickly(fleet_dbs: Fleet) -> None:
         assert await data.tenants.read(client_id, look(uuid4())) is None
 
 
+async def test_whoever_waits_in_vain_on_a_busy_processor_is_told_of_overload(
+    fleet_dbs: Fleet,
+) -> None:
+    """Not that the shard is away: there connections are on their way from one to another, and all
+    who wait give up at the same moment."""
+    client_id, outcomes = await fleet_dbs.tenant(), list[BaseException | None]()
+    bounds = replace(ONE_CONNECTION, pool=PoolLimits(min_size=0, max_size=2, wait_seconds=0.2))
+
+    async def work(_: TenantRead) -> None:
+        time.sleep(0.02)  # noqa: ASYNC251 - as a processor that is busy, the loop stands still
+
+    async with fleet_dbs.data(bounds) as data:
+        await data.tenants.read(client_id, look(uuid4()))
+        for _ in range(3):
+            outcomes += await asyncio.gather(
+                *(data.tenants.read(client_id, work) for _ in range(40)), return_exceptions=True
+            )
+    assert {type(outcome) for outcome in outcomes} == {type(None), PoolExhausted}
+
+
 async def test_a_dead_shard_is_refused_at_once_and_concerns_no_other(wired: Wired) -> None:
     neighbour = await wired.fleet.tenant("shard-2")
     async with wired.fleet.data() as data:
