@@ -36,6 +36,7 @@ from loadtests.bench.servers import (
     Server,
     Servers,
 )
+from loadtests.bench.waiting import awaited
 from loadtests.results import aligned
 
 READ, LIST, CREATE = "point read", "list of 50", "create"
@@ -50,6 +51,7 @@ _NEW = orjson.dumps(
         "metadata": {"project": "p4711", "signed": True, "reference": 417, "tags": ["t7", "all"]},
     }
 )
+_LINK_SECONDS = 300.0
 _PENDING: LiteralString = "SELECT EXISTS (SELECT FROM docshard.audit_pending)"
 
 
@@ -172,8 +174,11 @@ class Bench:
         next form."""
         worker = self.shard.conninfo("docshard_worker", "DOCSHARD_WORKER_PASSWORD")
         with psycopg.connect(worker, autocommit=True) as connection:
-            while connection.execute(_PENDING).fetchone() != (False,):
-                time.sleep(0.05)
+            awaited(
+                lambda: connection.execute(_PENDING).fetchone() == (False,),
+                _LINK_SECONDS,
+                "all rows are linked",
+            )
 
 
 def _reads(tenant: Tenant, bearer: str) -> Script:
