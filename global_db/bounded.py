@@ -37,8 +37,9 @@ async def within(
     # None at all would be 0.
     await connection.send(_LIMIT, milliseconds=max(1, int(seconds * 1000)))
     try:
-        return await connection.returning(statement, **parameters)
+        row = await connection.returning(statement, **parameters)
     except errors.QueryCanceled as error:
-        raise TookTooLong from error
-    finally:
         await connection.send(_BACK)
+        raise TookTooLong from error
+    await connection.send(_BACK)
+    return row
