@@ -115,10 +115,9 @@ class Loan:
 
     def _no_connection(self) -> ClusterUnavailable:
         self._node.alarm.set()
-        if not self._node.lends:
-            # Nobody holds one: they were waited for in vain because none can be made.
-            return ClusterUnavailable(self._name, "no connection could be made")
-        return PoolExhausted(self._name, "every connection is in use")
+        if self._node.connects:
+            return PoolExhausted(self._name, "every connection is in use")
+        return ClusterUnavailable(self._name, "no connection could be made")
 
 
 class ReadLoan:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
+from weakref import WeakSet
 
 import orjson
 from psycopg.adapt import PyFormat
@@ -61,7 +62,7 @@ class Node:
             timeout=limits.wait_seconds,
             max_lifetime=900,
             reconnect_timeout=2,
-            configure=use_json,
+            configure=self._made,
             open=False,
             name=address.name,
         )
@@ -72,6 +73,9 @@ class Node:
         # Reasons to ask it so far, and how many of them the last answer came after.
         self._doubts = 1
         self._settled = 0
+        self._connections: WeakSet[RawConnection] = WeakSet()
+        # How many attempts to connect had failed when one last succeeded.
+        self._failed = 0
         self._reading: set[RawConnection] = set()
         self._writing: set[RawConnection] = set()
 
@@ -91,9 +95,14 @@ class Node:
         return len(self._reading)
 
     @property
-    def lends(self) -> bool:
-        """Whether any of its connections is in use."""
-        return bool(self._reading or self._writing)
+    def connects(self) -> bool:
+        """Whether its pool has connections, or none of the attempts to make one has failed lately.
+
+        That nobody holds one says nothing: between two who use it, it is nobody's, for long where
+        the processor is busy, and there the first one is long in the making.
+        """
+        has_some = any(not raw.closed for raw in self._connections)
+        return has_some or self._failures() == self._failed
 
     async def open(self) -> None:
         """Start the pool without waiting for the server."""
@@ -154,6 +163,15 @@ class Node:
         """Another node is the primary: who waits for this one does so in vain."""
         for raw in self._writing:
             cut(raw)
+
+    async def _made(self, connection: RawConnection) -> None:
+        await use_json(connection)
+        self._connections.add(connection)
+        self._failed = self._failures()
+
+    def _failures(self) -> int:
+        """How many attempts of the pool to connect have failed so far."""
+        return self.pool.get_stats().get("connections_errors", 0)
 
     def _settle(self, place: Place | None, found: Role) -> None:
         if found is Role.DOWN:

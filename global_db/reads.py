@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import psycopg
@@ -23,6 +22,7 @@ from global_db.errors import ClusterUnavailable, ConnectionLost, PoolExhausted, 
 from global_db.position import Fate, Position, fate
 from global_db.proofs import Demand
 from global_db.reading import Reading, Served, note_served
+from global_db.staleness import age_of
 from global_db.statement import ReadStatement, read
 
 T = TypeVar("T")
@@ -189,7 +189,7 @@ class _Read(Generic[T]):
                 value = await self._on(node, demand)
             except (_NotThere, ClusterUnavailable):
                 continue
-            note_served(Served("replica", _age(self.cluster, node)))
+            note_served(Served("replica", age_of(self.cluster, node)))
             return value
         raise why
 
@@ -246,16 +246,3 @@ async def _committed(cluster: Cluster, primary: Node, after: Position) -> bool:
     except psycopg.errors.InvalidParameterValue:  # a number that was never taken here
         return False
     return row is not None and row["status"] == "committed"
-
-
-def _age(cluster: Cluster, node: Node) -> float | None:
-    """Seconds since everything acknowledged before is in what the node shows, at most.
-
-    Where the primary was never met, the last commit replayed says it, by the servers' clocks.
-    """
-    shown = cluster.shown_by(node)
-    if shown is not None:
-        return time.monotonic() - shown.asked_at
-    if node.place is None or node.place.committed_at is None:
-        return None
-    return max((datetime.now(UTC) - node.place.committed_at).total_seconds(), 0.0)

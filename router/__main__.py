@@ -5,11 +5,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any, Final
 
 from uvicorn import Config
 
+from router.figures_folder import figures_folder
 from router.open_files import places, take_open_files
 from router.protocol import DeadlineProtocol
 from router.settings import RouterSettings
@@ -71,8 +72,8 @@ def _common_folder(named: Path | None, workers: int) -> Iterator[None]:
     if named is not None or workers == 1:
         yield
         return
-    with TemporaryDirectory(prefix="docshard-figures-") as folder:
-        os.environ["DOCSHARD_METRICS_FOLDER"] = folder
+    with figures_folder(Path(gettempdir())) as folder:
+        os.environ["DOCSHARD_METRICS_FOLDER"] = str(folder)
         yield
 
 

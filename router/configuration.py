@@ -17,8 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from router.settings import RouterSettings
-from services.environment import SECRETS_FOLDER
-from services.pooler_settings import PoolerPasswords
+from services.environment import SECRETS_FOLDER, variable_of
 from services.settings import Settings
 
 _HEAD: Final = f"""# Configuration
@@ -33,7 +32,8 @@ names say otherwise.
 
 With `DOCSHARD_ENV=production` a process refuses to start, with exit status 5 and in words,
 
-- with passwords or S3 keys that are defaults of engines or examples, or shorter than 12 characters;
+- with secrets (below: **secret**) that are defaults of engines or examples, or shorter than 12
+  characters, also those that this very process has no need of;
 - with data keys in a file: `DOCSHARD_KEY_FILE`, or the provider `local-file`;
 - unless `DOCSHARD_DATABASE_SSLMODE` is `verify-full`, once a server or pooler is on another host.
 
@@ -56,14 +56,13 @@ def variables() -> Iterator[str]:
     """Every variable that a process reads."""
     yield SECRETS_FOLDER
     for model in _models():
-        yield from (_variable(model, name) for name, _ in _fields(model))
+        yield from (variable_of(model, name) for name, _ in _fields(model))
 
 
 def _models() -> list[type[BaseSettings]]:
     return [
         Settings,
         *_parts(Settings),
-        PoolerPasswords,
         RouterSettings,
         *_parts(RouterSettings),
     ]
@@ -81,16 +80,12 @@ def _fields(model: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
     return ((name, one) for name, one in model.model_fields.items() if one.annotation not in parts)
 
 
-def _variable(model: type[BaseSettings], name: str) -> str:
-    return f"{model.model_config['env_prefix']}{name}".upper()
-
-
 def _section(model: type[BaseSettings]) -> Iterator[str]:
     yield f"## {model.__name__}\n\n{inspect.getdoc(model)}\n"
     yield "| variable | value | default | |\n|---|---|---|---|"
     told = _docstrings(model)
     for name, field in _fields(model):
-        variable = _variable(model, name)
+        variable = variable_of(model, name)
         value = _value(field) + (", **secret**" if variable in _SECRETS else "")
         yield f"| `{variable}` | {value} | {_default(field)} | {told.get(name, '')} |"
     yield ""

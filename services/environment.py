@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pydantic import SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -37,3 +38,19 @@ class FromEnvironment(BaseSettings):
         folder = os.environ.get(SECRETS_FOLDER)
         files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
         return (init_settings, env_settings, *files)
+
+
+def variable_of(model: type[BaseSettings], field: str) -> str:
+    """The variable that a field is read from."""
+    return f"{model.model_config['env_prefix']}{field}".upper()
+
+
+def secrets_in(settings: BaseSettings) -> dict[str, str]:
+    """Every secret that was given to settings or to their parts, by its variable."""
+    found: dict[str, str] = {}
+    for name, value in settings:
+        if isinstance(value, BaseSettings):
+            found |= secrets_in(value)
+        elif isinstance(value, SecretStr) and (secret := value.get_secret_value()):
+            found[variable_of(type(settings), name)] = secret
+    return found

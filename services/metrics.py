@@ -10,8 +10,8 @@ import resource
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from global_db.cluster import Cluster, Role
-from global_db.node import Node
+from global_db.cluster import Cluster
+from global_db.staleness import lag_of
 from services.exposition.family import Family, Labels, counter, gauge, histogram, kind_of
 from services.resources import Data, Resources
 
@@ -28,6 +28,7 @@ def figures(resources: Resources) -> list[Family]:
         *_pools(clusters),
         *_servers(clusters),
         *_fences(resources.data),
+        *_quotas(resources.data),
         *_caches(resources),
         *_process(),
     ]
@@ -100,7 +101,7 @@ def _servers(clusters: list[Cluster]) -> Iterator[Family]:
     )
     yield gauge(
         "docshard_replica_lag_seconds",
-        "How far the farthest replica is behind, as far as it is known.",
+        "How far the farthest replica was behind when it was last asked, as far as it is known.",
         (
             ({"shard": cluster.name}, round(lag, 3))
             for cluster in clusters
@@ -111,16 +112,8 @@ def _servers(clusters: list[Cluster]) -> Iterator[Family]:
 
 
 def _lag(cluster: Cluster) -> float | None:
-    known = (_lag_of(cluster, node) for node in cluster.nodes if node.role is Role.REPLICA)
+    known = (lag_of(cluster, node) for node in cluster.nodes)
     return max((lag for lag in known if lag is not None), default=None)
-
-
-def _lag_of(cluster: Cluster, node: Node) -> float | None:
-    """As it was when it was asked: at rest that is once a second, and it is not behind for that."""
-    shown = cluster.shown_by(node)
-    if shown is None or node.place is None:
-        return None
-    return max(node.place.asked_at - shown.asked_at, 0.0)
 
 
 def _fences(data: Data) -> Iterator[Family]:
@@ -139,6 +132,14 @@ def _fences(data: Data) -> Iterator[Family]:
         [({}, fences.waits)],
     )
     yield gauge("docshard_fence_waiting", "Requests that wait there now.", [({}, fences.waiting)])
+
+
+def _quotas(data: Data) -> Iterator[Family]:
+    yield counter(
+        "docshard_quota_counts_slow_total",
+        "Writes that were held to an older count, since counting takes too long, by what.",
+        (({"kind": kind}, number) for kind, number in data.tenants.rooms.slow.items()),
+    )
 
 
 def _caches(resources: Resources) -> Iterator[Family]:

@@ -14,9 +14,9 @@ _DEFAULTS = frozenset(
     (
         *("a", "access", "admin", "app", "backup", "be", "change", "changeit", "changeme", "db"),
         *("default", "docker", "docshard", "example", "here", "key", "me", "minio", "minioadmin"),
-        *("mover", "my", "pass", "password", "placeholder", "please", "postgres", "replace"),
-        *("replaceme", "role", "root", "s", "secret", "super", "test", "to", "todo", "user"),
-        *("worker", "your"),
+        *("mover", "my", "pass", "password", "placeholder", "please", "pooler", "postgres"),
+        *("probe", "replace", "replaceme", "role", "root", "s", "secret", "super", "test", "to"),
+        *("todo", "user", "worker", "your"),
     )
 )
 

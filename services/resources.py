@@ -107,7 +107,10 @@ async def open_data(settings: Settings, role: DatabaseRole) -> AsyncIterator[Dat
         tenants = Tenants(
             placements, registry, FenceLimits(wait_seconds=settings.timing.fence_wait_seconds)
         )
-        yield Data(cluster, registry, placements, tenants)
+        try:
+            yield Data(cluster, registry, placements, tenants)
+        finally:
+            await tenants.rooms.close()
 
 
 @asynccontextmanager

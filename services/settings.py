@@ -14,11 +14,12 @@ from pydantic_settings import SettingsConfigDict
 from global_db.address import Login, NodeAddress, PoolLimits, ServerTls, SslMode
 from services import production
 from services.backup_settings import BackupSettings
-from services.environment import FromEnvironment
+from services.environment import FromEnvironment, secrets_in
 from services.key_settings import KmsSettings, VaultSettings
 from services.log_settings import LogSettings
 from services.metrics_settings import MetricsSettings
 from services.move_settings import MoveSettings
+from services.pooler_settings import PoolerPasswords
 from services.s3_settings import S3Settings
 from services.trace_settings import TraceSettings
 
@@ -198,6 +199,7 @@ class Settings(FromEnvironment):
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
+    poolers: PoolerPasswords = Field(default_factory=PoolerPasswords)
     log: LogSettings = Field(default_factory=LogSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     traces: TraceSettings = Field(default_factory=TraceSettings)
@@ -209,26 +211,13 @@ class Settings(FromEnvironment):
             local = self.key_file is not None or self.key_provider is KeyProviderName.LOCAL_FILE
             production.check(
                 production.Claims(
-                    secrets=self._secrets(),
+                    secrets=secrets_in(self),
                     keys_in_a_file=local,
                     nodes=self.global_nodes,
                     sslmode=self.database_sslmode,
                 )
             )
         return self
-
-    def _secrets(self) -> dict[str, str]:
-        known = {
-            "DOCSHARD_APP_PASSWORD": self.app_password,
-            "DOCSHARD_WORKER_PASSWORD": self.worker_password,
-            "DOCSHARD_ADMIN_DB_PASSWORD": self.admin_db_password,
-            "DOCSHARD_MOVER_PASSWORD": self.mover_password,
-            "DOCSHARD_S3_SECRET_KEY": self.s3.secret_key,
-            "DOCSHARD_BACKUP_SECRET_KEY": self.backup.secret_key,
-            "DOCSHARD_BACKUP_DB_PASSWORD": self.backup.db_password,
-            "DOCSHARD_METRICS_TOKEN": self.metrics.token,
-        }
-        return {name: given.get_secret_value() for name, given in known.items() if given}
 
     def tls(self) -> ServerTls:
         """How servers are spoken to; in production shards, too, prove who they are."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from global_db.reading import Reading
 from global_db.reads import read_from
 from global_db.statement import ReadStatement, WriteStatement
 from global_db.timing import measured
+from shards.counting import count_behind
 from shards.fence_tally import FenceTally
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
@@ -122,7 +124,7 @@ class TenantWrite(TenantRead):
     ) -> None:
         super().__init__(connection, placement)
         self._writes = connection
-        self.room = Room(rooms, connection, placement.client_id, placement.quota)
+        self.room = Room(rooms, connection, placement)
         self.client_id = placement.client_id
         self.now = now
 
@@ -150,7 +152,7 @@ class Written(Generic[T]):
 
 class Tenants:
     """Runs work inside tenants, wherever they live; `traffic` counts what succeeded, `fences` what
-    shards refused."""
+    shards refused. `rooms`, whose counts may go on behind a write, are closed by who made this."""
 
     def __init__(
         self, placements: PlacementCache, registry: ShardRegistry, limits: FenceLimits
@@ -160,7 +162,7 @@ class Tenants:
         self._placements = placements
         self._registry = registry
         self._limits = limits
-        self._rooms = Rooms()
+        self.rooms = Rooms(partial(count_behind, registry))
 
     async def read(
         self,
@@ -204,7 +206,7 @@ class Tenants:
             with refusals():
                 async with self._registry.cluster(placement.shard).write() as connection:
                     now = await enter_write(connection, placement.client_id, placement.epoch)
-                    value = await work(TenantWrite(connection, placement, now, self._rooms))
+                    value = await work(TenantWrite(connection, placement, now, self.rooms))
             return Written(value, placement, connection.ended_at)
 
         written = await self._persist(client_id, attempt)

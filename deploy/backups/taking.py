@@ -133,4 +133,6 @@ def _patiently(work: Callable[[], T]) -> T:
         except BackupUnderWay:
             if time.monotonic() > deadline:
                 raise
+        # pgBackRest has no queue and tells nobody when it is done: it refuses while another holds
+        # the cluster's lock, so it is asked again.
         time.sleep(_PAUSE_SECONDS)

@@ -31,7 +31,6 @@ from services.fleet.shard_add import Added, Offer
 from services.fleet.shard_checks import Verdict
 from services.fleet.shards import NodeAddress
 from services.fleet.unmet import Unmet
-from services.pooler_settings import PoolerPasswords
 from services.settings import Settings
 
 # A cluster that was started a moment ago: its replica has yet to stream.
@@ -79,7 +78,7 @@ def prepare(superuser: str, dry_run: bool) -> None:
     if dry_run:
         show_steps([f"make the database {settings.database}, docshard's roles and extensions"])
         return
-    known = shard_prepare.passwords(settings, PoolerPasswords())
+    known = shard_prepare.passwords(settings)
     run_told(shard_prepare.prepare(superuser, known, settings.database))
     roles = ", ".join(known)
     click.echo(f"prepared; {roles} get in with the passwords of this environment", err=True)

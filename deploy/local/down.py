@@ -12,6 +12,7 @@ from deploy.local import processes
 from deploy.local.checklist import Checklist
 from deploy.local.home import Home
 from deploy.local.parts import Parts, existing_parts
+from deploy.local.postgres import release_memory
 from deploy.local.servers import Server
 
 
@@ -32,6 +33,7 @@ def take_down(home: Home, checklist: Checklist) -> int:
     stop_all((part for part in parts.etcd if part in running), checklist)
     left = end_strays(home)
     processes.await_reaping(ended, seconds=3)
+    _release_memory(parts, checklist)
     for pidfile in home.run.glob("*.json"):
         pidfile.unlink()
     return len(running) + left
@@ -61,7 +63,12 @@ def end_departed(parts: Parts, checklist: Checklist) -> None:
 def end_strays(home: Home) -> int:
     """End what carries this home's mark, though no file knows it. Returns how many there were."""
     strays = list(processes.strays(home.path))
-    processes.send(strays, signal.SIGKILL)
+    # A server that is not killed releases its memory; its data may be gone, by which it is found.
+    servers = [stray for stray in strays if processes.named(stray, "postgres")]
+    processes.send((stray for stray in strays if stray not in servers), signal.SIGKILL)
+    processes.send(servers, signal.SIGCONT)
+    processes.send(servers, signal.SIGQUIT)
+    processes.send(processes.await_end(servers, seconds=5), signal.SIGKILL)
     processes.await_end(strays, seconds=5)
     return len(strays)
 
@@ -83,6 +90,20 @@ def delete(home: Home, checklist: Checklist) -> None:
     take_down(home, checklist)
     shutil.rmtree(home.require().data, ignore_errors=True)
     shutil.rmtree(home.path)
+
+
+def _release_memory(parts: Parts, checklist: Checklist) -> None:
+    """Remove what killed servers have left in the kernel: their data may be deleted next, or never
+    be started again. Those of removed shards, too."""
+    site = parts.site
+    for lock in site.state.data.glob("*/postmaster.pid"):
+        name = lock.parent.name
+        with checklist.part(f"release memory of {name}") as line:
+            try:
+                release_memory(site.engines.postgres, lock.parent, site.engines.user)
+            except OperatorError:
+                # Without PostgreSQL's programs a fleet can be stopped and deleted all the same.
+                line.note = "not released"
 
 
 def _running(parts: Parts) -> list[Server]:

@@ -23,7 +23,13 @@ from deploy.fleet.postgres import REPLICATION_ROLE, shared_settings
 from deploy.local import processes, rest
 from deploy.local.backups import archiving
 from deploy.local.home import write_private
-from deploy.local.postgres import ENVIRONMENT, FRAGMENT, PostgresServer, check_version
+from deploy.local.postgres import (
+    ENVIRONMENT,
+    FRAGMENT,
+    PostgresServer,
+    check_version,
+    remove_stale_lock,
+)
 from deploy.local.processes import give
 from deploy.local.runtime import find_runtime
 from deploy.local.servers import Site
@@ -55,7 +61,7 @@ class PatroniServer(PostgresServer):
             self._make_data()
         check_version(self.folder, self.site.engines.postgres_major)
         if self.folder.exists():
-            self._remove_stale_lock()
+            remove_stale_lock(self.folder)
             # The data includes it; under Patroni it must say nothing of its own.
             self._write(FRAGMENT, "# Patroni holds the settings.\n")
         self._own.mkdir(mode=0o700, exist_ok=True)

@@ -56,7 +56,7 @@ class PostgresServer(Server):
         if not self.folder.exists():
             self._make_data()
         check_version(self.folder, self.site.engines.postgres_major)
-        self._remove_stale_lock()
+        remove_stale_lock(self.folder)
         settings = server_settings(
             self.cluster, self.node, self.site.secrets.roles[REPLICATION_ROLE]
         )
@@ -81,7 +81,7 @@ class PostgresServer(Server):
 
     def ready(self) -> bool:
         """The postmaster writes its state into the last line of its lock file."""
-        lines = self._lock_lines()
+        lines = _lock_lines(self.folder)
         return len(lines) > 7 and lines[7].strip() == "ready"
 
     def role(self) -> str:
@@ -140,21 +140,6 @@ class PostgresServer(Server):
             shutil.rmtree(target, ignore_errors=True)
             self._tool(arguments, password)
 
-    def _remove_stale_lock(self) -> None:
-        """A killed postmaster leaves its lock file; another program may have its pid by now."""
-        lines = self._lock_lines()
-        if not lines:
-            return
-        holder = processes.alive(abs(int(lines[0])))
-        if holder is None or holder.name() not in ("postgres", "postmaster"):
-            (self.folder / "postmaster.pid").unlink(missing_ok=True)
-
-    def _lock_lines(self) -> list[str]:
-        try:
-            return (self.folder / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-
     def _tool(self, arguments: list[str], secret: dict[str, str] | None = None) -> None:
         processes.run_tool(arguments, self.site.engines.user, ENVIRONMENT | (secret or {}))
 
@@ -164,6 +149,39 @@ class PostgresServer(Server):
 
     def _give(self, path: Path) -> None:
         give(path, self.site.engines.user)
+
+
+def remove_stale_lock(folder: Path) -> None:
+    """A killed postmaster leaves its lock file; another program may have its pid by now."""
+    lines = _lock_lines(folder)
+    if not lines:
+        return
+    holder = processes.alive(abs(int(lines[0])))
+    if holder is None or holder.name() not in ("postgres", "postmaster"):
+        (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def release_memory(programs: Path, folder: Path, user: str | None) -> None:
+    """Remove the shared memory that a killed server of this data has left in the kernel:
+    /dev/shm/PostgreSQL.*, and a segment of System V, of which a machine has 4096.
+
+    A server's next start does, by what the folder's inode leads to. `--check` (with which initdb
+    tries settings) does so as well, and ends before it reads or recovers anything. It touches
+    nothing while a process of the server lives.
+
+    Raises:
+        OperatorError: a server runs on this data, or cannot read its configuration.
+    """
+    remove_stale_lock(folder)
+    arguments = [str(programs / "postgres"), "--check", "-D", str(folder)]
+    processes.run_tool(arguments, user, ENVIRONMENT)
+
+
+def _lock_lines(folder: Path) -> list[str]:
+    try:
+        return (folder / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def check_version(folder: Path, major: int) -> None:

@@ -165,6 +165,13 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def named(process: psutil.Process, name: str) -> bool:
+    """Whether it lives and its program has that name."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.name() == name)
+    return False
+
+
 def listens(process: psutil.Process, port: int | None) -> bool:
     """Whether a process or one that descends from it accepts connections on this port."""
     # Whose a port is takes a look at every process of the machine, which is too much for somebody

@@ -11,7 +11,6 @@ told: of its server, of PostgreSQL, and of the callers, who share the machine wi
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, repeat
@@ -28,6 +27,7 @@ from loadtests.bench.rounds import Form, Interval, by_turns, ratio
 from loadtests.bench.sample import Sample, taken
 from loadtests.bench.servers import FIXED, IDIOMATIC, OURS, Servers
 from loadtests.bench.tenants import Tenant
+from loadtests.bench.waiting import awaited
 from loadtests.results import aligned
 
 READ, LIST, CREATE = "point read", "list of 50", "create"
@@ -41,6 +41,7 @@ _NEW = orjson.dumps(
         "metadata": {"project": "p4711", "signed": True, "reference": 417, "tags": ["t7", "all"]},
     }
 )
+_LINK_SECONDS = 300.0
 _PENDING: LiteralString = "SELECT EXISTS (SELECT FROM docshard.audit_pending)"
 
 
@@ -130,8 +131,11 @@ def await_links(shard: Shard) -> None:
     """Until the worker has linked what was written: else it would do so in the turn of the next
     form."""
     with shard.session("docshard_worker") as connection:
-        while connection.execute(_PENDING).fetchone() != (False,):
-            time.sleep(0.05)
+        awaited(
+            lambda: connection.execute(_PENDING).fetchone() == (False,),
+            _LINK_SECONDS,
+            "all rows are linked",
+        )
 
 
 def reads(tenant: Tenant, bearer: str) -> Script:

@@ -5,7 +5,6 @@ import secrets
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import jwt
 
 from loadtests.bench.fleet import Fleet, NoFleet, Shard
 from loadtests.bench.processor import Family
+from loadtests.bench.waiting import awaited
 from loadtests.peers.idiomatic import ALGORITHM
 from loadtests.peers.serving import Surroundings
 from loadtests.programs import ROOT, python
@@ -128,12 +128,14 @@ def _process(module: str, told: Mapping[str, str]) -> Iterator[_Started]:
 
 
 def _ready(name: str, port: int, started: _Started) -> Server:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
-        while not _answers(http):
-            if started.process.poll() is not None or time.monotonic() > deadline:
+
+        def serves() -> bool:
+            if started.process.poll() is not None:
                 raise NoFleet(f"{name} does not serve:\n{started.told()}")
-            time.sleep(0.05)
+            return _answers(http)
+
+        awaited(serves, _PATIENCE_SECONDS, f"{name} serves")
     return Server(name, port, Family(started.process.pid))
 
 

@@ -9,7 +9,6 @@ how busy the machine is.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from loadtests.bench.audit import Writer, sessions
 from loadtests.bench.fleet import NoFleet, Shard, throwaway_shard
 from loadtests.bench.library import Library, fill
 from loadtests.bench.tenants import administrator
+from loadtests.bench.waiting import awaited
 from loadtests.results import aligned
 
 _WAL: LiteralString = "SELECT pg_current_wal_insert_lsn() - '0/0'"
@@ -39,7 +39,7 @@ _LOOKS: tuple[LiteralString, ...] = (
     "SELECT docshard.enter_write('01890000-0000-7000-8000-000000000000', 1)",
 )
 _LOG: Final = ("audit_logs", "audit_chain")
-_PAUSE_SECONDS: Final = 0.2
+_LINK_SECONDS: Final = 300.0
 
 Row = tuple[str, str]
 
@@ -61,8 +61,7 @@ def writing(shard: Shard, writes: int) -> list[Row]:
         before, log = _bytes(admin, ["documents"]), _bytes(admin, _LOG)
         wal = _number(admin, _WAL)
         done = asyncio.run(_write(shard, writes))
-        while _number(linker, _WAITING):
-            time.sleep(_PAUSE_SECONDS)
+        awaited(lambda: not _number(linker, _WAITING), _LINK_SECONDS, "all rows are linked")
         grown, kept = _bytes(admin, ["documents"]) - before, _bytes(admin, _LOG) - log
         logged = _number(admin, _WAL) - wal
     return [

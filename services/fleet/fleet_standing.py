@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from global_db.cluster import Cluster, Node, Role
+from global_db.staleness import behind_bytes, lag_of
 from services.fleet.moving.disks import free_bytes
 from services.fleet.readiness import State, readiness
 from services.resources import Resources
@@ -38,8 +39,7 @@ class PoolUse:
 class NodeStanding:
     """One server. None: not known, or no replica.
 
-    `behind_bytes`: of WAL, by the last answers of both, which may be a second apart. `lag_seconds`:
-    what was acknowledged so long ago is shown; 0 when nothing is missing.
+    `behind_bytes` and `lag_seconds` are as `global_db.staleness` has them.
     """
 
     name: str
@@ -116,26 +116,19 @@ class _Placed:
 
 
 def _cluster(cluster: Cluster, placed: _Placed, folder: Path | None) -> ClusterStanding:
-    newest = max(
-        (one.place.lsn for one in cluster.nodes if one.role is Role.PRIMARY and one.place),
-        default=None,
-    )
     return ClusterStanding(
         cluster.name,
         placed.status,
         placed.weight,
         placed.state,
-        tuple(_node(cluster, node, newest) for node in cluster.nodes),
+        tuple(_node(cluster, node) for node in cluster.nodes),
         free_bytes(folder, cluster),
     )
 
 
-def _node(cluster: Cluster, node: Node, newest: int | None) -> NodeStanding:
+def _node(cluster: Cluster, node: Node) -> NodeStanding:
     place, address = node.place, node.address
     known = place is not None and node.role is not Role.DOWN
-    behind = None
-    if place is not None and known and node.role is Role.REPLICA and newest is not None:
-        behind = max(0, newest - place.lsn)
     pooler = address.pooler
     return NodeStanding(
         name=address.name,
@@ -144,17 +137,10 @@ def _node(cluster: Cluster, node: Node, newest: int | None) -> NodeStanding:
         role=node.role,
         timeline=place.timeline if place is not None and known else None,
         lsn=place.lsn if place is not None and known else None,
-        behind_bytes=behind,
-        lag_seconds=None if behind is None else _lag(cluster, node, behind),
+        behind_bytes=behind_bytes(cluster, node),
+        lag_seconds=lag_of(cluster, node),
         pool=_pool(node),
     )
-
-
-def _lag(cluster: Cluster, node: Node, behind: int) -> float | None:
-    if not behind:
-        return 0.0
-    shown = cluster.shown_by(node)
-    return None if shown is None else time.monotonic() - shown.asked_at
 
 
 def _pool(node: Node) -> PoolUse:

@@ -12,7 +12,6 @@ from global_db.address import Login
 from global_db.bootstrap import BootstrapRefused, bootstrap
 from services.fleet.finding import Finding
 from services.fleet.unmet import Unmet
-from services.pooler_settings import PoolerPasswords
 from services.settings import DatabaseRole, SettingMissing, Settings
 
 SERVING = (DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.MOVER)
@@ -27,9 +26,10 @@ def logins(settings: Settings, roles: Iterable[DatabaseRole] = DatabaseRole) -> 
     return tuple(found)
 
 
-def passwords(settings: Settings, poolers: PoolerPasswords) -> dict[str, str]:
+def passwords(settings: Settings) -> dict[str, str]:
     """Those of all roles of ours, as far as they are in the environment."""
-    known = {login.role: login.password for login in logins(settings)} | dict(poolers.known())
+    known = {login.role: login.password for login in logins(settings)}
+    known |= dict(settings.poolers.known())
     if settings.backup.db_password is not None:
         known["docshard_backup"] = settings.backup.db_password.get_secret_value()
     return known

@@ -5,7 +5,6 @@ when the standby has it on disk, and only such a standby takes over. Without a s
 and nobody takes over until one has all again.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,7 +114,7 @@ class Standbys:
             self._run("pg_rewind", f"--target-pgdata={self.standby.folder}", "--no-sync")
         except OperatorError:
             # It has no WAL of the fork any more: as Patroni, from the beginning.
-            shutil.rmtree(self.standby.folder)
+            self.site.delete(self.standby.folder)
             backup = ("--no-password", "--checkpoint=fast", "--no-sync", "--no-manifest")
             self._run("pg_basebackup", f"--pgdata={self.standby.folder}", *backup)
         self._follow()
@@ -129,7 +128,7 @@ class Standbys:
         """Kill both, and delete their data."""
         for member in (self.primary, self.standby):
             member.kill()
-            shutil.rmtree(member.folder, ignore_errors=True)
+            self.site.delete(member.folder)
 
     def _follow(self) -> None:
         """Let the standby follow, and its word count from then on."""

@@ -1,7 +1,8 @@
 """A line to PostgreSQL that knows its messages, and breaks at the statement it is told to.
 
-Statements are counted over all connections together; the watchers' questions for a server's role
-pass uncounted and unharmed, as if the server were healthy and one connection were not.
+Statements are counted over all connections together, each of those that go in one message, too; the
+watchers' questions for a server's place pass uncounted and unharmed, as if the server were healthy
+and one connection were not.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from enum import StrEnum
 from global_db.cluster import NodeAddress
 
 _ENCRYPTION = {80877103, 80877104}  # SSLRequest, GSSENCRequest: answered by one byte, asked again
-_PROBE = b"pg_is_in_recovery"
+_PROBES = (b"life FROM docshard.place()", b"docshard.ancestors(", b"pg_is_in_recovery")
+_BETWEEN = b";\n"  # the statements of one message, as the service joins them
 _AWAITED = {b"Q", b"S"}  # Query and Sync: the server says when it is ready, and that is awaited
 COMMIT = b"COMMIT;"  # as the service sends it; BEGIN has READ COMMITTED in it
 
@@ -21,7 +23,7 @@ COMMIT = b"COMMIT;"  # as the service sends it; BEGIN has READ COMMITTED in it
 class How(StrEnum):
     """How a statement fails."""
 
-    BEFORE = "cut before it arrived"
+    BEFORE = "cut before it ran; what went before it in its message did"
     AFTER = "cut after the server had done it"
     SLOW = "slow"
 
@@ -68,18 +70,20 @@ class _Line:
         for end in (self.client, self.server):
             end.transport.abort()
 
-    def statement(self, message: bytes) -> bytes | None:
-        """The text that this message runs; None when it runs nothing."""
+    def statements(self, message: bytes) -> list[bytes]:
+        """The texts that this message runs, one behind the other."""
         kind, body = message[:1], message[5:]
         if kind == b"Q":
-            return body
+            # Each with what ends it, so that joined they are the message again.
+            parts = body.split(_BETWEEN)
+            return [*(one + _BETWEEN for one in parts[:-1]), parts[-1]]
         if kind == b"P":
             name, text, _ = body.split(b"\0", 2)
             self.texts[name] = text
         elif kind == b"B":
             _, name, _ = body.split(b"\0", 2)
             self.bound = self.texts.get(name, b"")
-        return self.bound if kind == b"E" else None
+        return [self.bound] if kind == b"E" else []
 
 
 class FrameWire:
@@ -153,21 +157,32 @@ class FrameWire:
     async def _forward_requests(self, reader: asyncio.StreamReader, line: _Line) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             async for message in _messages(reader):
-                text = line.statement(message)
+                statements = line.statements(message)
                 line.trips += message[:1] in _AWAITED
-                line.watches |= text is not None and _PROBE in text
-                if text is not None and _PROBE not in text and self._struck(text):
-                    how = self.fault.how if self.fault else How.SLOW
-                    if how is How.BEFORE:
-                        return
-                    line.ending = how is How.AFTER
-                    if how is How.SLOW:
-                        await asyncio.sleep(self._slow_seconds)
-                line.server.write(message)
+                line.watches |= any(probe in one for one in statements for probe in _PROBES)
+                kept = message if line.watches else await self._struck(line, message, statements)
+                if not kept:
+                    return
+                line.server.write(kept)
                 await line.server.drain()
 
-    def _struck(self, text: bytes) -> bool:
-        return self.fault is not None and self.fault.strikes(text)
+    async def _struck(self, line: _Line, message: bytes, statements: list[bytes]) -> bytes:
+        """What goes on of a message when the fault has struck, if it does; empty: it is cut."""
+        fault = self.fault
+        number = next((n for n, one in enumerate(statements) if fault and fault.strikes(one)), None)
+        if fault is None or number is None:
+            return message
+        if fault.how is How.SLOW:
+            await asyncio.sleep(self._slow_seconds)
+            return message
+        line.ending = fault.how is How.AFTER or number > 0
+        return message if fault.how is How.AFTER else _query(statements[:number])
+
+
+def _query(statements: list[bytes]) -> bytes:
+    """A message of these; nothing for none."""
+    text = b"".join(statements) + b"\0"
+    return b"Q" + (len(text) + 4).to_bytes(4) + text if statements else b""
 
 
 async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -1,6 +1,5 @@
 """A shard of two servers, a primary and its replica, that tests kill, freeze and promote."""
 
-import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -239,7 +238,7 @@ def running_pair(
         for member in (primary, replica):
             member.thaw()
             member.kill()
-            shutil.rmtree(member.folder, ignore_errors=True)
+            site.delete(member.folder)
 
 
 @dataclass(frozen=True)

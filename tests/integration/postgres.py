@@ -6,6 +6,7 @@ own, cloned from a template that was bootstrapped and migrated once.
 
 import os
 import secrets
+import shutil
 import signal
 import tempfile
 import time
@@ -24,6 +25,7 @@ from psycopg.rows import dict_row
 
 from deploy.local import ports, processes
 from deploy.local.engines import Engines, find_engines, server_user
+from deploy.local.postgres import release_memory
 from deploy.local.processes import give
 from global_db.address import Login
 from global_db.bootstrap import LOGINS, bootstrap
@@ -45,6 +47,8 @@ ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
+    # In the data folder, which is deleted in the end: what a killed server has in /dev/shm stays.
+    "dynamic_shared_memory_type": "mmap",
     "wal_level": "logical",
     "max_connections": "200",
     # A new subscription's worker starts at once, also when another one has just started.
@@ -207,6 +211,12 @@ class Site:
     def copy(self, data: Path, to: Path) -> None:
         """Copy the data of a server that does not run."""
         self._run(["/bin/cp", "-a", str(data), str(to)])
+
+    def delete(self, data: Path) -> None:
+        """Delete the data of a server that does not run, with what it left if it was killed."""
+        if (data / "postmaster.pid").exists():
+            release_memory(self.engines.postgres, data, self.engines.user)
+        shutil.rmtree(data, ignore_errors=True)
 
     def make_template(self) -> None:
         """Run initdb, once for all servers."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import psycopg
@@ -12,8 +12,10 @@ import uuid_utils.compat as uuid_utils
 
 from global_db import clients, shard_catalog
 from global_db.cluster import PoolLimits
-from global_db.errors import ClusterUnavailable, OutcomeUnknown, PoolExhausted
+from global_db.connection import RawConnection
+from global_db.errors import ClusterUnavailable, OutcomeUnknown
 from global_db.listener import listen
+from global_db.statement import ReadStatement
 from services.resources import Data
 from shards.tenants import TenantRead, TenantWrite
 from tests.integration.databases import Bounds, Fleet
@@ -25,6 +27,7 @@ from tests.integration.work import found_on, insert, look
 pytestmark = pytest.mark.versions
 
 COMMIT = b"COMMIT;"  # as it is sent; BEGIN has READ COMMITTED in it
+PID = ReadStatement("SELECT pg_backend_pid() AS pid", {})
 ONE_CONNECTION = Bounds(pool=PoolLimits(min_size=1, max_size=1, wait_seconds=0.3))
 
 
@@ -50,20 +53,25 @@ async def kill_backends(database: Database, role: str = APP) -> int:
     """End every connection of the role, as an administrator does; answers how many."""
     async with database.session() as session:
         cursor = await session.execute(
-            "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE usename = %s AND datname = current_database()",
+            "SELECT pid FROM pg_stat_activity WHERE usename = %s AND datname = current_database()",
             [role],
         )
-        pids = [row["pid"] for row in await cursor.fetchall()]
+        return await end_backends(session, [row["pid"] for row in await cursor.fetchall()])
 
-        async def gone() -> bool:
-            cursor = await session.execute(
-                "SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", [pids]
-            )
-            return await cursor.fetchone() is None
 
-        await until(gone)
-        return len(pids)
+async def end_backends(session: RawConnection, pids: list[int]) -> int:
+    """End these, as an administrator does; answers how many there were."""
+    cursor = await session.execute(
+        "SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [pids]
+    )
+    ended = [row for row in await cursor.fetchall() if row["pg_terminate_backend"]]
+
+    async def gone() -> bool:
+        cursor = await session.execute("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", [pids])
+        return await cursor.fetchone() is None
+
+    await until(gone)
+    return len(ended)
 
 
 async def test_killed_backends_are_replaced_without_an_error(
@@ -113,24 +121,40 @@ async def test_who_listens_hears_first_that_the_primary_is_lost(
     listening.cancel()
 
 
+class Held:
+    """A read that has begun on some connection and ends when it may; `pids` are its backends."""
+
+    def __init__(self, may_end: asyncio.Event) -> None:
+        self._may_end = may_end
+        self.pids: list[int] = []
+        self.inside = asyncio.Event()
+
+    async def __call__(self, tenant: TenantRead) -> None:
+        row = await tenant.one(PID)
+        assert row is not None
+        self.pids.append(row["pid"])
+        self.inside.set()
+        await self._may_end.wait()
+        await look(uuid4())(tenant)
+
+
 async def test_one_killed_backend_is_nobody_elses_trouble(
     fleet_dbs: Fleet, fleet_data: Data
 ) -> None:
-    client_id = await fleet_dbs.tenant()
-    stop = time.monotonic() + 1.5
-
-    async def reads() -> int:
-        done = 0
-        while time.monotonic() < stop:
-            await fleet_data.tenants.read(client_id, look(uuid4()))
-            done += 1
-        return done
-
-    readers = [asyncio.create_task(reads()) for _ in range(8)]
-    while time.monotonic() < stop - 0.3:
-        await kill_backends(fleet_dbs.shards["shard-1"])
-        await asyncio.wait(readers, timeout=0.2)
-    assert all(done > 0 for done in await asyncio.gather(*readers))
+    """Not of who has another connection at that moment, nor of who comes then."""
+    client_id, killed, healed = await fleet_dbs.tenant(), asyncio.Event(), asyncio.Event()
+    victim, *others = works = [Held(killed), *(Held(healed) for _ in range(4))]
+    reads = [asyncio.create_task(fleet_data.tenants.read(client_id, work)) for work in works]
+    await asyncio.gather(*(work.inside.wait() for work in works))
+    async with fleet_dbs.shards["shard-1"].session() as session:
+        assert await end_backends(session, victim.pids) == 1
+    killed.set()
+    newcomers = [fleet_data.tenants.read(client_id, look(uuid4())) for _ in range(4)]
+    assert await asyncio.gather(reads[0], *newcomers) == [None] * 5
+    assert len(victim.pids) == 2, "it was not hit"
+    healed.set()
+    await asyncio.gather(*reads[1:])
+    assert [len(work.pids) for work in others] == [1] * 4, "others' connections broke with it"
 
 
 async def test_a_commit_that_never_arrived_is_unknown(wired: Wired) -> None:
@@ -209,33 +233,6 @@ async def test_a_change_that_was_not_waited_for_fails_the_commit(
             await fleet_data.tenants.write(client_id, work)
     assert await found_on(fleet_dbs, first) == []
     assert fleet_data.registry.cluster("shard-1").available
-
-
-async def test_a_full_pool_is_said_to_be_full_quickly(fleet_dbs: Fleet) -> None:
-    client_id, enough, inside = await fleet_dbs.tenant(), asyncio.Event(), asyncio.Event()
-    bounds = replace(
-        ONE_CONNECTION,
-        pool=PoolLimits(min_size=1, max_size=1, max_waiting=2, wait_seconds=0.3),
-    )
-
-    async def slow(_: TenantRead) -> None:
-        inside.set()
-        await enough.wait()
-
-    async with fleet_dbs.data(bounds) as data:
-        await data.placements.get(client_id)
-        holder = asyncio.create_task(data.tenants.read(client_id, slow))
-        await inside.wait()
-        begun = time.monotonic()
-        outcomes = await asyncio.gather(
-            *(data.tenants.read(client_id, look(uuid4())) for _ in range(6)),
-            return_exceptions=True,
-        )
-        assert {type(outcome) for outcome in outcomes} == {PoolExhausted}
-        assert time.monotonic() - begun < 1
-        enough.set()
-        await holder
-        assert await data.tenants.read(client_id, look(uuid4())) is None
 
 
 async def test_a_dead_shard_is_refused_at_once_and_concerns_no_other(wired: Wired) -> None:

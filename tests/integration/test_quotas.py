@@ -126,11 +126,12 @@ class Clock:
 
 async def test_far_from_the_limit_it_is_counted_every_few_seconds(desk: Desk) -> None:
     clock = Clock()
-    rooms = Rooms(clock)
+    rooms = Rooms(clock=clock)
     limit = FAR["documents"] + 1
+    placement = await desk.resources.data.placements.get(desk.client_id)
 
     async def take(tenant: TenantWrite) -> None:
-        await rooms.take(tenant._writes, desk.client_id, "documents", 1, limit)
+        await rooms.take(tenant._writes, placement, "documents", 1, limit)
 
     async def known() -> int:
         await desk.resources.data.tenants.write(desk.client_id, take)
@@ -153,9 +154,10 @@ async def test_far_from_the_limit_it_is_counted_every_few_seconds(desk: Desk) ->
 async def test_of_many_at_once_one_counts(desk: Desk) -> None:
     """I9: a count that takes long is not made by everybody who comes meanwhile."""
     rooms, writers = Rooms(), 4
+    placement = await desk.resources.data.placements.get(desk.client_id)
 
     async def take(tenant: TenantWrite) -> None:
-        await rooms.take(tenant._writes, desk.client_id, "documents", 1, 100)
+        await rooms.take(tenant._writes, placement, "documents", 1, 100)
 
     shard = desk.workplace.fleet.shards["shard-1"]
     async with shard.session() as blocker, shard.session() as watcher, asyncio.TaskGroup() as tasks:

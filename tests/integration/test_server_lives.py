@@ -1,7 +1,6 @@
 """What a replica has proven holds for as long as it lives, and not a moment longer."""
 
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +104,7 @@ def keep(site: Site, replica: Member) -> Callable[[], None]:
 
     def go_back() -> None:
         replica.kill()
-        shutil.rmtree(replica.folder)
+        site.delete(replica.folder)
         old.rename(replica.folder)
         with (replica.folder / "postgresql.auto.conf").open("a") as written:
             written.write("primary_conninfo = ''\n")

@@ -76,7 +76,9 @@ def busy_fleet(shards: int) -> Resources:
     data = SimpleNamespace(
         global_db=busy_cluster("global"),
         registry=SimpleNamespace(clusters=lambda: [busy_cluster(name) for name in names]),
-        tenants=SimpleNamespace(fences=fences),
+        tenants=SimpleNamespace(
+            fences=fences, rooms=SimpleNamespace(slow={"documents": 12345, "bytes": 12345})
+        ),
         placements=ExpiringCache[str, str](1),
     )
     return cast(Resources, SimpleNamespace(data=data, principals=ExpiringCache[str, str](1)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from deploy.cli.main import run
 from deploy.errors import Exit
 from global_db.address import Login, NodeAddress, ServerTls, is_local
+from router.configuration import page
 from services.production import ProductionRefused, is_default
 from services.settings import DatabaseRole, Settings
 
@@ -41,13 +43,21 @@ FORBIDDEN = [
     ("DOCSHARD_BACKUP_SECRET_KEY", "minioadmin"),
     ("DOCSHARD_BACKUP_DB_PASSWORD", "docshard-backup"),
     ("DOCSHARD_ADMIN_DB_PASSWORD", "123456789012345"),
-    ("DOCSHARD_BACKUP_SECRET_KEY", "minioadmin"),
     ("DOCSHARD_BACKUP_DB_PASSWORD", "postgres"),
+    ("DOCSHARD_POOLER_PASSWORD", "docshard-pooler"),
+    ("DOCSHARD_PROBE_PASSWORD", "docshard-probe-password"),
     ("DOCSHARD_KEY_PROVIDER", "local-file"),
     ("DOCSHARD_KEY_FILE", "/etc/docshard/keys"),
     ("DOCSHARD_DATABASE_SSLMODE", "verify-ca"),
     ("DOCSHARD_DATABASE_SSLMODE", "disable"),
 ]
+
+
+def secret_variables() -> set[str]:
+    """Those that the page of the configuration, which is made from all settings, calls secret."""
+    rows = re.findall(r"^\| `(DOCSHARD_\w+)` \| text, \*\*secret\*\*", page(), re.MULTILINE)
+    # Names, which are told to whoever may see a presigned address; the keys beside them count.
+    return set(rows) - {"DOCSHARD_S3_ACCESS_KEY", "DOCSHARD_BACKUP_ACCESS_KEY"}
 
 
 @pytest.fixture
@@ -78,6 +88,15 @@ def test_what_is_for_development_is_refused(
     assert value not in str(refusal) or "PASSWORD" not in variable
     environment.setenv("DOCSHARD_ENV", "development")
     Settings()
+
+
+@pytest.mark.parametrize("variable", sorted(secret_variables()))
+def test_every_secret_that_settings_know_is_looked_at(
+    environment: pytest.MonkeyPatch, variable: str
+) -> None:
+    environment.setenv(variable, "minioadmin")
+    with pytest.raises(ProductionRefused, match=variable):
+        Settings()
 
 
 def test_a_line_to_a_pooler_counts(environment: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from services.errors import Conflict
 from services.fleet import migrate
 from services.fleet.restored_fleet import side_cluster
 from services.fleet.shard_prepare import passwords, prepare
-from services.pooler_settings import PoolerPasswords
 from services.settings import DatabaseRole, Settings
 
 
@@ -35,7 +34,7 @@ async def let_in(settings: Settings, side: Side) -> None:
         Unmet: it does not let us in by its socket.
     """
     superuser = make_conninfo(host=side.folder, port=side.port, user="postgres", dbname="postgres")
-    await prepare(superuser, passwords(settings, PoolerPasswords()), settings.database)
+    await prepare(superuser, passwords(settings), settings.database)
 
 
 async def make_present(settings: Settings, side: Side) -> str:

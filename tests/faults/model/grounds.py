@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -75,7 +74,7 @@ def grounds(site: Site, template: Path, directory: Postgres, s3: S3Settings) -> 
     finally:
         for server in servers:
             server.kill()
-            shutil.rmtree(server.folder, ignore_errors=True)
+            site.delete(server.folder)
 
 
 @contextmanager

@@ -112,7 +112,9 @@ class SmallServer:
 
     def start(self) -> None:
         """Start it, as an init system does after every end."""
-        settings = [f"-c{key}={value}" for key, value in SETTINGS.items()]
+        # On the volume it would be one more thing that has no room.
+        chosen = SETTINGS | {"dynamic_shared_memory_type": "posix"}
+        settings = [f"-c{key}={value}" for key, value in chosen.items()]
         postgres = [self.site.engines.postgres_program("postgres"), "-D", str(self.data)]
         command = processes.Command(
             arguments=self.volume.inside([*postgres, f"-p{self.server.port}", *settings]),
