@@ -15,6 +15,7 @@ from global_db.cluster import NodeAddress
 _ENCRYPTION = {80877103, 80877104}  # SSLRequest, GSSENCRequest: answered by one byte, asked again
 _PROBE = b"pg_is_in_recovery"
 COMMIT = b"COMMIT;"  # as the service sends it; BEGIN has READ COMMITTED in it
+_STREAM = b"START_REPLICATION"
 
 
 class How(StrEnum):
@@ -59,6 +60,8 @@ class _Line:
     bound: bytes = b""
     ending: bool = False
     """The next answer is kept back, and the line breaks."""
+    streams: bool = False
+    """A subscription listens here."""
 
     def abort(self) -> None:
         for end in (self.client, self.server):
@@ -90,6 +93,8 @@ class FrameWire:
         self.fault: Fault | None = None
         self.refusing = False
         """Lets no new connection through."""
+        self.stream_lag = 0.0
+        """So many seconds what subscriptions are told is on its way, at least."""
 
     @property
     def address(self) -> NodeAddress:
@@ -134,7 +139,7 @@ class FrameWire:
         self._lines.add(line)
         pumps = [
             asyncio.create_task(self._forward_requests(reader, line)),
-            asyncio.create_task(_forward_answers(answers, line)),
+            asyncio.create_task(self._forward_answers(answers, line)),
         ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         line.abort()
@@ -145,6 +150,7 @@ class FrameWire:
         with suppress(OSError, asyncio.IncompleteReadError):
             async for message in _messages(reader):
                 text = line.statement(message)
+                line.streams |= text is not None and text.startswith(_STREAM)
                 if text is not None and _PROBE not in text and self._struck(text):
                     how = self.fault.how if self.fault else How.SLOW
                     if how is How.BEFORE:
@@ -158,6 +164,16 @@ class FrameWire:
     def _struck(self, text: bytes) -> bool:
         return self.fault is not None and self.fault.strikes(text)
 
+    async def _forward_answers(self, reader: asyncio.StreamReader, line: _Line) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if line.ending:
+                    return
+                if line.streams:
+                    await asyncio.sleep(self.stream_lag)
+                line.client.write(data)
+                await line.client.drain()
+
 
 async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """What a client sends: first untyped messages up to the start-up packet, then typed ones."""
@@ -170,12 +186,3 @@ async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     while True:
         head = await reader.readexactly(5)
         yield head + await reader.readexactly(int.from_bytes(head[1:]) - 4)
-
-
-async def _forward_answers(reader: asyncio.StreamReader, line: _Line) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            if line.ending:
-                return
-            line.client.write(data)
-            await line.client.drain()

@@ -11,8 +11,7 @@ from services.fleet.audit_links import link_shard
 from services.fleet.invariants.proof import Rule, Scope, Sources, prove
 from services.move_settings import MoveSettings
 from shards.tables import TENANT_TABLES
-from tests.faults.model.beliefs import ACTIVE, Tenant
-from tests.faults.model.crowd import PREFIX
+from tests.faults.model.beliefs import ACTIVE, PREFIX, Tenant
 from tests.faults.model.fault_rules import FaultRules
 from tests.faults.model.operator_rules import LIVING, OperatorRules
 from tests.faults.model.tenant_rules import CONTENTS, TenantRules
@@ -25,9 +24,9 @@ _PROOFS = 5
 class FleetHistories(TenantRules, OperatorRules, FaultRules):
     """Every step that there is."""
 
-    def set_up(self) -> None:
+    def set_up(self, lively: int) -> None:
         """Everybody has a document, and the first of them are on the move."""
-        super().set_up()
+        super().set_up(lively)
         for n, tenant in enumerate(self.beliefs.tenants):
             self.make(tenant, n, n)
             self.add_version(tenant, tenant.documents[0], CONTENTS[n])
@@ -90,6 +89,9 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         found = self.listed(at, {"limit": 200, "deleted": "include"})
         assert found is not None
         self.check_crowd(at, at.crowd, found)
+        numbers = {one["id"]: one["metadata"].get("n") for one in found}
+        for count in at.counts:
+            assert numbers[str(count.document)] == count.number, (at.number, count)
         ours = {one["id"] for one in found if not one["original_name"].startswith(PREFIX)}
         assert ours == {one.id for one in at.documents if not one.purged}
         rows = self.audited(at, {"action": "document.create"})

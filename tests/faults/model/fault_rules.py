@@ -59,6 +59,11 @@ class FaultRules(HistoryMachine):
         """The connection that sends this COMMIT is cut, before or behind it, whoever it is."""
         self.stage.wires[self.cluster(cluster)].fault = Fault(How[how], at, COMMIT)
 
+    @step(tenant=WHICH, milliseconds=st.sampled_from([0, 30, 150]))
+    def lag(self, tenant: int, milliseconds: int) -> None:
+        """What is written where this one lives reaches other shards later, or sooner."""
+        self.stage.wires[self.home(self.tenant(tenant))].stream_lag = milliseconds / 1000
+
     @step(at=st.sampled_from(ALL_STEPS), done=st.booleans(), deed=st.sampled_from(sorted(DEEDS)))
     def ambush(self, at: str, done: bool, deed: str) -> None:
         self.ambushes.lay(Ambush(at, done, deed))

@@ -185,13 +185,13 @@ class OperatorRules(HistoryMachine):
 
     @step(tenant=WHICH, pinned=st.booleans())
     def pin(self, tenant: int, pinned: bool) -> None:
-        """Where it is, or where a move has already begun to bring it; or not any more."""
+        """Where it is, or where a move brings it that has begun before; or not any more."""
         at = self.tenant(tenant)
         if at.status == DELETED or pinned == (at.pinned_to is not None):
             return
         self.set_pin(at, pinned=pinned)
         here = self.stage.placements()[at.id].shard
-        moving = [move for move in self.stage.moves() if at.id in move["clients"] and _lives(move)]
+        moving = [move for move in self.stage.moves() if at.id in move["clients"] and _runs(move)]
         ends = {end for move in moving for end in (move["source"], move["target"])}
         at.pinned_to = frozenset({here, *ends}) if pinned else None
 
@@ -232,7 +232,7 @@ class OperatorRules(HistoryMachine):
             self.tell(at, "DELETE", path, done_already=404)
         else:
             self.tell(at, "PATCH", path, json={"status": status})
-        at.status = status
+        at.status, at.turns = status, at.turns + 1
         self.stage.run(until(lambda: self.heard(at), _HEARD_SECONDS))
         at.changing = False
 
@@ -250,5 +250,5 @@ class OperatorRules(HistoryMachine):
         return answer.status_code in (REFUSALS[at.status] or {200})
 
 
-def _lives(move: dict[str, Any]) -> bool:
-    return move["state"] in LIVING
+def _runs(move: dict[str, Any]) -> bool:
+    return move["state"] in LIVING and move["generation"] > 0

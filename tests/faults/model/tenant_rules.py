@@ -7,8 +7,7 @@ from uuid import uuid4
 
 from hypothesis import strategies as st
 
-from tests.faults.model.beliefs import Creation, Tenant
-from tests.faults.model.crowd import PREFIX
+from tests.faults.model.beliefs import PREFIX, Creation, Tenant
 from tests.faults.model.dealings import Change, Dealings
 from tests.faults.model.machine import WHICH, nth, step
 from tests.integration.document_model import Content, Document
