@@ -44,9 +44,7 @@ class Counter:
         name = f"{PREFIX}{next(self.stage.numbers)}"
         self.tenant.sent.add(name)
         new, access = NewDocument(name, "text/plain", {"n": 0}), caller_of(UUID(self.tenant.id))
-        made = await answered(
-            worker, self.tenant, lambda: documents.create(worker, access, new, key)
-        )
+        made = await answered(self.tenant, lambda: documents.create(worker, access, new, key))
         if made is None:
             return None
         self.tenant.crowd[name] = str(made.value.id)
@@ -75,7 +73,7 @@ class Counter:
                 return ""
             return done.consistency_token
 
-        token = await answered(worker, self.tenant, send)
+        token = await answered(self.tenant, send)
         if token is not None:
             count.number += 1
             self.stage.tally["writes acknowledged"] += 1

@@ -28,7 +28,6 @@ from tests.integration.desk import caller_of
 
 # Machines have work left for the moves.
 _CALM_SECONDS = 0.4
-_RUSH_PAUSE_SECONDS = 0.005
 # Each step of a switch prolongs it.
 _RUSH_SECONDS = 1.0
 _IN_DOORWAY = 2
@@ -142,13 +141,16 @@ class Crowd:
         task.add_done_callback(self._tasks.discard)
 
     async def _keep(self, tenant: Tenant, work: Callable[[Tenant], Awaitable[None]]) -> None:
+        clock = asyncio.get_running_loop().time
         while not self._stopping:
+            begun = clock()
             await work(tenant)
-            await self._rest(self._rushes[tenant.id])
+            await self._rest(self._rushes[tenant.id], clock() - begun)
 
-    async def _rest(self, rush: _Rush) -> None:
+    async def _rest(self, rush: _Rush, took: float) -> None:
         if asyncio.get_running_loop().time() < rush.until:
-            await asyncio.sleep(_RUSH_PAUSE_SECONDS)
+            # The mover's lines are served by the same loop.
+            await asyncio.sleep(min(took, _CALM_SECONDS))
             return
         rush.begun.clear()
         with suppress(TimeoutError):
@@ -181,7 +183,7 @@ class Crowd:
     ) -> tuple[str, str] | None:
         name, key = what
         new = NewDocument(name, "text/plain", {})
-        done = await answered(worker, tenant, lambda: documents.create(worker, access, new, key))
+        done = await answered(tenant, lambda: documents.create(worker, access, new, key))
         return None if done is None else (str(done.value.id), done.consistency_token)
 
     async def _send_twice(self, tenant: Tenant) -> None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
-from global_db.errors import ClusterError
 from services.access.reads import Asked, with_reading
 from services.errors import NotFound, TemporaryError
 from services.ids import new_id
@@ -30,7 +28,7 @@ from tests.integration.desk import caller_of
 T = TypeVar("T")
 DEAF = Bounds(cache=CacheLimits(lease_seconds=60.0))
 _PATIENCE_SECONDS = 60.0
-_AGAIN_SECONDS = 0.02
+_AGAIN_SECONDS = 0.05
 
 Linger = Callable[[], Awaitable[None]]
 
@@ -61,9 +59,7 @@ def lingering(resources: Resources, linger: Linger) -> Resources:
     return replace(resources, data=data)
 
 
-async def answered(
-    resources: Resources, tenant: Tenant, send: Callable[[], Awaitable[T]]
-) -> T | None:
+async def answered(tenant: Tenant, send: Callable[[], Awaitable[T]]) -> T | None:
     """The answer to what may be sent again until it has one; None when the tenant is turned away
     meanwhile."""
     deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
@@ -78,8 +74,6 @@ async def answered(
         except TemporaryError as error:
             late = asyncio.get_running_loop().time() > deadline
             assert not late, f"tenant {tenant.number}: no answer in time: {error!r}"
-        with suppress(ClusterError):  # the catalogue may have a shard more by now
-            await resources.data.registry.refresh()
         await asyncio.sleep(_AGAIN_SECONDS)
 
 
@@ -91,4 +85,4 @@ async def seen(resources: Resources, tenant: Tenant, document: UUID, token: str)
         access = await with_reading(resources, caller_of(UUID(tenant.id)), asked)
         return await documents.get(resources, access, document)
 
-    return await answered(resources, tenant, send)
+    return await answered(tenant, send)

@@ -93,7 +93,10 @@ PLANTS = (
     ),
     Plant(
         "an abort leaves the tenant fenced",
-        shard=_residency("OLD.state = 'fenced' AND NEW.state = 'open'", "NEW.state := 'fenced';"),
+        shard=_residency(
+            "OLD.state = 'fenced' AND NEW.state = 'open'",
+            "NEW.state := 'fenced'; NEW.move_id := OLD.move_id; NEW.generation := OLD.generation;",
+        ),
     ),
     Plant(
         "Idempotency-Keys stay behind",

@@ -110,6 +110,7 @@ class Stage:
             nodes = [self.wires[name].address]
             await shard_catalog.register(connection, name, nodes, weight=1)
             await shard_catalog.set_revision(connection, name, HISTORY.head)
+        await self.deaf.data.registry.refresh()
 
     def restart(self, name: str) -> None:
         """End a shard's server at once, and start it again."""

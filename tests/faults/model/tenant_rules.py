@@ -171,7 +171,7 @@ class TenantRules(Dealings):
             self.look(at, one)
             self.look_into(at, one)
 
-    @step(tenant=WHICH, word=st.none() | WORD, limit=st.integers(2, 50))
+    @step(tenant=WHICH, word=st.none() | WORD, limit=st.integers(10, 100))
     def pages(self, tenant: int, word: int | None, limit: int) -> None:
         """Every document that fits, once, as it is; of the crowd's, those that were answered."""
         at = self.tenant(tenant)
