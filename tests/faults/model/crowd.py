@@ -31,10 +31,11 @@ _CALM_SECONDS = 0.4
 # Each step of a switch prolongs it.
 _RUSH_SECONDS = 1.0
 _IN_DOORWAY = 2
-_LINGER_SECONDS = (0.05, 0.2, 0.6)
+_LINGER_SECONDS = (0.1, 0.4, 1.0)
 _ENTER_SECONDS = 0.5
-FENCING, LEFT = switch.STEPS[0], "drop_forward"
-_NEAR = frozenset({"verify", "link_chain", "approach", *switch.STEPS, LEFT, "bring_back"})
+FENCING = (switch.STEPS[0], False)
+OVER = frozenset({("drop_forward", True), ("bring_back", False)})
+_NEAR = frozenset({"verify", "link_chain", "approach", *switch.STEPS, *(step for step, _ in OVER)})
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Crowd:
         if step not in _NEAR:
             return
         clients = [client for client in map(str, run.batch.clients) if client in self._tenants]
-        coming = self._come(clients, fencing=(step, done) == (FENCING, False), left=step == LEFT)
+        coming = self._come(clients, fencing=(step, done) == FENCING, left=(step, done) in OVER)
         future = asyncio.run_coroutine_threadsafe(coming, self.stage.grounds.loop)
         await asyncio.wrap_future(future)
 
