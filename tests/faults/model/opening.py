@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
 
+from global_db.errors import ClusterError
 from services.access.first_admin import init_admin
 from services.resources import Data
 from services.settings import Limits, Timing
@@ -48,7 +50,7 @@ def stage(grounds: Grounds, tally: Counter[str], plant: Plant) -> Iterator[Stage
                 living.result()
             made.spare += grounds.servers[FIRST_SHARDS:]
             for server in grounds.servers[:FIRST_SHARDS]:
-                made.run(made.register(made.new_shard(server)))
+                made.run(_settled(partial(made.register, made.new_shard(server))))
             made.run(_all_known(made))
             yield made
 
@@ -85,8 +87,21 @@ async def _live(made: Stage, ready: concurrent.futures.Future[None], done: async
 @asynccontextmanager
 async def _opened(made: Stage, role: str, bounds: Bounds | None = None) -> AsyncIterator[Data]:
     async with made.fleet.opened(role, bounds, made.wires[GLOBAL].address) as data:
-        await data.registry.refresh()
+        await _settled(data.registry.refresh)
         yield data
+
+
+async def _settled(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it until it is done: a busy machine may be late with connections."""
+
+    async def done() -> bool:
+        try:
+            await work()
+        except ClusterError:
+            return False
+        return True
+
+    await until(done, 60)
 
 
 async def _all_known(made: Stage) -> None:
@@ -99,4 +114,4 @@ async def _all_known(made: Stage) -> None:
             registry.any_cluster(name).available for name in names
         )
 
-    await until(known, 20)
+    await until(known, 60)
