@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from functools import partial
 from typing import Any
 
 from services.fleet import doctor, rebalances
 from services.fleet.audit_links import link_shard
 from services.fleet.invariants.proof import Rule, Scope, Sources, prove
+from services.fleet.moving import switch
 from services.move_settings import MoveSettings
 from shards.tables import TENANT_TABLES
+from tests.faults.model.ambush import DEEDS, Ambush
 from tests.faults.model.beliefs import ACTIVE, PREFIX, Tenant
 from tests.faults.model.fault_rules import FaultRules
 from tests.faults.model.operator_rules import LIVING, OperatorRules
@@ -25,7 +28,8 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
     """Every step that there is."""
 
     def set_up(self, lively: int) -> None:
-        """Everybody has a document, and the first of them are on the move."""
+        """Everybody has a document, and the first of them are on the move; in every other history
+        something waits for them at the switch."""
         super().set_up(lively)
         for n, tenant in enumerate(self.beliefs.tenants):
             self.make(tenant, n, n)
@@ -33,6 +37,10 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         first = [tenant.id for tenant in self.beliefs.tenants]
         self.move_them(first[:2], 0)
         self.move_them(first[2:3], 1)
+        if not lively % 2:
+            chance = random.Random(lively)
+            step, deed = chance.choice(switch.STEPS), chance.choice(sorted(DEEDS))
+            self.ambushes.lay(Ambush(step, chance.random() < 0.5, deed))
 
     def close(self) -> None:
         self.ambushes.clear()

@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID, uuid4
 
 from services.access.admission import TenantAccess
@@ -40,9 +41,14 @@ _NEAR = frozenset({"verify", "link_chain", "approach", *switch.STEPS, *(step for
 
 @dataclass
 class _Rush:
-    """A switch that is near: until when its tenant's writers hurry, and who waits for its end."""
+    """A switch that is near: until when its tenant's writers hurry, and who waits for its end.
+
+    `unheard`: the worker that nobody tells anything is not asked meanwhile, so that it does not
+    learn at the fence either that the tenant moves.
+    """
 
     until: float = 0.0
+    unheard: bool = False
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,7 +69,7 @@ class Crowd:
     async def join(self, tenant: Tenant) -> None:
         """Begin to write for a tenant."""
         self._tenants[tenant.id], self._rushes[tenant.id] = tenant, _Rush()
-        counter = Counter(self.stage, tenant, self._worker)
+        counter = Counter(self.stage, tenant, partial(self._worker, tenant))
         for work in (self._send_twice, self._make, lambda _: counter.count()):
             self._begin(self._keep(tenant, work))
 
@@ -92,10 +98,13 @@ class Crowd:
 
     async def _come(self, clients: Iterable[str], *, fencing: bool, left: bool) -> None:
         for client in clients:
-            rush = self._rushes[client]
-            rush.until = asyncio.get_running_loop().time() + _RUSH_SECONDS
+            rush, now = self._rushes[client], asyncio.get_running_loop().time()
+            if now > rush.until:
+                rush.unheard = self.chance.random() < 0.5
+            rush.until = now + _RUSH_SECONDS
             rush.begun.set()
             if left:
+                rush.unheard = False
                 rush.over.set()
         if fencing and not self._stopping:
             await self._fill_doorway([self._tenants[client] for client in clients])
@@ -125,7 +134,7 @@ class Crowd:
                         await over.wait()
 
         if tenant.status == ACTIVE:
-            await self._make_by(lingering(self.stage.deaf, linger), tenant)
+            await self._make_by(lingering(self._worker(tenant), linger), tenant)
         entered.set()
 
     # All the time
@@ -158,13 +167,16 @@ class Crowd:
             async with asyncio.timeout(_CALM_SECONDS):
                 await rush.begun.wait()
 
-    def _worker(self) -> Resources:
+    def _worker(self, tenant: Tenant) -> Resources:
         """The service's, or the one that nobody tells anything."""
-        return self.chance.choice((self.stage.service.resources, self.stage.deaf))
+        rush, told = self._rushes[tenant.id], self.stage.service.resources
+        if rush.unheard and asyncio.get_running_loop().time() < rush.until:
+            return told
+        return self.chance.choice((told, self.stage.deaf))
 
     async def _make(self, tenant: Tenant) -> None:
         if tenant.status == ACTIVE:
-            await self._make_by(self._worker(), tenant)
+            await self._make_by(self._worker(tenant), tenant)
 
     async def _make_by(self, worker: Resources, tenant: Tenant) -> None:
         """A document (I1); sent again to another worker it is the same (I2); who has the token sees
@@ -174,9 +186,9 @@ class Crowd:
         if made is None:
             return
         self._acknowledged(tenant, name, made[0])
-        again = await self._made(self._worker(), tenant, access, (name, key))
+        again = await self._made(self._worker(tenant), tenant, access, (name, key))
         assert again is None or again[0] == made[0], f"{name} was made twice: {made}, {again}"
-        shown = await seen(self._worker(), tenant, UUID(made[0]), made[1])
+        shown = await seen(self._worker(tenant), tenant, UUID(made[0]), made[1])
         assert shown is None or shown.original_name == name, (tenant.number, name, shown)
 
     async def _made(

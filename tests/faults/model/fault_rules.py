@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from services.fleet.moving import switch
 from tests.faults.model.ambush import ALL_STEPS, DEEDS, Ambush
 from tests.faults.model.machine import MOST_TENANTS, WHICH, HistoryMachine, nth, step
 from tests.faults.model.operator_rules import LIVING
@@ -14,6 +15,8 @@ from tests.integration.waiting import until
 _ON_SECONDS = 5.0
 DIRECTORY = MOST_TENANTS
 CLUSTER = st.integers(0, DIRECTORY)
+# Half of them at the switch, which is short.
+_STEPS = st.sampled_from([*ALL_STEPS, *switch.STEPS * (len(ALL_STEPS) // len(switch.STEPS))])
 CUTS = st.sampled_from([How.BEFORE.name, How.AFTER.name])
 
 
@@ -59,12 +62,12 @@ class FaultRules(HistoryMachine):
         """The connection that sends this COMMIT is cut, before or behind it, whoever it is."""
         self.stage.wires[self.cluster(cluster)].fault = Fault(How[how], at, COMMIT)
 
-    @step(tenant=WHICH, milliseconds=st.sampled_from([0, 30, 150]))
+    @step(tenant=WHICH, milliseconds=st.sampled_from([0, 50, 150]))
     def lag(self, tenant: int, milliseconds: int) -> None:
         """What is written where this one lives reaches other shards later, or sooner."""
         self.stage.wires[self.home(self.tenant(tenant))].stream_lag = milliseconds / 1000
 
-    @step(at=st.sampled_from(ALL_STEPS), done=st.booleans(), deed=st.sampled_from(sorted(DEEDS)))
+    @step(at=_STEPS, done=st.booleans(), deed=st.sampled_from(sorted(DEEDS)))
     def ambush(self, at: str, done: bool, deed: str) -> None:
         self.ambushes.lay(Ambush(at, done, deed))
 

@@ -114,10 +114,18 @@ PLANTS = (
         directory=_client("NEW.shard <> OLD.shard", "NEW.pinned := false;"),
     ),
     Plant(
-        "a runner that is over is still heard",
-        shard="""
-            CREATE OR REPLACE FUNCTION docshard.as_mover(move uuid, expected_generation bigint)
-            RETURNS void LANGUAGE sql VOLATILE AS $$ SELECT $$
+        "a pin that came before the move is overlooked",
+        directory="""
+            CREATE FUNCTION public.planted() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF EXISTS (SELECT FROM docshard.moves
+                            WHERE id = NEW.move_id AND state = 'planned') THEN
+                    RETURN NULL;
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER planted BEFORE UPDATE ON docshard.move_clients FOR EACH ROW
+            WHEN (NEW.ended AND NOT OLD.ended) EXECUTE FUNCTION public.planted()
         """,
     ),
 )

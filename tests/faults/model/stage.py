@@ -31,7 +31,7 @@ from tests.integration.service import Service
 T = TypeVar("T")
 GLOBAL = "global"
 FIRST_SHARDS = 3
-USUAL_LAG_SECONDS = 0.03
+USUAL_LAG_SECONDS = 0.05
 SCOPES = ("document:read", "document:write", "document:delete", "document:purge", "audit:read")
 _PATIENCE_SECONDS = 60.0
 _RETRY_SECONDS = 0.05
