@@ -34,13 +34,13 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         for n, tenant in enumerate(self.beliefs.tenants):
             self.make(tenant, n, n)
             self.add_version(tenant, tenant.documents[0], CONTENTS[n])
-        first = [tenant.id for tenant in self.beliefs.tenants]
-        self.move_them(first[:2], 0)
-        self.move_them(first[2:3], 1)
         if not lively % 2:
             chance = random.Random(lively)
             step, deed = chance.choice(switch.STEPS), chance.choice(sorted(DEEDS))
             self.ambushes.lay(Ambush(step, chance.random() < 0.5, deed))
+        first = [tenant.id for tenant in self.beliefs.tenants]
+        self.move_them(first[:2], 0)
+        self.move_them(first[2:3], 1)
 
     def close(self) -> None:
         self.ambushes.clear()
