@@ -67,10 +67,10 @@ async def answered(tenant: Tenant, send: Callable[[], Awaitable[T]]) -> T | None
         refused = bool(tenant.refused_with())
         try:
             return await send()
-        except NotFound:
+        except NotFound as error:
             if refused or tenant.refused_with():
                 return None
-            raise
+            raise AssertionError(f"tenant {tenant.number}: not_found") from error
         except TemporaryError as error:
             late = asyncio.get_running_loop().time() > deadline
             assert not late, f"tenant {tenant.number}: no answer in time: {error!r}"

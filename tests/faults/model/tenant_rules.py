@@ -143,7 +143,8 @@ class TenantRules(Dealings):
         answer = self.insist(at, "POST", "", json=creation.body, headers=headers)
         if self.turned_away(at, answer):
             return
-        assert (answer.status_code, answer.json()) == (201, creation.answer), answer.text
+        same = (answer.status_code, answer.json()) == (201, creation.answer)
+        assert same, f"the same key was answered otherwise: {creation.answer}, {answer.text}"
         other = {**creation.body, "original_name": "other"}
         answer = self.insist(at, "POST", "", json=other, headers=headers)
         assert answer.json()["code"] == "idempotency_mismatch", answer.text
