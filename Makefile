@@ -14,11 +14,14 @@ PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--no-annotate --no-header --python-version 3.11 --all-extras --quiet
+	--no-annotate --no-header --python-version 3.11 --quiet
+# What the container needs of it; a test holds it to requirements.lock.
+IMAGE_LOCK := deploy/container/requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-lock load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves help api fmt lock install
+.PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-types check-lock check-style check-imports load bench \
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults \
+	help api configuration fmt lock install
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,17 +56,23 @@ torture-matrix: $(INSTALLED)  ## Strike moves at every step by every fault; DOCS
 torture: $(INSTALLED)  ## Run the long rounds and the big tables.
 	$(BIN)/pytest -m torture
 
-check: $(INSTALLED) check-lock  ## Check format, lint, types, import contracts and the lock.
+check: check-types check-lock check-style check-imports  ## Check format, lint, types, import contracts and the lock.
+
+check-types: $(INSTALLED)
+	$(BIN)/mypy
+
+check-style: $(INSTALLED)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy
+
+check-imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
 # A fresh lock, seeded with the present one, must come out equal: newer releases change nothing,
 # a changed dependency does.
 check-lock: $(INSTALLED)
 	@fresh=$$(mktemp) && cp requirements.lock "$$fresh" && \
-		$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o "$$fresh" > /dev/null && \
+		$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras pyproject.toml -o "$$fresh" > /dev/null && \
 		{ cmp -s "$$fresh" requirements.lock || \
 			{ echo "requirements.lock is stale: run make lock" >&2; rm -f "$$fresh"; exit 1; }; } && \
 		rm -f "$$fresh"
@@ -84,6 +93,10 @@ api: $(INSTALLED)  ## Make openapi.json anew from the routes, and the SDK's mode
 	$(BIN)/python -m router.openapi > openapi.json.new && mv openapi.json.new openapi.json
 	$(BIN)/python -P docshard_client/generate.py
 
+configuration: $(INSTALLED)  ## Make docs/configuration.md anew from the settings.
+	$(BIN)/python -m router.configuration > docs/configuration.md.new && \
+		mv docs/configuration.md.new docs/configuration.md
+
 bench-audit: $(INSTALLED)  ## Measure what audit rows cost, and how fast they are linked.
 	$(BIN)/python -m loadtests.bench.audit
 
@@ -93,6 +106,9 @@ bench-replicas: $(INSTALLED)  ## Measure what tokens cost and how much replicas 
 bench-moves: $(INSTALLED)  ## Measure the pause of moves, their copy rate, and batches against one by one.
 	$(BIN)/python -m loadtests.bench.moves
 
+bench-faults: $(INSTALLED)  ## Measure what faults of one shard, and slow clients, cost the others.
+	$(BIN)/pytest -q tests/faults/resources/test_others_figures.py -m torture
+
 bench-planner: $(INSTALLED)  ## Measure planning for a million clients on a thousand shards.
 	$(BIN)/python -m loadtests.bench.planner
 
@@ -100,8 +116,10 @@ fmt: $(INSTALLED)  ## Format the code and mend what the linter can mend.
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-lock: $(INSTALLED)  ## Make the lock anew from pyproject.toml.
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
+lock: $(INSTALLED)  ## Make the locks anew from pyproject.toml.
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra build --constraint requirements.lock pyproject.toml \
+		-o $(IMAGE_LOCK)
 
 install: $(INSTALLED)
 

@@ -12,9 +12,10 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
-from services.fleet import audit_heads, sweeps
+from services.fleet import audit_heads, restore_points, sweeps
 from services.fleet.audit_links import Linker
 from services.fleet.tenant_sizes import Measuring
 from services.resources import Resources
@@ -46,7 +47,7 @@ def jobs(resources: Resources) -> list[Job]:
     """Every timed job of the service."""
     data, keyring = resources.data, resources.secrets.keyring
     linker, measuring = Linker(data), Measuring(data)
-    return [
+    timed = [
         Job("audit-links", 0.5, linker.run),
         Job("audit-heads", 60, lambda: audit_heads.sign_heads(data, keyring)),
         Job("partitions", 3600, lambda: sweeps.make_partitions(resources)),
@@ -57,6 +58,11 @@ def jobs(resources: Resources) -> list[Job]:
         Job("tenant-sizes", 1, measuring.run),
         Job("sessions", 600, lambda: sweeps.remove_expired_sessions(resources)),
     ]
+    backup = resources.settings.backup
+    if backup.configured:
+        point = partial(restore_points.make_automatic, resources)
+        timed.append(Job("restore-points", backup.point_seconds, point))
+    return timed
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 from psycopg.conninfo import make_conninfo
 from pydantic import BaseModel, ConfigDict, Field
+
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+"""libpq's, from nothing to a certificate that names the host."""
+
+
+def is_local(host: str) -> bool:
+    """Whether what is sent to this host leaves no machine: loopback, or a folder of sockets."""
+    if host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """How servers on other hosts prove who they are; `authority` signed their certificates."""
+
+    mode: SslMode = "prefer"
+    authority: Path | None = None
+
+    def towards(self, host: str) -> dict[str, str]:
+        """Parts of a connection string; on this host libpq's own manner is enough."""
+        if is_local(host):
+            return {}
+        authority = {} if self.authority is None else {"sslrootcert": str(self.authority)}
+        return {"sslmode": self.mode, **authority}
 
 
 class _Frozen(BaseModel):
@@ -41,6 +72,7 @@ class Login:
     password: str
     database: str
     serves: bool = True
+    tls: ServerTls = field(default_factory=ServerTls)
 
     def direct(self, address: NodeAddress) -> str:
         """Connection string past any pooler: for LISTEN, migrations and movers."""
@@ -63,6 +95,7 @@ class Login:
             tcp_user_timeout=5000,
             keepalives_idle=5,
             application_name="docshard",
+            **self.tls.towards(host),
         )
 
 

@@ -64,6 +64,21 @@ _REVOKE = write(
     .returning(*_COLUMNS)
 )
 
+_IN_USE = (
+    sa.select(api_keys.c.id)
+    .where(api_keys.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))))
+    .order_by(api_keys.c.id)
+    # Who finds a key locked leaves it: another process dates it just now, or it is being revoked.
+    .with_for_update(skip_locked=True)
+    .cte("in_use")
+)
+_NOTE_USES = write(
+    sa.update(api_keys)
+    .where(api_keys.c.id == _IN_USE.c.id)
+    .values(last_used_at=sa.func.now())
+    .returning(api_keys.c.id)
+)
+
 
 async def by_hash(connection: ReadConnection, key_hash: bytes) -> ApiKey | None:
     """The valid key with this hash: neither revoked nor expired, of a living client."""
@@ -110,3 +125,8 @@ async def revoke(connection: WriteConnection, client_id: UUID, key_id: UUID) -> 
     """End a key of the client; None when it has no such living key."""
     row = await connection.returning(_REVOKE, own_client_id=client_id, key_id=key_id)
     return None if row is None else ApiKey(**row)
+
+
+async def note_uses(connection: WriteConnection, ids: list[UUID]) -> int:
+    """Date these keys as used now; answers how many were."""
+    return len(await connection.changed(_NOTE_USES, ids=ids))

@@ -21,7 +21,8 @@ OLDEST_SERVER = 150000  # server_version_num: UNIQUE NULLS NOT DISTINCT, and wha
 # Attributes of each role. Only the mover passes row-level security and replicates; the search and
 # the auditor role pass it too, but nobody can log in as them: they own the functions that search
 # documents and that read the audit log of all tenants, and may only SELECT. The pooler role may do
-# nothing but ask for verifiers.
+# nothing but ask for verifiers, the backup role nothing but what pgBackRest does in a server whose
+# files it reads.
 ROLES: Mapping[str, str] = {
     "docshard_owner": "NOLOGIN",
     "docshard_admin": "LOGIN",
@@ -32,6 +33,7 @@ ROLES: Mapping[str, str] = {
     "docshard_auditor": "NOLOGIN BYPASSRLS",
     "docshard_probe": "LOGIN",
     "docshard_pooler": "LOGIN",
+    "docshard_backup": "LOGIN",
 }
 LOGINS = tuple(name for name, attributes in ROLES.items() if attributes.startswith("LOGIN"))
 
@@ -119,6 +121,7 @@ def _make_database(connection: psycopg.Connection, database: str) -> None:
     connection.execute("GRANT docshard_search, docshard_auditor TO docshard_owner")
     # Operators see how far replicas are behind.
     connection.execute("GRANT pg_monitor TO docshard_admin")
+    connection.execute("GRANT pg_read_all_settings TO docshard_backup")
     found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
     if found is None:
         connection.execute(
@@ -139,7 +142,7 @@ def _make_schema(connection: psycopg.Connection) -> None:
     ):
         connection.execute(statement)
     # Not migrations: the owner of the tables may not do or see what these do and look at.
-    for name in ("places.sql", "moving.sql", "pooling.sql"):
+    for name in ("places.sql", "moving.sql", "pooling.sql", "backups.sql"):
         connection.execute((_SQL / name).read_bytes())
     connection.execute(
         sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(

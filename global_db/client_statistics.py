@@ -72,6 +72,18 @@ def _level(count: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.case((count > 0, sa.func.ln(rate) + _now))
 
 
+def _written(levels: Any) -> sa.ColumnElement[float]:
+    """The moment at which a row's levels were written, on the scale of `_now`."""
+    return _double(sa.extract("epoch", levels.updated_at)) / _double(RATE_SECONDS)
+
+
+def _since_now(levels: Any, name: str) -> sa.ColumnElement[Any]:
+    """A level as if its row had been written now, if a clock that was right again meanwhile says
+    that it will be written: rates would be huge for as long as that clock was ahead."""
+    level: sa.ColumnElement[Any] = levels[name]
+    return level + sa.func.least(_now - _written(levels), _double(0.0))
+
+
 def _sum_of_levels(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> Any:
     """ln(exp(one) + exp(other)), which neither of the two exponents would survive."""
     distance = sa.func.greatest(-sa.func.abs(one - other), _double(_LEAST))
@@ -79,10 +91,11 @@ def _sum_of_levels(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> 
     return sa.func.coalesce(both, one, other)
 
 
-def rate_of(level: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The rate per second that a level is now; NULL for NULL."""
+def rate_of(level: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """The rate per second that a level of `client_rates` is now; NULL for NULL."""
+    known = _since_now(level.table.c, level.name)
     # greatest() passes over NULL, and would make the least rate of it.
-    exponent = sa.func.greatest(level - _now, _double(_LEAST))
+    exponent = sa.func.greatest(known - _now, _double(_LEAST))
     return sa.case((level.is_not(None), sa.func.exp(exponent)))
 
 
@@ -104,7 +117,7 @@ _ADD = write(
     _new_rates.on_conflict_do_update(
         index_elements=[client_rates.c.client_id],
         set_={
-            name: _sum_of_levels(client_rates.c[name], _new_rates.excluded[name])
+            name: _sum_of_levels(_since_now(client_rates.c, name), _new_rates.excluded[name])
             for name in ("reads_level", "writes_level")
         }
         | {"updated_at": sa.func.now()},

@@ -24,6 +24,10 @@ class CodeTaken(Exception):
     """A living client has this code."""
 
 
+class BeingErased(Exception):
+    """The client is being erased: nobody brings it back."""
+
+
 class UnknownManager(Exception):
     """`managed_by` is not a user."""
 
@@ -169,10 +173,15 @@ async def restore(connection: WriteConnection, client_id: UUID) -> Client | None
     """Take a soft delete back; None when there is no deleted client of this id.
 
     Raises:
-        CodeTaken: a living client has the code by now.
+        CodeTaken: a living client has the code by now. BeingErased.
     """
     with _refused("of the deleted client", None):
-        row = await connection.returning(_SOFT.restore, row_id=client_id)
+        try:
+            row = await connection.returning(_SOFT.restore, row_id=client_id)
+        except psycopg.Error as error:
+            if error.sqlstate == "DS021":
+                raise BeingErased(str(client_id)) from error
+            raise
     return None if row is None else Client(**row)
 
 

@@ -124,18 +124,30 @@ async def _run_behind(
 class Answer:
     """What a statement that was sent will return."""
 
-    def __init__(self, cursor: psycopg.AsyncCursor[Row]) -> None:
+    def __init__(self, connection: WriteConnection, cursor: psycopg.AsyncCursor[Row]) -> None:
+        self._connection = connection
         self._cursor = cursor
 
     async def rows(self) -> list[Row]:
         """All of it; what was sent behind it arrives with the same wait."""
+        if self._cursor.pgresult is None:
+            await self._connection.settle()
         return await self._cursor.fetchall()
 
 
 class WriteConnection(ReadConnection):
-    """A session inside a transaction that may write; made by `transaction`."""
+    """A session inside a transaction that may write; made by `transaction`.
+
+    Statements go ahead of their answers in a pipeline. Who waits for one sends a Sync, never a
+    Flush alone: a server that has had no Sync is not idle in a transaction, whatever it waits for,
+    and keeps our locks for as long as a process that stands still keeps its connection.
+    """
 
     _position: Position | None = None
+
+    def __init__(self, raw: RawConnection, pipeline: psycopg.AsyncPipeline | None = None) -> None:
+        super().__init__(raw)
+        self._pipeline = pipeline
 
     @property
     def ended_at(self) -> Position:
@@ -151,16 +163,29 @@ class WriteConnection(ReadConnection):
     async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
         """Run a change and wait for its first returned row."""
         cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        await self.settle()
         return await cursor.fetchone()
 
     async def changed(self, statement: WriteStatement, **parameters: Any) -> list[Row]:
         """Run a change and wait for all rows it returns."""
-        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
-        return await cursor.fetchall()
+        return await (await self.ask(statement, **parameters)).rows()
 
     async def ask(self, statement: WriteStatement, **parameters: Any) -> Answer:
         """Send a change; the rows it returns are waited for where they are read."""
-        return Answer(await self._raw.execute(statement.text, statement.fixed | parameters))
+        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
+        return Answer(self, cursor)
+
+    async def settle(self) -> None:
+        """Wait for the answers to all that was sent."""
+        if self._pipeline is not None:
+            await self._pipeline.sync()
+
+    async def _run(
+        self, statement: ReadStatement, parameters: dict[str, Any]
+    ) -> psycopg.AsyncCursor[Row]:
+        cursor = await super()._run(statement, parameters)
+        await self.settle()
+        return cursor
 
     async def commit(self) -> None:
         """Commit, and learn the position of the commit in the same round trip.
@@ -193,15 +218,15 @@ async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
     Raises:
         CommitInterrupted: the connection was lost during COMMIT.
     """
-    connection = WriteConnection(raw)
     try:
         # The deadline ends before COMMIT: whether that took effect is never guessed from time.
         with deadline(raw, WORK_SECONDS):
             # The pipeline ends before COMMIT, too. On its way out psycopg may send a Flush behind
             # the last Sync; after COMMIT a pooler has taken the server connection back by then,
             # and would lend one for the Flush alone, until this client happens to speak again.
-            async with raw.pipeline():
+            async with raw.pipeline() as pipeline:
                 await raw.execute(BEGIN)
+                connection = WriteConnection(raw, pipeline)
                 yield connection
         await finish(connection.commit())
     except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -30,7 +30,12 @@ SELECT current_setting('server_version') AS version,
             ORDER BY slot_name), '[]')
           FROM pg_replication_slots) AS slots,
        (SELECT coalesce(array_agg(inhrelid::regclass::text), '{}')
-          FROM pg_inherits WHERE inhparent = to_regclass('docshard.audit_logs')) AS partitions
+          FROM pg_inherits WHERE inhparent = to_regclass('docshard.audit_logs')) AS partitions,
+       current_setting('archive_mode') <> 'off' AS archives,
+       (SELECT extract(epoch FROM now() - last_archived_time)::float8 FROM pg_stat_archiver)
+           AS archived_seconds_ago,
+       (SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
+          FROM pg_stat_archiver) AS archiving_fails
 """
 # What only a new cluster is asked. Which locale a database has stands in another column in almost
 # every version. The mover counts as there only when it can do a mover's work.
@@ -75,8 +80,24 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """How many seconds a server's clock is before ours, give or take `doubt`."""
+
+    ahead: float = 0.0
+    doubt: float = 0.0
+
+    def apart(self, other: ClockSeen) -> float:
+        """So many seconds at least it is apart from another server's; 0 when that is in doubt."""
+        return max(0.0, abs(self.ahead - other.ahead) - self.doubt - other.doubt)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """One server. `stray_audit_rows`: the DEFAULT partition holds rows that no month took."""
+    """One server. `stray_audit_rows`: the DEFAULT partition holds rows that no month took.
+
+    `archives`: it is to archive its WAL; the last segment went `archived_seconds_ago`, None: none
+    yet. `archiving_fails`: the last attempt did not succeed.
+    """
 
     version: str
     major: int
@@ -87,14 +108,15 @@ class ServerFacts:
     slots: tuple[Slot, ...]
     partitions: tuple[str, ...]
     stray_audit_rows: bool
+    clock: ClockSeen = ClockSeen()
+    archives: bool = False
+    archived_seconds_ago: float | None = None
+    archiving_fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSetup:
-    """What a server was set up with; `slots`, `senders` and `workers` are its limits.
-
-    `clock_ahead` is how many seconds its clock is before ours, give or take `clock_doubt`.
-    """
+    """What a server was set up with; `slots`, `senders` and `workers` are its limits."""
 
     major: int
     system: int
@@ -107,8 +129,7 @@ class ServerSetup:
     workers: int
     roles: tuple[str, ...]
     bootstrapped: bool
-    clock_ahead: float
-    clock_doubt: float
+    clock: ClockSeen
 
 
 async def inspect(conninfo: str) -> ServerFacts:
@@ -124,7 +145,8 @@ async def inspect(conninfo: str) -> ServerFacts:
         stray = (
             await (await connection.execute(_STRAY_ROWS)).fetchone() if _has_audit(row) else None
         )
-    return _facts(row, stray_audit_rows=bool(stray and stray["stray"]))
+        clock = await _clock(connection)
+    return replace(_facts(row, stray_audit_rows=bool(stray and stray["stray"])), clock=clock)
 
 
 async def inspect_setup(conninfo: str) -> ServerSetup:
@@ -137,14 +159,15 @@ async def inspect_setup(conninfo: str) -> ServerSetup:
         conninfo, autocommit=True, row_factory=dict_row
     ) as connection:
         row = await (await connection.execute(_SETUP)).fetchone() or {}
-        asked = time.time()
-        clock = await (await connection.execute(_CLOCK)).fetchone() or {}
-        answered = time.time()
-    return ServerSetup(
-        **row | {"roles": tuple(row["roles"])},
-        clock_ahead=clock["clock"] - (asked + answered) / 2,
-        clock_doubt=(answered - asked) / 2,
-    )
+        clock = await _clock(connection)
+    return ServerSetup(**row | {"roles": tuple(row["roles"])}, clock=clock)
+
+
+async def _clock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> ClockSeen:
+    asked = time.time()
+    row = await (await connection.execute(_CLOCK)).fetchone() or {}
+    answered = time.time()
+    return ClockSeen(row["clock"] - (asked + answered) / 2, (answered - asked) / 2)
 
 
 def _has_audit(row: dict[str, Any]) -> bool:
@@ -162,4 +185,7 @@ def _facts(row: dict[str, Any], *, stray_audit_rows: bool) -> ServerFacts:
         slots=tuple(Slot(**slot) for slot in row["slots"]),
         partitions=tuple(name.rpartition(".")[2] for name in row["partitions"]),
         stray_audit_rows=stray_audit_rows,
+        archives=row["archives"],
+        archived_seconds_ago=row["archived_seconds_ago"],
+        archiving_fails=row["archiving_fails"],
     )

@@ -37,6 +37,22 @@ class Failure:
     seconds: float
 
 
+# Nobody is given a move, or leaves one alone, for longer. What lies farther ahead was written
+# before this server's clock was set back, and would otherwise hold for as long as that was.
+_LONGEST_SECONDS = 120.0
+
+
+def _seconds(seconds: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def _holds(until: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether something that was given until then still counts."""
+    now = sa.func.clock_timestamp()
+    longest = _seconds(sa.literal_column(str(_LONGEST_SECONDS)))
+    return sa.func.coalesce((until > now) & (until <= now + longest), sa.false())
+
+
 _rebalance = sa.func.coalesce(rebalances.c.state, "running")
 # A stopped rebalance begins no move any more; a paused one lets each of its moves wait.
 _asked = sa.case(
@@ -48,10 +64,7 @@ _with_rebalance = sa.join(moves, rebalances, moves.c.rebalance_id == rebalances.
 _ORDER = ("fenced", "aborted", "switched", "verifying", "catching_up", "copying", "planned")
 _busy = (
     sa.select(moves.c.source, moves.c.target)
-    .where(
-        in_state(*STARTED)
-        | (in_state("planned") & (moves.c.lease_until > sa.func.clock_timestamp()))
-    )
+    .where(in_state(*STARTED) | (in_state("planned") & _holds(moves.c.lease_until)))
     .cte("busy")
 )
 # Of ended moves only those are of interest whose debris is still about.
@@ -59,6 +72,14 @@ _unfinished = sa.union_all(
     sa.select(moves.c.id).where(~in_state(*ENDED)),
     sa.select(leftovers.c.move_id).where(leftovers.c.removed_at.is_(None)),
 )
+
+# What has switched rests until its grace ends, however long that is; if this server's clock was set
+# back since, the grace begins anew by the new time.
+_set_back = moves.c.switched_at > sa.func.clock_timestamp()
+_left_alone = sa.case(
+    (in_state("switched"), (moves.c.not_before > sa.func.clock_timestamp()) & ~_set_back),
+    else_=_holds(moves.c.not_before),
+).is_(sa.true())
 
 
 def _has_room(end: str) -> sa.ColumnElement[bool]:
@@ -81,10 +102,8 @@ _FIND = read(
     .where(
         moves.c.id.in_(_unfinished),
         moves.c.state == sa.func.any(sa.bindparam("states", type_=ARRAY(sa.Text))),
-        moves.c.lease_until.is_(None) | (moves.c.lease_until <= sa.func.clock_timestamp()),
-        moves.c.not_before.is_(None)
-        | (moves.c.not_before <= sa.func.clock_timestamp())
-        | ((_asked == "abort") & ~in_state("switched", "aborted")),
+        ~_holds(moves.c.lease_until),
+        ~_left_alone | ((_asked == "abort") & ~in_state("switched", "aborted")),
         sa.case(
             (in_state("fenced", "switched", "aborted"), True),
             (_asked == "abort", True),
@@ -104,8 +123,8 @@ _MOVES_PER_SHARD = 2
 _SERIALIZE = write(
     sa.select(sa.func.pg_advisory_xact_lock(7346, sa.func.hashtext("moves")).label("locked"))
 )
-_LEASE = sa.func.clock_timestamp() + sa.func.make_interval(
-    0, 0, 0, 0, 0, 0, sa.bindparam("seconds", type_=sa.Float)
+_LEASE = sa.func.clock_timestamp() + _seconds(
+    sa.func.least(sa.bindparam("seconds", type_=sa.Float), _LONGEST_SECONDS)
 )
 _CLAIM = write(
     sa.update(moves)
@@ -147,13 +166,19 @@ _FAIL = write(
 )
 
 
+_sweep_after = sa.case(
+    (_set_back, sa.func.clock_timestamp() + (moves.c.sweep_after - moves.c.switched_at)),
+    else_=moves.c.sweep_after,
+)
 _REST = write(
     sa.update(moves)
     .where(MINE, in_state("switched"))
     .values(
         lease_owner=None,
         lease_until=None,
-        not_before=moves.c.sweep_after,
+        switched_at=sa.case((_set_back, sa.func.clock_timestamp()), else_=moves.c.switched_at),
+        sweep_after=_sweep_after,
+        not_before=_sweep_after,
         updated_at=sa.func.now(),
     )
     .returning(moves.c.id)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from global_db.columns import living
 from global_db.connection import ReadConnection
+from global_db.erasure_tables import erasures
 from global_db.move_tables import move_clients, moves
 from global_db.statement import read
 from global_db.tables import clients
@@ -38,12 +39,16 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where the directory says that a client is, living or deleted; `code` is for people."""
+    """Where the directory says that a client is, living or deleted; `code` is for people.
+
+    `erasing`: it is being erased, so that nothing of it need be anywhere.
+    """
 
     client_id: UUID
     code: str
     shard: str
     epoch: int
+    erasing: bool = False
 
 
 _BOUND = read(
@@ -58,7 +63,13 @@ _BOUND = read(
     ).where(clients.c.shard == _SHARD)
 )
 _PAGE = read(
-    sa.select(clients.c.id.label("client_id"), clients.c.code, clients.c.shard, clients.c.epoch)
+    sa.select(
+        clients.c.id.label("client_id"),
+        clients.c.code,
+        clients.c.shard,
+        clients.c.epoch,
+        clients.c.id.in_(sa.select(erasures.c.client_id)).label("erasing"),
+    )
     .where(clients.c.id > _AFTER)
     .order_by(clients.c.id)
     .limit(sa.bindparam("limit", type_=sa.Integer))

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from global_db.client_statistics import rate_of
 from global_db.columns import given_rows
 from global_db.connection import ReadConnection
+from global_db.erasure_tables import erasures
 from global_db.move_tables import move_clients, moves
 from global_db.statement import read
 from global_db.statistics_tables import client_rates, client_sizes
@@ -25,7 +26,8 @@ _KEPT_IN_MIND = 200
 
 
 FREE, PINNED, MOVING = range(3)
-"""What keeps a client where it is; who moves already is MOVING, pinned or not."""
+"""What keeps a client where it is; who moves already is MOVING, pinned or not; so is who
+is being erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ _page = (
         clients.c.id.label("client_id"),
         sa.func.coalesce(moves.c.target, clients.c.shard).label("shard"),
         clients.c.pinned,
-        moves.c.id.is_not(None).label("moving"),
+        sa.or_(moves.c.id.is_not(None), clients.c.id.in_(sa.select(erasures.c.client_id))).label(
+            "moving"
+        ),
         client_sizes.c.rows,
         client_sizes.c.bytes,
         sa.func.coalesce(rate_of(client_rates.c.reads_level), 0.0).label("reads"),

@@ -3,6 +3,9 @@
 Without them whoever opens connections and sends a byte now and then keeps them for ever; a head,
 or trailers, without an end fill our memory; and so do answers that nobody takes, since closing a
 connection waits until they are taken (I9).
+
+The places for connections are bounded, too. uvicorn refuses requests when they are taken, whoever
+took them; here whoever has waited longest without a request gives way to who comes.
 """
 
 import asyncio
@@ -24,8 +27,8 @@ _REFUSAL = (
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """Closes a connection whose request line and headers are not there in time, or have no end,
-    and one whose reader takes too little."""
+    """Closes a connection whose request line and headers are not there in time, or have no end;
+    one whose reader takes too little; and the idlest one when all places are taken."""
 
     head_seconds: ClassVar[float] = 10.0
     head_bytes: ClassVar[int] = 64 * 1024
@@ -37,6 +40,10 @@ class DeadlineProtocol(HttpToolsProtocol):
     """What all answers of one process that wait for readers may take; the longest waiting go."""
 
     _behind: ClassVar[OrderedDict["DeadlineProtocol", None]] = OrderedDict()
+    _unheard: ClassVar[OrderedDict["DeadlineProtocol", None]] = OrderedDict()
+    """Whose head is due, the longest awaited first."""
+    _resting: ClassVar[OrderedDict["DeadlineProtocol", None]] = OrderedDict()
+    """Which are kept for a next request, those that have rested longest first."""
     _deadline: asyncio.TimerHandle | None = None
     _reader_deadline: asyncio.TimerHandle | None = None
     _unsent = 0
@@ -47,6 +54,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         """A connection came: its first request is due."""
         super().connection_made(transport)
         self._expect_head()
+        self._make_place()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; between two requests they begin the next one, which is due then."""
@@ -93,10 +101,13 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.get_write_buffer_size():
             self._expect_reader()
+        if self.cycle.response_complete:  # and no further request has been sent ahead
+            self._resting[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any more."""
         self._stop_waiting()
+        self._resting.pop(self, None)
         super().connection_lost(exc)
         self._stop_expecting_reader()
 
@@ -104,8 +115,11 @@ class DeadlineProtocol(HttpToolsProtocol):
         # Not prolonged by what trickles in: the deadline is for the whole head.
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.head_seconds, self._give_up)
+            self._resting.pop(self, None)
+            self._unheard[self] = None
 
     def _stop_waiting(self) -> None:
+        self._unheard.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -114,6 +128,25 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._deadline = None
         if not self.transport.is_closing():
             self.transport.close()
+
+    def _make_place(self) -> None:
+        """Of all who wait the longest goes: a head that does not end before a line that was kept,
+        and never one whose request is under way. Whoever sends a whole head is in neither group
+        for longer than reading it takes, so a crowd that dawdles keeps nobody out."""
+        if self.limit_concurrency is None or len(self.connections) < self.limit_concurrency:
+            return
+        for idle in (self._unheard, self._resting):
+            longest = next(iter(idle), self)
+            if longest is not self:
+                longest._give_way()
+                return
+
+    def _give_way(self) -> None:
+        # Counted out at once: the loop tells of the loss later, and more may come meanwhile.
+        self.connections.discard(self)
+        self._stop_waiting()
+        self._resting.pop(self, None)
+        self.transport.close()
 
     def _refuse_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:

@@ -15,7 +15,9 @@ class RouterSettings(BaseSettings):
     listen_port: int = Field(default=8080, ge=0, le=65535)
     router_workers: int = Field(default=2, ge=1, le=256)
     max_connections: int = Field(default=2000, ge=1)
-    """Open connections of one worker, idle ones too; above it the server answers a bare 503."""
+    """Open connections of one worker, idle ones too, and at most half of the files that it may have
+    open. A further one takes the place of whoever has waited longest without a request; only when
+    all have one under way the server answers a bare 503."""
     max_running: int = Field(default=500, ge=1)
     """Requests under way in one worker; above it new ones get 503 `overloaded` at once."""
     trusted_proxies: str = ""

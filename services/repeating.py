@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from global_db.errors import ClusterError
+
+_log = logging.getLogger(__name__)
 _LAST_WORDS_SECONDS = 2.0
 
 
@@ -34,3 +38,25 @@ async def repeating(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await work()
+
+
+@asynccontextmanager
+async def telling(
+    tell: Callable[[], Awaitable[int]], loss: str, every_seconds: float
+) -> AsyncIterator[None]:
+    """Repeat what tells the global database something that nothing depends on.
+
+    What could not be told is lost; `loss` says what that means.
+    """
+
+    async def try_to_tell() -> None:
+        try:
+            await tell()
+        except ClusterError as error:
+            _log.info("%s for %g s: %s", loss, every_seconds, error)
+        except Exception:
+            # Whatever it is, say a schema that is behind: requests go on, and so does counting.
+            _log.exception("%s for %g s", loss, every_seconds)
+
+    async with repeating(try_to_tell, every_seconds):
+        yield

@@ -14,6 +14,7 @@ from global_db import directory
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.listener import listen
+from services import key_uses, traffic
 from services.blobs.store import BlobStore
 from services.consistency import ConsistencyTokens
 from services.cursor import Cursors
@@ -22,6 +23,7 @@ from services.expiring_cache import ExpiringCache
 from services.identity.passwords import Passwords
 from services.identity.principal import Principal
 from services.identity.tokens import AccessTokens, TokenIssuer
+from services.key_uses import KeyUses
 from services.keys.fields import Fields
 from services.keys.keyring import REFRESH_SECONDS, Keyring
 from services.keys.provider import KeyProvider
@@ -29,7 +31,6 @@ from services.keys.providers import open_provider
 from services.keys.signing import Signer
 from services.keys.store import GlobalKeyStore
 from services.settings import DatabaseRole, Settings
-from services.traffic import telling
 from shards.placement import CacheLimits, PlacementCache
 from shards.registry import ShardRegistry
 from shards.tenants import FenceLimits, Tenants
@@ -72,6 +73,7 @@ class Resources:
     """By an API key's digest, or a session's id."""
     remembered: ExpiringCache[bytes | UUID, Principal]
     """The same for longer: for the time when the global database cannot be asked."""
+    key_uses: KeyUses
 
     def forget_user(self, user_id: UUID) -> None:
         """Ask anew who this user is, at whatever session; other processes do when leases end."""
@@ -124,7 +126,9 @@ async def open_resources(
         blobs = BlobStore(settings.s3)
         stack.push_async_callback(blobs.close)
         await _refresh(data, secrets.keyring)
-        await stack.enter_async_context(telling(data.global_db, data.tenants.traffic))
+        await stack.enter_async_context(traffic.telling(data.global_db, data.tenants.traffic))
+        uses = KeyUses()
+        await stack.enter_async_context(key_uses.telling(data.global_db, uses))
         for work in (_keep_fresh(data, secrets.keyring), _keep_listening(data)):
             task = asyncio.create_task(work)
             stack.push_async_callback(_stop, task)
@@ -135,6 +139,7 @@ async def open_resources(
             blobs,
             ExpiringCache(_MAX_PRINCIPALS),
             ExpiringCache(_MAX_PRINCIPALS),
+            uses,
         )
 
 

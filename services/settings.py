@@ -1,7 +1,6 @@
 """Settings of every process, from the environment (`DOCSHARD_…`), made once at the edge.
 
-They are values: whoever starts a process makes `Settings` and passes it, or a part, down.
-Nothing below reads the environment.
+Values, made by whoever starts a process and passed down: nothing below reads the environment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,14 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from global_db.address import ServerTls, SslMode
 from global_db.cluster import Login, NodeAddress, PoolLimits
+from services import production
+from services.backup_settings import BackupSettings
+from services.environment import FromEnvironment
+from services.key_settings import KmsSettings, VaultSettings
 from services.move_settings import MoveSettings
 
 
@@ -47,11 +51,7 @@ class SettingMissing(Exception):
         super().__init__(f"{variable} is not set; it is needed for {needed_for}")
 
 
-class _FromEnvironment(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="DOCSHARD_", frozen=True, extra="forbid")
-
-
-class S3Settings(_FromEnvironment):
+class S3Settings(FromEnvironment):
     """Where blobs live (`DOCSHARD_S3_…`), and how patiently we talk to it."""
 
     model_config = SettingsConfigDict(env_prefix="DOCSHARD_S3_", frozen=True, extra="forbid")
@@ -80,38 +80,7 @@ class S3Settings(_FromEnvironment):
     noncurrent_days: int = Field(default=7, ge=1)
 
 
-class KmsSettings(_FromEnvironment):
-    """The key in AWS KMS that wraps data keys (`DOCSHARD_KMS_…`).
-
-    Who we are is not said here: boto3 finds the role of the machine or pod, as AWS means it.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="DOCSHARD_KMS_", frozen=True, extra="forbid")
-
-    key_id: str | None = Field(default=None, min_length=1)
-    """A symmetric key's ARN. An alias may one day mean another key, which opens nothing of ours."""
-    region: str | None = None
-    endpoint: HttpUrl | None = None
-    connect_timeout_seconds: float = Field(default=1.0, gt=0)
-    read_timeout_seconds: float = Field(default=3.0, gt=0)
-    attempts: int = Field(default=2, ge=1)
-
-
-class VaultSettings(_FromEnvironment):
-    """The key in HashiCorp Vault's transit engine that wraps data keys (`DOCSHARD_VAULT_…`)."""
-
-    model_config = SettingsConfigDict(env_prefix="DOCSHARD_VAULT_", frozen=True, extra="forbid")
-
-    addr: HttpUrl | None = None
-    token_file: Path | None = None
-    """Read again for every call: Vault's agent renews what is in it."""
-    transit_key: str | None = Field(default=None, pattern=r"^[\w.-]+$")
-    mount: str = Field(default="transit", pattern=r"^[\w./-]+$")
-    ca_file: Path | None = None
-    timeout_seconds: float = Field(default=3.0, gt=0)
-
-
-class Limits(_FromEnvironment):
+class Limits(FromEnvironment):
     """What one request may cost."""
 
     max_json_body_bytes: int = Field(default=1024**2, gt=0)
@@ -136,7 +105,7 @@ class Limits(_FromEnvironment):
     """Kept longer than that, by so many days."""
 
 
-class PoolSettings(_FromEnvironment):
+class PoolSettings(FromEnvironment):
     """Connections of one process to one node (`DOCSHARD_POOL_…`)."""
 
     model_config = SettingsConfigDict(env_prefix="DOCSHARD_POOL_", frozen=True, extra="forbid")
@@ -151,7 +120,7 @@ class PoolSettings(_FromEnvironment):
         return PoolLimits(self.min_size, self.max_size, self.max_waiting, self.wait_seconds)
 
 
-class Timing(_FromEnvironment):
+class Timing(FromEnvironment):
     """Leases of what a process remembers, and the patience of a request."""
 
     placement_lease_seconds: float = Field(default=2.0, gt=0)
@@ -166,12 +135,12 @@ class Timing(_FromEnvironment):
     access_token_seconds: int = Field(default=600, ge=30, le=3600)
 
 
-class ReadSettings(_FromEnvironment):
+class ReadSettings(FromEnvironment):
     """Which server answers a tenant's reads (`DOCSHARD_READ_…`)."""
 
     model_config = SettingsConfigDict(env_prefix="DOCSHARD_READ_", frozen=True, extra="forbid")
 
-    max_staleness: dict[str, float] = {}
+    max_staleness: dict[str, float] = Field(default_factory=dict)
     """Seconds that a replica may be behind when it answers, by operation (`list_documents`) or by
     permission (`audit:read`); 0 sends to the primary. Added to the table of `staleness_of`."""
     token_max_staleness_seconds: float = Field(default=5.0, ge=0)
@@ -193,14 +162,13 @@ class ReadSettings(_FromEnvironment):
 
 
 def _first(tables: Sequence[Mapping[str, float]], names: Sequence[str]) -> float | None:
-    found = (table[name] for table in tables for name in names if name in table)
-    return next(found, 0) or None
+    return next((table[name] for table in tables for name in names if name in table), 0) or None
 
 
 _REPLICA_READS: Mapping[str, float] = {"audit:read": 5.0, "report:read": 5.0}
 
 
-class SessionSettings(_FromEnvironment):
+class SessionSettings(FromEnvironment):
     """How long sessions and links last, and how patient we are with guessers."""
 
     session_days: int = Field(default=30, ge=1, le=90)
@@ -215,7 +183,7 @@ class SessionSettings(_FromEnvironment):
     longest_login_delay_seconds: int = Field(default=900, ge=1)
 
 
-class AuditSettings(_FromEnvironment):
+class AuditSettings(FromEnvironment):
     """What becomes of old audit rows (`DOCSHARD_AUDIT_…`)."""
 
     model_config = SettingsConfigDict(env_prefix="DOCSHARD_AUDIT_", frozen=True, extra="forbid")
@@ -225,13 +193,20 @@ class AuditSettings(_FromEnvironment):
     the object store. 0: all stay."""
 
 
-class Settings(_FromEnvironment):
+class Settings(FromEnvironment):
     """Everything a router, a worker or a command needs to know of its surroundings."""
 
     env: Environment = Environment.DEVELOPMENT
     global_nodes: tuple[NodeAddress, ...] = Field(min_length=1)
     database: str = "docshard"
+    database_sslmode: SslMode = "prefer"
+    """How servers and poolers on other hosts are spoken to, in libpq's words; this host's own offer
+    what they offer. In production `verify-full`."""
+    database_sslrootcert: Path | None = None
+    """Who signed their certificates. Servers read it at the same path: in a move one subscribes to
+    another."""
     app_password: SecretStr | None = None
+    """Of the router's role `docshard_app`; the next ones are the worker's, operators', moves'."""
     worker_password: SecretStr | None = None
     admin_db_password: SecretStr | None = None
     mover_password: SecretStr | None = None
@@ -248,17 +223,39 @@ class Settings(_FromEnvironment):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
 
     @model_validator(mode="after")
-    def _refuse_local_keys_in_production(self) -> Self:
-        local = self.key_file is not None or self.key_provider is KeyProviderName.LOCAL_FILE
-        if self.env is Environment.PRODUCTION and local:
-            raise ValueError(
-                "DOCSHARD_KEY_FILE and the key provider local-file are for development: in "
-                "production data keys are wrapped by a key management service, not by a file "
-                "beside the program"
+    def _refuse_what_production_forbids(self) -> Self:
+        """Raises ProductionRefused itself: no validation error, which would be told differently."""
+        if self.env is Environment.PRODUCTION:
+            local = self.key_file is not None or self.key_provider is KeyProviderName.LOCAL_FILE
+            production.check(
+                production.Claims(
+                    secrets=self._secrets(),
+                    keys_in_a_file=local,
+                    nodes=self.global_nodes,
+                    sslmode=self.database_sslmode,
+                )
             )
         return self
+
+    def _secrets(self) -> dict[str, str]:
+        known = {
+            "DOCSHARD_APP_PASSWORD": self.app_password,
+            "DOCSHARD_WORKER_PASSWORD": self.worker_password,
+            "DOCSHARD_ADMIN_DB_PASSWORD": self.admin_db_password,
+            "DOCSHARD_MOVER_PASSWORD": self.mover_password,
+            "DOCSHARD_S3_SECRET_KEY": self.s3.secret_key,
+        }
+        return {name: given.get_secret_value() for name, given in known.items() if given}
+
+    def tls(self) -> ServerTls:
+        """How servers are spoken to; in production shards, too, prove who they are."""
+        strict = self.env is Environment.PRODUCTION
+        return ServerTls(
+            "verify-full" if strict else self.database_sslmode, self.database_sslrootcert
+        )
 
     def login(self, role: DatabaseRole) -> Login:
         """Who this process is on every cluster.
@@ -275,7 +272,7 @@ class Settings(_FromEnvironment):
         if password is None:
             raise SettingMissing(variable, f"the database role {role.value}")
         serves = role in (DatabaseRole.APP, DatabaseRole.WORKER)
-        return Login(role.value, password.get_secret_value(), self.database, serves)
+        return Login(role.value, password.get_secret_value(), self.database, serves, self.tls())
 
     def chosen_key_provider(self) -> KeyProviderName:
         """What wraps data keys: in development a local file unless told otherwise.
@@ -290,11 +287,7 @@ class Settings(_FromEnvironment):
         return KeyProviderName.LOCAL_FILE
 
     def require_key_file(self) -> Path:
-        """The local key file.
-
-        Raises:
-            SettingMissing.
-        """
+        """The local key file. Raises SettingMissing."""
         if self.key_file is None:
             raise SettingMissing("DOCSHARD_KEY_FILE", "unwrapping data keys")
         return self.key_file

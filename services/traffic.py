@@ -13,8 +13,7 @@ from contextlib import asynccontextmanager
 from global_db import client_statistics
 from global_db.client_statistics import Served
 from global_db.cluster import Cluster
-from global_db.errors import ClusterError
-from services.repeating import repeating
+from services import repeating
 from shards.traffic import Taken, Traffic
 
 _log = logging.getLogger(__name__)
@@ -43,16 +42,9 @@ async def telling(
 ) -> AsyncIterator[None]:
     """Tell again and again while the block lasts, and once more in the end."""
 
-    async def try_to_tell() -> None:
-        try:
-            await tell(global_db, traffic)
-        except ClusterError as error:
-            _log.info("what was served in %g s is counted for nobody: %s", every_seconds, error)
-        except Exception:
-            # Whatever it is, say a schema that is behind: requests go on, and so does counting.
-            _log.exception("what was served in %g s is counted for nobody", every_seconds)
-
-    async with repeating(try_to_tell, every_seconds):
+    async with repeating.telling(
+        lambda: tell(global_db, traffic), "what was served is counted for nobody", every_seconds
+    ):
         yield
 
 

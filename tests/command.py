@@ -33,7 +33,7 @@ def run_docshard(
     words = ["docshard", *arguments]
     with tempfile.TemporaryDirectory(prefix="docshard-command-") as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
-        process = _starter().Process(target=_be, args=(words, dict(environment), (out, err)))
+        process = starter().Process(target=_be, args=(words, dict(environment), (out, err)))
         process.start()
         process.join(seconds)
         if process.exitcode is None:
@@ -46,7 +46,8 @@ def run_docshard(
 
 
 @cache
-def _starter() -> ForkServerContext:
+def starter() -> ForkServerContext:
+    """Starts processes that have imported what the commands import, which is nearly everything."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [f"{cli.__name__}.{module.name}" for module in pkgutil.iter_modules(cli.__path__)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deploy.cli import client_changes, client_top
+from deploy.cli import client_changes, client_erase, client_top, client_whole
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -33,7 +33,14 @@ def client() -> None:
     """
 
 
-for _command in (*client_changes.COMMANDS, client_top.top):
+for _command in (
+    *client_changes.COMMANDS,
+    client_top.top,
+    client_whole.export,
+    client_whole.verify,
+    client_whole.import_,
+    client_erase.erase,
+):
     client.add_command(_command)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import httpx
 
+from deploy.cli.doctor_backups import backup_findings
 from deploy.cli.doctor_deep import as_json, deep_options, proven, show, wanted_of
 from deploy.cli.doctor_tenants import Mending, look_at_tenants, mend_tenants
 from deploy.cli.output import Format, output_option, reason_option, show_json, show_rows
@@ -17,7 +18,8 @@ from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit
 from services.blobs.store import BlobStore
 from services.errors import DirectoryUnavailable
-from services.fleet import audit_doctor, blob_check, chain_doctor
+from services.fleet import audit_doctor, backup_doctor, blob_check, chain_doctor
+from services.fleet.backup_doctor import UNCONFIGURED
 from services.fleet.doctor import Examination, Finding, examine
 from services.resources import Data
 from services.settings import Settings
@@ -67,16 +69,23 @@ def doctor(
     misplaced = look_at_tenants(examination)
     if mends:
         misplaced = mend_tenants(misplaced, Mending(ask=not yes, reason=reason))
-    findings += [*misplaced.findings(), *_router_findings()]
+    findings += [*misplaced.findings(), *_router_findings(), *backup_findings(service_settings())]
+    notes = [] if service_settings().backup.configured else [UNCONFIGURED]
     proof = proven(wanted) if wanted.deep else None
     if output is Format.JSON:
         servers = [row | {"facts": facts} for row, facts in _servers(examination)]
-        told = {"findings": [asdict(one) for one in findings], "servers": servers}
+        told = {
+            "findings": [asdict(one) for one in findings],
+            "notes": notes,
+            "servers": servers,
+        }
         show_json(told | ({} if proof is None else as_json(proof)))
     else:
         show_rows("servers", [row for row, _ in _servers(examination)], output)
         click.echo()
         show_rows("findings", [asdict(finding) for finding in findings], output)
+        for note in notes:
+            click.echo(f"note: {note}")
         if proof is not None:
             click.echo()
             show(proof, output)
@@ -93,6 +102,7 @@ async def _examine(
         *examination.findings,
         *await audit_doctor.examine(data, settings.audit.keep_months),
         *await chain_doctor.examine(data),
+        *await backup_doctor.examine(data, settings.backup, examination.clusters),
     ]
     if extent is not None:
         findings += await _blob_findings(data, settings, extent)

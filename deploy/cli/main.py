@@ -11,7 +11,8 @@ import click
 from pydantic import ValidationError
 
 from deploy.cli.lazy import LazyGroup
-from deploy.errors import Exit, OperatorError, UsageFault
+from deploy.errors import Exit, OperatorError, Refused, UsageFault
+from services.production import ProductionRefused
 
 _COMMANDS = {
     "up": "deploy.cli.up:up",
@@ -34,6 +35,7 @@ _COMMANDS = {
     "migrate": "deploy.cli.migrate:migrate",
     "pool": "deploy.cli.pool:pool",
     "render": "deploy.cli.render:render",
+    "backup": "deploy.cli.backup:backup",
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
     "docs": "deploy.cli.docs:docs",
@@ -92,6 +94,9 @@ def _expected(error: BaseException) -> OperatorError | None:
         return error
     if isinstance(error, ValidationError):
         return _settings_fault(error)
+    if isinstance(error, ProductionRefused):
+        told = "\n".join(map(str, error.refusals))
+        return Refused(error.happened, told, "Nothing was opened or changed.")
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -51,7 +52,7 @@ def watch(ctx: click.Context, rebalance_id: UUID | None, output: Format) -> None
     As JSON: one document in a line for each change.
     """
     if output is Format.JSON:
-        last = _watched(rebalance_id, _JsonLines())
+        last = _watched(rebalance_id, nullcontext(_JsonLines()))
         ctx.exit(Exit.OK if last is None else _status(last))
     ctx.exit(finish(wait_for(rebalance_id), output))
 
@@ -70,8 +71,7 @@ def list_rebalances(limit: int, output: Format) -> None:
 
 def wait_for(rebalance_id: UUID | None) -> Standing | None:
     """Watch until all has ended; None when the watcher detached before."""
-    with screen() as shown:
-        return _watched(rebalance_id, shown)
+    return _watched(rebalance_id, screen())
 
 
 def finish(last: Standing | None, output: Format) -> Exit:
@@ -91,9 +91,11 @@ def _status(last: Standing) -> Exit:
     return Exit.FAILED if last.overview.lost else Exit.OK
 
 
-def _watched(rebalance_id: UUID | None, shown: Screen) -> Standing | None:
+def _watched(rebalance_id: UUID | None, opened: AbstractContextManager[Screen]) -> Standing | None:
     try:
-        return with_data(partial(_follow, rebalance_id, shown))
+        with opened as shown:
+            return with_data(partial(_follow, rebalance_id, shown))
+    # Told when the screen is closed: what is written while it draws, it overwrites.
     except KeyboardInterrupt:
         click.echo(
             "\nDetached; the moves go on. Come back: docshard rebalance watch"

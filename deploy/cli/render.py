@@ -27,6 +27,7 @@ def render(target: str, fleet_file: Path, into: Path, *, dry_run: bool) -> None:
     if not files:
         raise NotFound(
             f"{fleet_file} names nothing that {target} runs.",
-            "Servers without patroni_port are taken for somebody else's: managed ones, say.",
+            "Servers without patroni_port are taken for somebody else's, managed ones, say; without"
+            " a [backups] table nothing is backed up.",
         )
     write_files(files, into, dry_run=dry_run)

@@ -24,8 +24,13 @@ from deploy.local.up import Wish, bring_up
     is_flag=True,
     help="Put every cluster under Patroni, so that it fails over by itself; stays so from then on.",
 )
+@click.option(
+    "--backups/--no-backups",
+    default=None,
+    help="Archive WAL and take backups by pgBackRest, or end that; stays so from then on.",
+)
 @dry_run_option
-def up(demo: bool, ha: bool, dry_run: bool) -> None:
+def up(demo: bool, ha: bool, backups: bool | None, dry_run: bool) -> None:
     """Start a real local fleet in the background, on loopback.
 
     Starts what is missing, brings schemas to this code, and is quick when all is well.
@@ -43,7 +48,7 @@ def up(demo: bool, ha: bool, dry_run: bool) -> None:
     home.create()
     with home.locked():
         with checklist.shown() as shown:
-            raised = asyncio.run(bring_up(home, Wish(settings, demo, ha), shown))
+            raised = asyncio.run(bring_up(home, Wish(settings, demo, ha, backups), shown))
         secrets, kept = ensure_secrets(home), load_demo(home)
         write_user_env(home, raised.fleet, secrets, kept)
     seconds = time.monotonic() - begun

@@ -12,29 +12,16 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from deploy.cli.figures import size
-from deploy.cli.moves_view import (
-    NOBODY_RUNS,
-    View,
-    bytes_words,
-    changes,
-    eta_words,
-    states_words,
-    summary,
-)
+from deploy.cli.moves_frame import Frame
+from deploy.cli.moves_view import View, changes, summary
 from services.errors import DirectoryUnavailable
-from services.fleet.move_progress import MoveProgress
 
 _LOOK_SECONDS: Final = 0.5
 _SUMMARY_SECONDS: Final = 10.0
 _LONGEST_SILENCE_SECONDS: Final = 60.0
-_SHOWN: Final = 20
-_AT_WORK: Final = frozenset({"copying", "catching_up", "verifying", "fenced"})
 
 Look = Callable[[], Awaitable[View]]
 
@@ -74,8 +61,9 @@ async def follow(look: Look, screen: Screen) -> View:
 def screen() -> Iterator[Screen]:
     """The screen that suits standard error."""
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ or None, highlight=False)
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=4) as live:
+    if console.is_terminal and not console.is_dumb_terminal:
+        # Drawn at each look and at no other time: see `_Redrawn.show`.
+        with Live(console=console, auto_refresh=False) as live:
             yield _Redrawn(live)
     else:
         yield Lines()
@@ -108,52 +96,17 @@ class Lines:
 class _Redrawn:
     def __init__(self, live: Live) -> None:
         self._live = live
+        self._size = live.console.size
 
     def show(self, view: View) -> None:
-        """Draw it anew."""
-        self._live.update(drawing(view))
+        """Draw it anew, in place of the frame before."""
+        console = self._live.console
+        if console.size != self._size:
+            # The terminal has folded the old frame's lines, so nobody knows where it begins.
+            console.clear()
+            self._size = console.size
+        self._live.update(Frame(view), refresh=True)
 
     def say(self, text: str) -> None:
         """Write above what is drawn."""
         self._live.console.print(text)
-
-
-def drawing(view: View) -> RenderableType:
-    """The whole, and a table of moves that are at work or in trouble. Pure."""
-    whole = view.overview
-    head = Table.grid(padding=(0, 2))
-    head.add_row(view.what, Text(view.state, style="bold"))
-    head.add_row("moves", states_words(whole.states))
-    rate = "" if whole.bytes_per_second is None else f", {size(whole.bytes_per_second)}/s"
-    head.add_row("copied", f"{bytes_words(whole.bytes)}{rate}")
-    if whole.lag_bytes is not None:
-        head.add_row("lag", size(whole.lag_bytes))
-    if not view.ended:
-        head.add_row("ETA", eta_words(whole.eta))
-    if whole.unattended:
-        head.add_row("", Text(NOBODY_RUNS, style="red"))
-    shown = [one for one in whole.moves if one.move.state in _AT_WORK or one.move.fault]
-    if not shown:
-        return head
-    return Group(head, "", _table(shown))
-
-
-def _table(shown: list[MoveProgress]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("move", "from", "to", "state", "rows", "copied", "rate", "lag", "fault"):
-        table.add_column(name)
-    for one in shown[:_SHOWN]:
-        table.add_row(
-            str(one.move.id),
-            one.move.source,
-            one.move.target,
-            one.move.state,
-            f"{one.rows.done:,}",
-            bytes_words(one.bytes),
-            "-" if one.bytes_per_second is None else f"{size(one.bytes_per_second)}/s",
-            "-" if one.lag_bytes is None else size(one.lag_bytes),
-            one.move.fault or "",
-        )
-    if len(shown) > _SHOWN:
-        table.add_row(f"and {len(shown) - _SHOWN} more")
-    return table

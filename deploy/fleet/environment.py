@@ -15,6 +15,15 @@ HEADER = "# Written by `docshard up`; holds secrets.\n"
 
 
 @dataclass(frozen=True)
+class BackupCredentials:
+    """What backups need: the role's password on every cluster, the identity at the buckets."""
+
+    password: str
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True)
 class Credentials:
     """What services need to get in: role passwords, the S3 identity, the key file."""
 
@@ -22,6 +31,7 @@ class Credentials:
     s3_access_key: str
     s3_secret_key: str
     key_file: Path
+    backup: BackupCredentials | None = None
 
 
 def _pooled(cluster: Cluster, node: Node) -> dict[str, Any] | None:
@@ -76,6 +86,31 @@ def service_environment(fleet: Fleet, credentials: Credentials, data: Path) -> d
         # Who tries a move out wants to see its end; in earnest the way back stays open for an hour.
         "DOCSHARD_MOVE_GRACE_SECONDS": "5",
         "DOCSHARD_MOVE_DATA_FOLDER": str(data),
+        **_backup_environment(fleet, credentials.backup, data),
+    }
+
+
+def _backup_environment(
+    fleet: Fleet, credentials: BackupCredentials | None, data: Path
+) -> dict[str, str]:
+    if fleet.backups is None or credentials is None:
+        return {}
+    storage = fleet.storage.address
+    buckets = [
+        # Past TLS, whose certificate on one machine nobody but pgBackRest is told to trust.
+        {
+            "endpoint": f"http://{storage.host}:{storage.port}",
+            "bucket": one.bucket.name,
+            "region": one.bucket.region,
+        }
+        for one in fleet.backups.repositories
+    ]
+    return {
+        "DOCSHARD_BACKUP_BUCKETS": json.dumps(buckets),
+        "DOCSHARD_BACKUP_ACCESS_KEY": credentials.access_key,
+        "DOCSHARD_BACKUP_SECRET_KEY": credentials.secret_key,
+        "DOCSHARD_BACKUP_DB_PASSWORD": credentials.password,
+        "DOCSHARD_BACKUP_FOLDER": str(data / "pgbackrest"),
     }
 
 

@@ -13,6 +13,7 @@ from deploy.fleet.lines import line_of
 from deploy.fleet.model import (
     GLOBAL,
     Address,
+    Backups,
     Bucket,
     Cluster,
     Etcd,
@@ -20,18 +21,22 @@ from deploy.fleet.model import (
     Node,
     Part,
     Pooler,
+    Repository,
     Router,
     Storage,
     Worker,
 )
 from deploy.fleet.postgres import shared_settings
 from deploy.fleet.sections import (
+    BackupsSection,
     ClusterSection,
     EtcdSection,
     FleetSection,
     HaproxySection,
+    KubernetesSection,
     Pgbouncer,
     Postgres,
+    PrometheusSection,
     RouterSection,
     ServiceSection,
     StorageSection,
@@ -56,7 +61,10 @@ class FleetFile(Part):
     worker: tuple[WorkerSection, ...] = Field(min_length=1)
     service: ServiceSection = ServiceSection()
     haproxy: HaproxySection = HaproxySection()
+    kubernetes: KubernetesSection = KubernetesSection()
+    prometheus: PrometheusSection = PrometheusSection()
     storage: StorageSection
+    backups: BackupsSection | None = None
 
     @model_validator(mode="after")
     def _names_and_addresses_are_taken_once(self) -> FleetFile:
@@ -121,6 +129,7 @@ class FleetFile(Part):
                 address=Address(host=self.storage.host, port=self.storage.port),
                 bucket=Bucket(name=self.storage.bucket, region=self.storage.region),
             ),
+            backups=_backups(self.fleet.name, self.backups) if self.backups else None,
             routers=tuple(
                 Router(
                     name=router.name,
@@ -179,6 +188,22 @@ def _twice(given: Iterator[str]) -> str | None:
             return one
         seen.add(one)
     return None
+
+
+def _backups(fleet: str, section: BackupsSection) -> Backups:
+    return Backups(
+        path=f"/{fleet}",
+        retention_days=section.retention_days,
+        repositories=tuple(
+            Repository(
+                address=Address(host=one.host, port=one.port),
+                bucket=Bucket(name=one.bucket, region=one.region),
+                uri_style=one.uri_style,
+                authority=one.authority,
+            )
+            for one in section.repository
+        ),
+    )
 
 
 def _cluster(section: ClusterSection) -> Cluster:

@@ -121,6 +121,30 @@ class Storage(Part):
     inner_ports: dict[str, int] = {}
 
 
+class Repository(Part):
+    """A bucket that holds backups and WAL, enciphered; pgBackRest speaks TLS with it.
+
+    `authority` is a file with the certificate that signed the server's, None: the system's know it.
+    """
+
+    address: Address
+    bucket: Bucket
+    uri_style: Literal["host", "path"] = "host"
+    authority: str | None = None
+
+
+class Backups(Part):
+    """How every cluster is backed up: into each repository, the first is asked first.
+
+    Full backups, and WAL since the oldest of them, are kept so that each of the last
+    `retention_days` can be restored to. `path` is where they lie in each bucket.
+    """
+
+    path: str
+    repositories: tuple[Repository, ...]
+    retention_days: int
+
+
 class Router(Part):
     """The HTTP edge."""
 
@@ -137,12 +161,16 @@ class Worker(Part):
 
 
 class Fleet(Part):
-    """Everything that makes one installation. Without `etcd` no cluster fails over by itself."""
+    """Everything that makes one installation.
+
+    Without `etcd` no cluster fails over by itself, without `backups` none is backed up.
+    """
 
     global_cluster: Cluster
     etcd: tuple[Etcd, ...] = ()
     shards: tuple[Cluster, ...]
     storage: Storage
+    backups: Backups | None = None
     routers: tuple[Router, ...]
     workers: tuple[Worker, ...]
 

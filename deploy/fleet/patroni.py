@@ -39,7 +39,8 @@ class PatroniHost:
     """Where things stand on the machine of one node, and who may connect to it.
 
     `programs` is the folder with the server's binaries, `passfile` a file that Patroni writes.
-    Without `secrets` Patroni takes them from PATRONI_… variables. `parameters` go to the server.
+    Without `secrets` Patroni takes them from PATRONI_… variables. `parameters` go to the servers of
+    the whole cluster by what they agree on, `own_parameters` to this one.
     """
 
     data: PurePath
@@ -49,6 +50,7 @@ class PatroniHost:
     networks: Sequence[str]
     secrets: PatroniSecrets | None
     parameters: Mapping[str, str] = field(default_factory=shared_settings)
+    own_parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def render_patroni(fleet: Fleet, cluster: Cluster, node: Node, host: PatroniHost) -> str:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from deploy.fleet.model import (
     GLOBAL,
     Address,
+    Backups,
     Bucket,
     Cluster,
     Etcd,
     Fleet,
     Node,
     Pooler,
+    Repository,
     Router,
     Storage,
     Worker,
@@ -28,12 +30,16 @@ _PORTS_PER_CLUSTER = 20
 _PATRONI = 9
 _POOLER = 19
 _ETCD = 10
+_HTTPS = "s3-https"
+_HTTPS_PLACE = 12
+_BACKUP_BUCKETS = ("docshard-backups", "docshard-backups-far")
+_RETENTION_DAYS = 7
 _INNER = ("s3-master", "s3-volume", "s3-filer", "s3-admin")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a fleet is, and whether its clusters fail over by themselves (`ha`).
+    """How large a fleet is, whether its clusters fail over by themselves (`ha`), and are backed up.
 
     `shards` is the highest number of a shard. Those `absent` below it are not the fleet's to make:
     they were removed, or stand elsewhere.
@@ -45,6 +51,7 @@ class Shape:
     router_workers: int = 2
     ha: bool = False
     absent: frozenset[int] = frozenset()
+    backups: bool = False
 
     def grown_to_cover(self, fleet: Fleet) -> Shape:
         """This shape, but never less than a fleet that already holds data."""
@@ -113,15 +120,17 @@ class Ports:
 
 def plan(shape: Shape, ports: Ports) -> Fleet:
     """The fleet of that shape; equal input gives the equal fleet."""
+    # The router first: it has the port that was asked for before anybody else can.
+    router = Router(
+        name="router",
+        address=Address(host=LOOPBACK, port=ports.take("router", 0)),
+        workers=shape.router_workers,
+    )
+    storage = _storage(ports, https=shape.backups)
     return Fleet(
-        routers=(
-            Router(
-                name="router",
-                address=Address(host=LOOPBACK, port=ports.take("router", 0)),
-                workers=shape.router_workers,
-            ),
-        ),
-        storage=_storage(ports),
+        routers=(router,),
+        storage=storage,
+        backups=_backups(storage) if shape.backups else None,
         etcd=(_etcd(ports),) if shape.ha else (),
         global_cluster=_cluster(GLOBAL, 0, shape, ports),
         shards=tuple(
@@ -173,7 +182,24 @@ def _etcd(ports: Ports) -> Etcd:
     )
 
 
-def _storage(ports: Ports) -> Storage:
+def _backups(storage: Storage) -> Backups:
+    """Two buckets of the one store: in earnest the second is in another region."""
+    address = Address(host=storage.address.host, port=storage.inner_ports[_HTTPS])
+    return Backups(
+        path="/docshard",
+        retention_days=_RETENTION_DAYS,
+        repositories=tuple(
+            Repository(
+                address=address,
+                bucket=Bucket(name=name, region=storage.bucket.region),
+                uri_style="path",
+            )
+            for name in _BACKUP_BUCKETS
+        ),
+    )
+
+
+def _storage(ports: Ports, *, https: bool) -> Storage:
     return Storage(
         name="s3",
         address=Address(host=LOOPBACK, port=ports.take("s3", 1, GRPC_DISTANCE)),
@@ -181,7 +207,8 @@ def _storage(ports: Ports) -> Storage:
         inner_ports={
             name: ports.take(name, offset, GRPC_DISTANCE)
             for offset, name in enumerate(_INNER, start=2)
-        },
+        }
+        | ({_HTTPS: ports.take(_HTTPS, _HTTPS_PLACE)} if https else {}),
     )
 
 

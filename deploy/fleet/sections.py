@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -15,6 +16,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 FilePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Setting = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$")]
+Variable = Annotated[str, Field(pattern=r"^DOCSHARD_[A-Z0-9_]+$")]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$")]
+Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 
 
@@ -25,6 +30,17 @@ def _supported(text: str) -> str:
         )
     return text
 
+
+_SECRET = re.compile("PASSWORD|SECRET_KEY|ACCESS_KEY")
+SAID_ELSEWHERE = frozenset(
+    f"DOCSHARD_{name}"
+    for name in (
+        *("DATABASE", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "ENV", "GLOBAL_NODES"),
+        *("LISTEN_HOST", "LISTEN_PORT", "ROUTER_WORKERS", "S3_BUCKET", "S3_ENDPOINT", "S3_REGION"),
+        *("SECRETS_DIR",),
+    )
+)
+"""Variables that are made from the fleet itself."""
 
 _NOT_TO_BE_SET = {
     "max_connections": "postgres.max_connections says it, and poolers are sized by it",
@@ -43,11 +59,18 @@ class Reserved(Part):
     admin: int = Field(default=6, ge=1)
 
 
+class Certificate(Part):
+    """What servers prove their names with; a file of that name on each host, of its own content."""
+
+    certificate: FilePath
+    key: FilePath
+
+
 class Postgres(Part):
     """The servers: major version, folders on their hosts, who may connect, how many.
 
-    `settings` stand in for those that every server has otherwise, but for those that something
-    else rests on.
+    `memory` is what a server's container may take. `settings` stand in for those that every server
+    has otherwise, but for those that something else rests on. In production servers need `tls`.
     """
 
     version: int = Field(ge=15, le=18)
@@ -56,6 +79,8 @@ class Postgres(Part):
     networks: tuple[Network, ...] = Field(min_length=1)
     max_connections: int = Field(default=120, ge=20, le=10_000)
     reserved: Reserved = Reserved()
+    memory: Quantity = "8Gi"
+    tls: Certificate | None = None
     settings: dict[Setting, str] = Field(default_factory=dict)
 
     @field_validator("settings")
@@ -155,14 +180,28 @@ class WorkerSection(Part):
 
 
 class ServiceSection(Part):
-    """How router and worker stand on their hosts: whose they are, and where their files lie.
+    """How router and worker run: whose they are, where their files lie, what they are told.
 
     `environment` is a file of DOCSHARD_… variables, passwords among them, for that user alone.
+    `authority` signed the certificates of servers and poolers. `settings` are further variables,
+    none of them secret.
     """
 
     user: Name = "docshard"
     programs: FilePath = "/opt/docshard/bin"
     environment: FilePath = "/etc/docshard/service.env"
+    authority: FilePath | None = None
+    image: Image = "docshard:0.1.0"
+    settings: dict[Variable, Line] = Field(default_factory=dict)
+
+    @field_validator("settings")
+    @classmethod
+    def _no_secrets_and_nothing_twice(cls, settings: dict[str, str]) -> dict[str, str]:
+        if secret := sorted(name for name in settings if _SECRET.search(name)):
+            raise ValueError(f"{', '.join(secret)}: no secret stands in a fleet file")
+        if said := sorted(settings.keys() & SAID_ELSEWHERE):
+            raise ValueError(f"{', '.join(said)}: other tables of this file say it")
+        return settings
 
 
 class StorageSection(Part):
@@ -174,6 +213,30 @@ class StorageSection(Part):
     region: Name
 
 
+class RepositorySection(Part):
+    """One bucket for backups, elsewhere than what it holds copies of.
+
+    `authority` is needed for a store whose certificate the system does not know.
+    """
+
+    host: Host
+    port: Port = 443
+    bucket: Name
+    region: Name
+    uri_style: Literal["host", "path"] = "host"
+    authority: FilePath | None = None
+
+
+class BackupsSection(Part):
+    """Backups of every cluster by pgBackRest, into one bucket or two.
+
+    Any second of the last `retention_days` can be restored to.
+    """
+
+    retention_days: int = Field(default=14, ge=7, le=35)
+    repository: tuple[RepositorySection, ...] = Field(min_length=1, max_length=2)
+
+
 class HaproxySection(Part):
     """The one address of the API. Without a certificate it speaks plain HTTP, for tests alone.
 
@@ -183,6 +246,30 @@ class HaproxySection(Part):
     listen: Host = "0.0.0.0"  # noqa: S104 - the public address of the API
     port: Port = 443
     certificate: FilePath | None = None
+
+
+class KubernetesSection(Part):
+    """What a cluster of Kubernetes has to be told besides.
+
+    `ingress_namespace` is where the proxy before the routers runs, `monitoring_namespace` who may
+    read figures, `operator_namespace` where CloudNativePG runs.
+    """
+
+    namespace: Name = "docshard"
+    storage: Quantity = "100Gi"
+    wal_storage: Quantity = "20Gi"
+    storage_class: Name | None = None
+    ingress_namespace: Name = "ingress-nginx"
+    monitoring_namespace: Name = "monitoring"
+    operator_namespace: Name = "cnpg-system"
+
+
+class PrometheusSection(Part):
+    """Where exporters listen: beside the first server or pooler of a host; the next one of that
+    host has the next port."""
+
+    postgres_exporter_port: Port = 9187
+    pgbouncer_exporter_port: Port = 9127
 
 
 class FleetSection(Part):

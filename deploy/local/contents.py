@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 
 from deploy.demo.seed import seed
 from deploy.errors import OperatorError
@@ -16,6 +17,7 @@ from services.access.first_admin import init_admin
 from services.blobs.store import BlobStore
 from services.fleet import migrate
 from services.fleet.migrate import Migrated
+from services.fleet.point_manifests import bucket_settings
 from services.fleet.shards import NodeAddress, register_shard
 from services.resources import Data, open_data, open_resources
 from services.settings import DatabaseRole, Settings
@@ -33,15 +35,16 @@ class Contents:
         # Settings come from the environment; ours is that of the fleet we bring up, whatever the
         # caller's shell was set for.
         os.environ.update(variables)
-        self._settings = Settings()
+        self.settings = Settings()
 
-    async def make_bucket(self) -> None:
-        """Make the bucket unless it is there."""
-        blobs = BlobStore(self._settings.s3)
-        try:
-            await blobs.ensure_bucket()
-        finally:
-            await blobs.close()
+    async def make_buckets(self) -> None:
+        """Make the bucket of blobs, and those of backups, unless they are there."""
+        for s3 in (self.settings.s3, *bucket_settings(self.settings)):
+            blobs = BlobStore(s3)
+            try:
+                await blobs.ensure_bucket()
+            finally:
+                await blobs.close()
 
     async def migrate(self) -> str:
         """Bring every schema to this code and register the shards; says what changed.
@@ -49,19 +52,22 @@ class Contents:
         Raises:
             OperatorError: a database could not be migrated.
         """
-        async with open_data(self._settings, DatabaseRole.ADMIN) as data:
+        async with open_data(self.settings, DatabaseRole.ADMIN) as data:
             outcomes = [await migrate.up_global(data)]
             _refuse_failures(outcomes)
-            await self._register(data)
+            removed = [name async for name in self._register(data)]
             outcomes += await migrate.up(data)
         _refuse_failures(outcomes)
         changed = [outcome.name for outcome in outcomes if outcome.before != outcome.after]
-        return f"migrated {', '.join(changed)}" if changed else ""
+        told = [f"migrated {', '.join(changed)}"] if changed else []
+        # A removal that broke off has left its servers: they serve nobody, and hold nobody up.
+        told += [f"{name} was removed: repeat `docshard shard remove {name}`" for name in removed]
+        return "; ".join(told)
 
     async def make_operator(self) -> None:
         """Make the first administrator unless there is one."""
         secrets = self._site.secrets
-        async with open_resources(self._settings, DatabaseRole.ADMIN) as resources:
+        async with open_resources(self.settings, DatabaseRole.ADMIN) as resources:
             try:
                 await init_admin(resources, secrets.admin_email, secrets.admin_password)
             except errors.EmailTaken:
@@ -79,10 +85,14 @@ class Contents:
         )
         save_demo(self._site.home, DemoSecret(client_id=str(result.client_id), key=result.key))
 
-    async def _register(self, data: Data) -> None:
+    async def _register(self, data: Data) -> AsyncIterator[str]:
+        """Register every shard of the model; yields those that were removed for ever."""
         for shard in self._site.state.fleet.shards:
             nodes = [NodeAddress.model_validate(node) for node in node_addresses(shard)]
-            await register_shard(data, shard.name, nodes)
+            try:
+                await register_shard(data, shard.name, nodes)
+            except errors.Conflict:
+                yield shard.name
 
 
 def _refuse_failures(outcomes: list[Migrated]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deploy.errors import OperatorError, UsageFault
 from deploy.fleet import versions
+from deploy.fleet.pgbackrest import parse_release
 
 _UNPRIVILEGED = "nobody"
 _ELSEWHERE = Path("/var/lib/docshard")
@@ -112,6 +113,14 @@ def find_pooler() -> tuple[Path, versions.Version] | None:
     if program is None:
         return None
     return Path(program), versions.parse_version(_output([program, "--version"]))
+
+
+def find_pgbackrest() -> tuple[Path, versions.Version] | None:
+    """pgBackRest's program and version, None when it is not installed."""
+    program = shutil.which("pgbackrest", path=os.environ.get("PATH", "") + ":/usr/bin")
+    if program is None:
+        return None
+    return Path(program), parse_release(_output([program, "version"]))
 
 
 def _output(arguments: list[str]) -> str:

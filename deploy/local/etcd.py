@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib.metadata
 import json
 import shutil
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
 from deploy.errors import OperatorError
 from deploy.fleet.etcd import etcd_options
 from deploy.fleet.model import Etcd
+from deploy.fleet.patroni import NAMESPACE
 from deploy.local import processes, rest
 from deploy.local.engines import copied, server_user, usable_by_others
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from deploy.local.servers import Server, Site
+
+_ORDER_SECONDS = 10.0
 
 
 class EtcdServer(Server):
@@ -56,8 +61,36 @@ class EtcdServer(Server):
             return False
         with contextlib.suppress(rest.Unreachable):
             answer = rest.get(self.member.address, "/health")
-            return answer.status == 200 and json.loads(answer.text).get("health") == "true"
+            return (
+                answer.status == HTTPStatus.OK and json.loads(answer.text).get("health") == "true"
+            )
         return False
+
+    def forget(self, cluster: str) -> None:
+        """Take away all that the Patronis of a cluster have agreed on. None of them may run: it
+        would write its keys anew.
+
+        Raises:
+            OperatorError: etcd does not take it.
+        """
+        # All keys with this beginning, told as etcd wants it: up to the next string after them.
+        first = f"{NAMESPACE}{cluster}/"
+        behind = first[:-1] + chr(ord(first[-1]) + 1)
+        wish = {"key": _base64(first), "range_end": _base64(behind)}
+        try:
+            order = rest.Order("POST", "/v3/kv/deleterange", wish)
+            answer = rest.send(self.member.address, order, None, _ORDER_SECONDS)
+        except rest.Unreachable as error:
+            raise self._kept(cluster, str(error)) from error
+        if answer.status != HTTPStatus.OK:
+            raise self._kept(cluster, answer.text)
+
+    def _kept(self, cluster: str, why: str) -> OperatorError:
+        return OperatorError(
+            f"etcd did not take the keys of {cluster} away: {why}.",
+            "They are in nobody's way, and nobody else takes them away.",
+            f"`docshard start {self.name}`, then the same command again.",
+        )
 
 
 def find_etcd(data: Path) -> Path:
@@ -85,3 +118,7 @@ def _wheel_etcd() -> str | None:
             if file.name == "etcd" and file.parent.name == "etcdbin":
                 return str(file.locate())
     return None
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -56,12 +56,21 @@ def grow(home: Home, settings: FleetSettings, name: str, checklist: Checklist) -
 
 
 def shrink(home: Home, name: str, checklist: Checklist) -> list[str]:
-    """Stop a removed shard's servers; they leave the model, and their data stays. Answers where."""
+    """Stop a removed shard's servers; they leave etcd and the model, their data stays: where, is
+    answered.
+
+    Raises:
+        OperatorError: shrinking again goes on from there.
+    """
     parts = existing_parts(home)
     before = parts.site.state
     if name not in parts.clusters:
         return []
     stop_all(_servers(parts, name), checklist)
+    for member in parts.etcd[:1]:  # what one of them takes away, all do
+        with checklist.part(f"{member.name}: keys of {name}"):
+            member.forget(name)
+    # The model last: by it an attempt that broke off is found again.
     keep_settled(home, before, shrink_state(home, name))
     return [str(parts.site.data(server.name)) for server in parts.clusters[name]]
 

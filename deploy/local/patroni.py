@@ -21,8 +21,10 @@ from deploy.fleet.patroni import (
 from deploy.fleet.planning import LOOPBACK
 from deploy.fleet.postgres import REPLICATION_ROLE, shared_settings
 from deploy.local import processes, rest
+from deploy.local.backups import archiving
 from deploy.local.home import write_private
-from deploy.local.postgres import ENVIRONMENT, FRAGMENT, PostgresServer, check_version, give
+from deploy.local.postgres import ENVIRONMENT, FRAGMENT, PostgresServer, check_version
+from deploy.local.processes import give
 from deploy.local.runtime import find_runtime
 from deploy.local.servers import Site
 
@@ -45,7 +47,7 @@ class PatroniServer(PostgresServer):
 
     def fingerprint(self) -> str:
         """Other than that of a server without Patroni: `up --ha` starts such a one anew."""
-        return "patroni"
+        return f"patroni {super().fingerprint()}".rstrip()
 
     def prepare(self) -> None:
         """Write its configuration; a cluster's first data is made here, all other by Patroni."""
@@ -161,6 +163,7 @@ class PatroniServer(PostgresServer):
                 replication=site.secrets.roles[REPLICATION_ROLE],
                 rest=site.secrets.patroni,
             ),
+            own_parameters=archiving(site, self.cluster, self.node),
         )
         return render_patroni(site.state.fleet, self.cluster, self.node, host)
 

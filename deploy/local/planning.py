@@ -18,6 +18,7 @@ from deploy.fleet.planning import (
 )
 from deploy.fleet.settings import FleetSettings
 from deploy.local import ports, processes
+from deploy.local.backups import require_pgbackrest
 from deploy.local.engines import (
     Engines,
     choose_data_folder,
@@ -26,7 +27,8 @@ from deploy.local.engines import (
 )
 from deploy.local.etcd import find_etcd
 from deploy.local.home import Home, State
-from deploy.local.postgres import check_version, give
+from deploy.local.postgres import check_version
+from deploy.local.processes import give
 from deploy.local.runtime import find_runtime
 
 
@@ -35,17 +37,20 @@ def home_of(settings: FleetSettings) -> Home:
     return Home(Path(os.path.abspath(settings.home.expanduser())))  # noqa: PTH100
 
 
-def settle_state(home: Home, settings: FleetSettings, *, ha: bool) -> State:
+def settle_state(
+    home: Home, settings: FleetSettings, *, ha: bool, backups: bool | None = None
+) -> State:
     """Make the home's folders, plan its fleet and write both down.
 
     An existing fleet keeps its data and grows when the settings ask for more; it never shrinks, and
-    what once was put under Patroni stays there.
+    what once was put under Patroni stays there. Without a wish for `backups` it keeps what it has.
 
     Raises:
         UsageFault: the settings cannot be met.
+        Refused: backups are wished for, and pgBackRest cannot take them.
     """
     previous = home.load()
-    return _settle(home, settings, previous, _Wish(settings.shards, ha))
+    return _settle(home, settings, previous, _Wish(settings.shards, ha, backups=backups))
 
 
 def grow_state(home: Home, settings: FleetSettings, number: int) -> State:
@@ -80,6 +85,7 @@ class _Wish:
     shards: int
     ha: bool = False
     absent: frozenset[int] = frozenset()
+    backups: bool | None = None
 
 
 def _settle(home: Home, settings: FleetSettings, previous: State | None, wish: _Wish) -> State:
@@ -97,6 +103,8 @@ def _settle(home: Home, settings: FleetSettings, previous: State | None, wish: _
                 check_version(data / node.name, engines.postgres_major)
     try:
         shape = _shape(settings, engines, previous, wish)
+        if shape.backups:
+            require_pgbackrest(engines)
         fleet = plan(shape, _ports(home, settings, previous))
     except PortsExhausted as error:
         raise UsageFault(
@@ -121,6 +129,7 @@ def _shape(settings: FleetSettings, engines: Engines, previous: State | None, wi
         poolers=engines.pooler is not None,
         ha=wish.ha,
         absent=absent,
+        backups=_is_backed_up(previous) if wish.backups is None else wish.backups,
     )
     if previous:
         shape = shape.grown_to_cover(previous.fleet)
@@ -131,6 +140,10 @@ def _shape(settings: FleetSettings, engines: Engines, previous: State | None, wi
             "Set DOCSHARD_REPLICAS to 1 or more.",
         )
     return shape
+
+
+def _is_backed_up(previous: State | None) -> bool:
+    return previous is not None and previous.fleet.backups is not None
 
 
 def _ports(home: Home, settings: FleetSettings, previous: State | None) -> Ports:

@@ -11,7 +11,7 @@ from deploy.fleet.model import Cluster, Pooler
 from deploy.fleet.pgbouncer import PoolerFiles, render_pooler, render_users
 from deploy.local import processes
 from deploy.local.home import write_private
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from deploy.local.servers import Server, Site
 
 

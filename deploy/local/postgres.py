@@ -21,7 +21,9 @@ from deploy.fleet.postgres import (
     slot_of,
 )
 from deploy.local import processes
+from deploy.local.backups import archiving
 from deploy.local.home import write_private
+from deploy.local.processes import give
 from deploy.local.servers import Server, Site
 
 FRAGMENT = "docshard.conf"
@@ -58,8 +60,13 @@ class PostgresServer(Server):
         settings = server_settings(
             self.cluster, self.node, self.site.secrets.roles[REPLICATION_ROLE]
         )
+        settings |= archiving(self.site, self.cluster, self.node)
         self._write(FRAGMENT, render_settings(settings))
         self._write("pg_hba.conf", render_access([f"{LOOPBACK}/32"]))
+
+    def fingerprint(self) -> str:
+        """Archiving begins and ends with a restart."""
+        return "archiving" if self.site.state.fleet.backups else ""
 
     def command(self) -> processes.Command:
         """The postmaster itself, without pg_ctl between."""
@@ -171,12 +178,6 @@ def check_version(folder: Path, major: int) -> None:
             "A server reads only data of its own major version.",
             "Set DOCSHARD_POSTGRES to that version's programs, or `docshard clean-data`.",
         )
-
-
-def give(path: Path, user: str | None) -> None:
-    """Hand a file or folder to the servers' user."""
-    if user:
-        shutil.chown(path, user, processes.primary_group(user))
 
 
 def ensure_template(site: Site) -> Path:

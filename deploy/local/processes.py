@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pwd
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -92,6 +93,12 @@ def run_tool(arguments: list[str], user: str | None, environment: Mapping[str, s
             "\n".join(done.stderr.strip().splitlines()[-5:]),
             "Mend the cause and run `docshard up` again: it goes on where it stopped.",
         )
+
+
+def give(path: Path, user: str | None) -> None:
+    """Hand a file or folder to the servers' user."""
+    if user:
+        shutil.chown(path, user, primary_group(user))
 
 
 def primary_group(user: str | None) -> int | None:

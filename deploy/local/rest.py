@@ -58,16 +58,17 @@ def get(address: Address, path: str, seconds: float = 2.0) -> Answer:
     return _send(urllib.request.Request(f"http://{address.text}{path}"), seconds)
 
 
-def send(address: Address, order: Order, who: Basic, seconds: float) -> Answer:
-    """Change something.
+def send(address: Address, order: Order, who: Basic | None, seconds: float) -> Answer:
+    """Change something; `who` is None where nobody is asked for a password.
 
     Raises:
         Unreachable: whether it was changed is unknown.
     """
+    headers = {"Authorization": who.header()} if who else {}
     request = urllib.request.Request(
         f"http://{address.text}{order.path}",
         data=json.dumps(order.body).encode(),
-        headers={"Content-Type": "application/json", "Authorization": who.header()},
+        headers={"Content-Type": "application/json", **headers},
         method=order.method,
     )
     return _send(request, seconds)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from deploy.fleet.environment import Credentials
+from deploy.fleet.environment import BackupCredentials, Credentials
 from deploy.fleet.model import Part
 from deploy.local.home import Home, write_private
 from services.keys.local_file import create_key_file
@@ -19,6 +19,7 @@ ROLES = (
     "docshard_mover",
     "docshard_probe",
     "docshard_pooler",
+    "docshard_backup",
 )
 ADMIN_EMAIL = "admin@docshard.test"
 
@@ -36,6 +37,9 @@ class Secrets(Part):
     s3_access_key: str = Field(default_factory=lambda: secrets.token_hex(10).upper())
     s3_secret_key: str = Field(default_factory=_password)
     s3_encryption_key: str = Field(default_factory=lambda: secrets.token_hex(32))
+    backup_access_key: str = Field(default_factory=lambda: secrets.token_hex(10).upper())
+    backup_secret_key: str = Field(default_factory=_password)
+    backup_passphrases: tuple[str, str] = Field(default_factory=lambda: (_password(), _password()))
     admin_email: str = ADMIN_EMAIL
     admin_password: str = Field(default_factory=_password)
 
@@ -77,6 +81,9 @@ def credentials(home: Home, known: Secrets) -> Credentials:
         s3_access_key=known.s3_access_key,
         s3_secret_key=known.s3_secret_key,
         key_file=key_file(home),
+        backup=BackupCredentials(
+            known.roles["docshard_backup"], known.backup_access_key, known.backup_secret_key
+        ),
     )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from deploy.errors import OperatorError
 from deploy.fleet.model import Storage
 from deploy.local import processes
+from deploy.local.backups import certificate_of, ensure_certificate
 from deploy.local.home import write_private
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from deploy.local.servers import Server, Site
 
 _PATIENCE = (15.0, 30.0, 60.0)
@@ -61,8 +63,14 @@ class StorageServer(Server):
         for folder in (self.folder, self.folder / "data"):
             folder.mkdir(mode=0o700, exist_ok=True)
             give(folder, self.site.engines.user)
-        write_private(self._identities, json.dumps(self._identity(), indent=2))
+        if self._secured:
+            ensure_certificate(self.site, self.storage.address.host)
+        write_private(self._identities, json.dumps(self._identities_known(), indent=2))
         give(self._identities, self.site.engines.user)
+
+    def fingerprint(self) -> str:
+        """It is started anew when backups begin or end: they come by TLS."""
+        return "with backups" if self._secured else ""
 
     def command(self) -> processes.Command:
         """Everything on loopback, telemetry and side doors off."""
@@ -85,6 +93,7 @@ class StorageServer(Server):
                 "-admin.ui=false",
                 f"-admin.port={inner['s3-admin']}",
                 f"-s3.config={self._identities}",
+                *self._secured,
             ],
             folder=self.folder,
             log=self.log,
@@ -106,21 +115,44 @@ class StorageServer(Server):
     def _identities(self) -> Path:
         return self.folder / "identities.json"
 
-    def _identity(self) -> dict[str, object]:
-        bucket = self.storage.bucket.name
-        actions = ("Admin", "Read", "Write", "List", "Tagging")
-        return {
-            "identities": [
-                {
-                    "name": "docshard",
-                    "credentials": [
-                        {
-                            "accessKey": self.site.secrets.s3_access_key,
-                            "secretKey": self.site.secrets.s3_secret_key,
-                        }
-                    ],
-                    # Scoped: nothing but this bucket, as it will be in production.
-                    "actions": [f"{action}:{bucket}" for action in actions],
-                }
-            ]
-        }
+    @property
+    def _secured(self) -> list[str]:
+        """Options of a second port, which speaks TLS: pgBackRest takes no other. Empty without
+        backups."""
+        if self.site.state.fleet.backups is None:
+            return []
+        port, folder = self.storage.inner_ports["s3-https"], certificate_of(self.site).parent
+        return [
+            f"-s3.port.https={port}",
+            f"-s3.cert.file={folder / 'certificate.pem'}",
+            f"-s3.key.file={folder / 'key.pem'}",
+        ]
+
+    def _identities_known(self) -> dict[str, object]:
+        """Who may do what: neither identity gets at the other's buckets, as in production."""
+        secrets, backups = self.site.secrets, self.site.state.fleet.backups
+        known = [
+            _identity(
+                "docshard",
+                (secrets.s3_access_key, secrets.s3_secret_key),
+                [self.storage.bucket.name],
+            )
+        ]
+        if backups is not None:
+            known.append(
+                _identity(
+                    "backups",
+                    (secrets.backup_access_key, secrets.backup_secret_key),
+                    [repository.bucket.name for repository in backups.repositories],
+                )
+            )
+        return {"identities": known}
+
+
+def _identity(name: str, key: tuple[str, str], buckets: Sequence[str]) -> dict[str, object]:
+    actions = ("Admin", "Read", "Write", "List", "Tagging")
+    return {
+        "name": name,
+        "credentials": [{"accessKey": key[0], "secretKey": key[1]}],
+        "actions": [f"{action}:{bucket}" for bucket in buckets for action in actions],
+    }

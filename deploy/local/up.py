@@ -7,10 +7,12 @@ import hashlib
 from asyncio import TaskGroup, to_thread
 from dataclasses import dataclass
 
+from deploy.backups.taking import ensure_backups
 from deploy.fleet.model import Fleet
 from deploy.fleet.postgres import superuser_dsn
 from deploy.fleet.settings import FleetSettings
 from deploy.local.application import code_mark
+from deploy.local.backups import write_all
 from deploy.local.checklist import Checklist
 from deploy.local.contents import Contents
 from deploy.local.down import end_strays
@@ -27,12 +29,14 @@ from global_db.bootstrap import bootstrap
 class Wish:
     """What the operator wants: the fleet, its size, whether demo tenants live in it.
 
-    `ha` puts every cluster under Patroni; a fleet that is stays so without being told.
+    `ha` puts every cluster under Patroni; a fleet that is stays so without being told. So does
+    one that is backed up, when `backups` is None.
     """
 
     settings: FleetSettings
     demo: bool = True
     ha: bool = False
+    backups: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ async def bring_up(home: Home, wish: Wish, checklist: Checklist) -> Raised:
     if home.load() is None:
         # The folder may have been deleted under a running fleet, whose servers hold the ports.
         await to_thread(end_strays, home)
-    state = settle_state(home, wish.settings, ha=wish.ha)
+    state = settle_state(home, wish.settings, ha=wish.ha, backups=wish.backups)
     parts = parts_of(home, state)
     mark = _mark(parts)
     wants_demo = wish.demo and load_demo(home) is None
@@ -110,6 +114,9 @@ class _Raising:
         async with TaskGroup() as group:
             for application in self._parts.applications:
                 group.create_task(self._renew(application))
+        # Last: the fleet serves, and nothing that starts has to share the machine with them.
+        if self._parts.site.state.fleet.backups:
+            await self._first_backups()
 
     async def alone(self, name: str) -> None:
         """One cluster, pooler and all."""
@@ -135,9 +142,9 @@ class _Raising:
             await to_thread(ensure_template, self._parts.site)
 
     async def _storage(self) -> None:
-        await self._start(self._parts.storage)
+        await self._renew(self._parts.storage)
         with self._checklist.part("bucket"):
-            await self._contents.make_bucket()
+            await self._contents.make_buckets()
 
     async def _databases(self, group: TaskGroup) -> None:
         await asyncio.gather(*(self._start(member) for member in self._parts.etcd))
@@ -146,6 +153,14 @@ class _Raising:
             line.note = await self._contents.migrate()
         with self._checklist.part("operator"):
             await self._contents.make_operator()
+
+    async def _first_backups(self) -> None:
+        """One after the other: WAL alone restores nothing. Servers that ran all the time were told
+        by files that this code may write otherwise."""
+        await to_thread(write_all, self._parts.site)
+        for name in self._parts.clusters:
+            with self._checklist.part(f"{name}: backups") as line:
+                line.note = await to_thread(ensure_backups, self._contents.settings, name)
 
     async def _cluster(self, name: str, group: TaskGroup) -> None:
         """The primary with its roles; replicas follow while schemas are made."""

@@ -20,11 +20,11 @@ from deploy.fleet.model import Address
 from deploy.fleet.pgbouncer import ASKING_ROLE, POOLED_ROLES, parse_pooler, render_users
 from deploy.fleet.pooler_diff import Change, differences
 from deploy.local import ports, processes
+from deploy.local.certificates import write_certificates
 from deploy.local.engines import server_user
 from deploy.local.home import write_private
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from deploy.local.waiting import awaited
-from deploy.pooling.certificates import write_certificates
 from deploy.pooling.console import ask
 
 _LOOPBACK = "127.0.0.1"

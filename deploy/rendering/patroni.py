@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.patroni import PatroniHost, render_patroni
+from deploy.fleet.pgbackrest import archive_settings
+from deploy.rendering import pgbackrest
 from deploy.rendering.target import Files, header
 
 TARGET = "patroni"
@@ -22,14 +24,14 @@ def render(file: FleetFile) -> Files:
     fleet, head = file.model, header(TARGET, file.fleet.name)
     return {
         PurePosixPath(TARGET, node.address.host, f"{node.name}.yml"): head
-        + render_patroni(fleet, cluster, node, _host(file, node.name))
+        + render_patroni(fleet, cluster, node, _host(file, cluster.name, node.name))
         for cluster in fleet.clusters
         for node in cluster.nodes
         if node.patroni
     }
 
 
-def _host(file: FleetFile, node: str) -> PatroniHost:
+def _host(file: FleetFile, cluster: str, node: str) -> PatroniHost:
     postgres = file.postgres
     return PatroniHost(
         data=PurePosixPath(postgres.data, node),
@@ -38,5 +40,20 @@ def _host(file: FleetFile, node: str) -> PatroniHost:
         postgres_major=postgres.version,
         networks=postgres.networks,
         secrets=None,
-        parameters=file.settings(),
+        parameters=file.settings() | _tls(file),
+        own_parameters=_archiving(file, cluster, node) if file.backups else {},
     )
+
+
+def _tls(file: FleetFile) -> dict[str, str]:
+    tls = file.postgres.tls
+    if tls is None:
+        return {}
+    return {"ssl": "on", "ssl_cert_file": tls.certificate, "ssl_key_file": tls.key}
+
+
+def _archiving(file: FleetFile, cluster: str, node: str) -> dict[str, str]:
+    """A node's own: its configuration of pgBackRest names its folder."""
+    host = pgbackrest.host_of(file, node)
+    configuration = pgbackrest.configuration_of(node)
+    return archive_settings(pgbackrest.PROGRAM, configuration, host, cluster)

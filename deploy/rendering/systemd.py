@@ -1,4 +1,4 @@
-"""systemd: a unit for each process, on the host where it belongs.
+"""systemd: a unit for each process, on the host where it belongs, and timers for backups.
 
 Every unit may do as little as its program needs: no new privileges, no devices, a file system that
 is read-only but for its own folder, system calls of services alone.
@@ -6,6 +6,7 @@ is read-only but for its own folder, system calls of services alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,12 +16,15 @@ from deploy.fleet.file import FleetFile
 from deploy.fleet.pgbouncer import sockets_of
 from deploy.fleet.pooler_plan import pooler_processes
 from deploy.fleet.templates import TEMPLATES
-from deploy.rendering import patroni
+from deploy.rendering import patroni, pgbackrest
+from deploy.rendering.service import service_variables
 from deploy.rendering.target import Files, header
+from deploy.rendering.timers import tasks
 
 TARGET = "systemd"
 _ETCD_DATA = PurePosixPath("/var/lib/docshard/etcd")
 _POOLERS = PurePosixPath("/etc/docshard")
+_VARIABLES = "docshard.env"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Unit:
     """One service on one host.
 
     `writes` are the folders that it may write to, `runs` those below /run that are made for it,
-    `environment` a file with its secrets.
+    `environment` files with its variables: what a later one says counts.
     """
 
     name: str
@@ -36,7 +40,7 @@ class Unit:
     what: str
     user: str
     command: str
-    environment: str | None = None
+    environment: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     stop_seconds: int = 30
@@ -46,13 +50,30 @@ class Unit:
 
 
 def render(file: FleetFile) -> Files:
-    """systemd/<host>/docshard-<part>.service for each process of the fleet."""
-    template, head = TEMPLATES.get_template("unit.service.j2"), header(TARGET, file.fleet.name)
-    return {
-        PurePosixPath(TARGET, unit.host, f"docshard-{unit.name}.service"): head
-        + template.render(unit=unit)
-        for unit in units(file)
-    }
+    """systemd/<host>/docshard-<part>.service for each process of the fleet and each task of a
+    timer, whose own file stands beside it; and systemd/<host>/docshard.env, the variables without
+    secrets of routers and workers."""
+    head = header(TARGET, file.fleet.name)
+    variables = "".join(
+        f"{name}={_quoted(value)}\n" for name, value in service_variables(file).items()
+    )
+    texts = dict(_unit_files(file)) | dict(_task_files(file))
+    texts |= {PurePosixPath(TARGET, unit.host, _VARIABLES): variables for unit in _services(file)}
+    return {path: head + text for path, text in texts.items()}
+
+
+def _unit_files(file: FleetFile) -> Iterator[tuple[PurePosixPath, str]]:
+    template = TEMPLATES.get_template("unit.service.j2")
+    for unit in units(file):
+        path = PurePosixPath(TARGET, unit.host, f"docshard-{unit.name}.service")
+        yield path, template.render(unit=unit)
+
+
+def _task_files(file: FleetFile) -> Iterator[tuple[PurePosixPath, str]]:
+    for task in tasks(file):
+        for kind in ("service", "timer"):
+            path = PurePosixPath(TARGET, task.host, f"docshard-{task.name}.{kind}")
+            yield path, TEMPLATES.get_template(f"task.{kind}.j2").render(task=task)
 
 
 def units(file: FleetFile) -> Iterator[Unit]:
@@ -90,8 +111,8 @@ def _servers(file: FleetFile) -> Iterator[Unit]:
                 what=f"PostgreSQL of {cluster.name} under Patroni",
                 user="postgres",
                 command=_line("/usr/bin/patroni", str(patroni.configuration_of(node.name))),
-                environment=str(patroni.FOLDER / f"{node.name}.env"),
-                writes=(file.postgres.data,),
+                environment=(str(patroni.FOLDER / f"{node.name}.env"),),
+                writes=(file.postgres.data, *([str(pgbackrest.WORK)] if file.backups else [])),
                 runs=("docshard",),
                 # A server that is stopped writes a checkpoint first.
                 stop_seconds=120,
@@ -119,6 +140,7 @@ def _poolers(file: FleetFile) -> Iterator[Unit]:
 def _services(file: FleetFile) -> Iterator[Unit]:
     service, fleet = file.service, file.model
     python = PurePosixPath(service.programs, "python")
+    environment = (str(_variables_path(file)), service.environment)
     for router in fleet.routers:
         address = router.address
         yield Unit(
@@ -135,7 +157,7 @@ def _services(file: FleetFile) -> Iterator[Unit]:
             # Requests that run when it is told to stop are answered first.
             stop_seconds=60,
             user=service.user,
-            environment=service.environment,
+            environment=environment,
         )
     for worker in fleet.workers:
         yield Unit(
@@ -144,8 +166,18 @@ def _services(file: FleetFile) -> Iterator[Unit]:
             what="background work of docshard",
             command=_line(str(PurePosixPath(service.programs, "docshard")), "worker"),
             user=service.user,
-            environment=service.environment,
+            environment=environment,
         )
+
+
+def _variables_path(file: FleetFile) -> PurePosixPath:
+    """Where docshard.env is to stand: beside the file with the secrets."""
+    return PurePosixPath(file.service.environment).parent / _VARIABLES
+
+
+def _quoted(value: str) -> str:
+    """A value as systemd and shells read it in a file of variables."""
+    return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'
 
 
 def _line(*words: str) -> str:

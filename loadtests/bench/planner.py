@@ -102,9 +102,12 @@ def measure(variables: Mapping[str, str], goal: str) -> Run:
     ) as process:
         if process.stdout is None:
             raise NoFleet("the command has no output")
-        plan, batches = _read(process.stdout)
+        head, batches = _read(process.stdout)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise NoFleet(f"the plan for {goal} failed, after {time.perf_counter() - began:.0f} s")
+    plan: dict[str, Any] = json.loads(head)["plan"]
     imbalance = plan["imbalance"]
     return Run(
         goal,
@@ -118,17 +121,19 @@ def measure(variables: Mapping[str, str], goal: str) -> Run:
     )
 
 
-def _read(lines: Iterable[bytes]) -> tuple[dict[str, Any], int]:
-    """The plan without its batches, and how many they are: one in a line. Half a million at once
-    would make this process large, and what a child takes is never told as less than its parent."""
+def _read(lines: Iterable[bytes]) -> tuple[bytes, int]:
+    """The document without its batches, and how many they are: one in a line.
+
+    Half a million at once would make this process large, and what a child takes is never told as
+    less than its parent.
+    """
     head, batches = [], 0
     for line in lines:
         if line.startswith(b'{"source"'):
             batches += 1
         else:
             head.append(line)
-    plan: dict[str, Any] = json.loads(b"".join(head))["plan"]
-    return plan, batches
+    return b"".join(head), batches
 
 
 @click.command(help="Measure what planning a large fleet takes.")

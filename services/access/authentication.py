@@ -25,6 +25,8 @@ from services.resources import Resources
 
 __all__ = ["authenticate"]
 
+_APART_SECONDS = 60.0
+
 
 async def authenticate(resources: Resources, bearer: str) -> Principal:
     """The principal behind `Authorization: Bearer …`.
@@ -73,6 +75,7 @@ async def _holder(resources: Resources, digest: bytes) -> Principal:
     principal = Principal(found.created_by, found.id, (grant,))
     expires_at = None if found.expires_at is None else found.expires_at.timestamp()
     _remember(resources, digest, principal, expires_at)
+    resources.key_uses.note(found.id)
     return principal
 
 
@@ -95,9 +98,9 @@ async def _person(connection: ReadConnection, session_id: UUID) -> Principal:
     person = await sessions.person(connection, session_id)
     if person is None:
         raise Unauthenticated("The session has ended.")
-    session = Session(
-        session_id, person.logged_in_at, time.monotonic() - person.login_age, person.must_enrol
-    )
+    # A login in the future was told by a clock that is right again; how old it is nobody knows.
+    age = person.login_age if person.login_age > -_APART_SECONDS else inf
+    session = Session(session_id, person.logged_in_at, time.monotonic() - age, person.must_enrol)
     # Who has to set up a second factor first may do nothing else: a session without grants opens
     # only what belongs to the account itself.
     grants = () if person.must_enrol else await identities.grants(connection, person.user_id)

@@ -135,7 +135,8 @@ def _successor_again(
     if old.replaced_at is None:
         return None
     grace = timedelta(seconds=resources.settings.sessions.refresh_grace_seconds)
-    if old.looked_at - old.replaced_at > grace:
+    # A clock that was set back meanwhile prolongs no grace.
+    if abs(old.looked_at - old.replaced_at) > grace:
         return None
     keys = resources.secrets.keyring.held(Purpose.REFRESH_TOKENS)
     candidates = (opaque_tokens.successor(key, token) for key in keys)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from global_db import clients
-from global_db.clients import Client
+from global_db.clients import BeingErased, Client
 from global_db.clients import CodeTaken as CodeTakenInDatabase
 from global_db.connection import WriteConnection
 from services.access.admission import GlobalAccess, TenantAccess
@@ -86,6 +86,8 @@ async def restore(data: Data, access: GlobalAccess, client_id: UUID) -> Client:
                     "Another client has taken this client's code since: change that one's code "
                     "first, then restore again."
                 ) from error
+            except BeingErased as error:
+                raise Conflict("The client is being erased: it does not come back.") from error
             if restored is None:
                 await _explain_missing(connection, client_id)
                 raise NotFound

@@ -17,6 +17,7 @@ from services.blobs.disposition import attachment
 from services.blobs.reader import BlobReader, ByteRange, Extent
 from services.blobs.s3 import BlobAbsent, S3Calls
 from services.blobs.upload import BlobUpload, Expected, Stored
+from services.blobs.whole import WholePrefixes
 from services.errors import RangeNotSatisfiable, ServiceError
 from services.settings import S3Settings
 from services.threads import Slots
@@ -49,6 +50,7 @@ class BlobStore:
         self._settings = settings
         self._s3 = S3Calls(settings)
         self.direct = DirectUploads(self._s3, settings.max_verifications)
+        self.whole = WholePrefixes(self._s3)
         self._uploads = Slots("uploads", settings.max_uploads)
         self._downloads = Slots("downloads", settings.max_downloads)
         self._undoing: set[asyncio.Task[None]] = set()

@@ -11,7 +11,7 @@ import psycopg
 
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
-from global_db.inspection import ServerFacts, Slot, Standby, inspect
+from global_db.inspection import ClockSeen, ServerFacts, Slot, Standby, inspect
 from services.fleet import migrate
 from services.fleet.migrate import SchemaState
 from services.fleet.sweeps import months_ahead
@@ -23,6 +23,7 @@ __all__ = ["ClusterFacts", "Finding", "ServerFacts", "Slot", "Standby"]
 _OLDEST = 15
 _EXTENSIONS = ("btree_gin", "pg_trgm")
 _MONTHS_AHEAD = 1  # the worker makes three: with less than one it has not run for long
+_CLOCK_SECONDS = 1.0
 _LAG_SECONDS = 5.0
 _LAG_BYTES = 64 * 1024**2
 
@@ -64,6 +65,7 @@ async def examine(data: Data) -> Examination:
     facts = await asyncio.gather(*(ask(cluster) for cluster in clusters))
     today = datetime.now(UTC).date()
     findings = [finding for one in facts for finding in judge(one, today)]
+    findings += judge_clocks(facts)
     findings += judge_schemas(schemas)
     return Examination(tuple(facts), tuple(schemas), tuple(findings))
 
@@ -83,6 +85,23 @@ def judge(cluster: ClusterFacts, today: date) -> Iterator[Finding]:
         yield Finding(cluster.name, "has no primary", "writes are refused until it has one")
     for name, primary in primaries.items():
         yield from _judge_primary(name, primary, len(answering) - len(primaries), today)
+
+
+def judge_clocks(clusters: Sequence[ClusterFacts]) -> Iterator[Finding]:
+    """Whose clock is apart from the global database's: the first cluster's, its primary's."""
+    servers = [(name, one) for facts in clusters for name, one in facts.servers.items() if one]
+    of_global = [one for one in clusters[0].servers.values() if one]
+    reference = next((one for one in of_global if not one.in_recovery), None)
+    if reference is not None:
+        for name, server in servers:
+            yield from judge_clock(name, server.clock, reference.clock)
+
+
+def judge_clock(name: str, clock: ClockSeen, reference: ClockSeen) -> Iterator[Finding]:
+    """Whether a server's clock is apart from the global database's."""
+    if (apart := clock.apart(reference)) > _CLOCK_SECONDS:
+        what = f"has a clock {apart:.1f} s apart from the global database's"
+        yield Finding(name, what, "let both follow NTP")
 
 
 def judge_schemas(schemas: Sequence[SchemaState]) -> Iterator[Finding]:

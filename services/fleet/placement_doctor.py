@@ -108,6 +108,8 @@ def judge_tenant(tenant: Tenant) -> Iterator[Misplaced]:
 def _judged(tenant: Tenant) -> Iterator[Misplaced]:
     if tenant.placed is None:
         yield from _judge_unknown(tenant)
+    elif tenant.placed.erasing:
+        yield _unfinished_erasure(tenant.placed)
     elif ahead := _ahead(tenant, tenant.placed):
         shard, epoch = ahead
         what = f"knows {_named(tenant.placed)} at epoch {epoch}, the directory at "
@@ -130,6 +132,11 @@ def judge_objects(
                 )
             else:
                 yield Misplaced(shard, what, _MEND, Drop(found))
+
+
+def _unfinished_erasure(placed: Placed) -> Misplaced:
+    what = f"has {_named(placed)}, whose erasure was begun and has not ended"
+    return Misplaced(placed.shard, what, f"`docshard client erase {placed.client_id}` goes on")
 
 
 def _judge_unknown(tenant: Tenant) -> Iterator[Misplaced]:

@@ -9,12 +9,11 @@ from datetime import date
 
 from global_db.bootstrap import ROLES
 from global_db.inspection import ServerSetup
-from services.fleet.doctor import ClusterFacts, Finding, judge
+from services.fleet.doctor import ClusterFacts, Finding, judge, judge_clock
 from shards.occupancy import Occupancy
 from shards.ring import MAX_WEIGHT
 
 _NAME = re.compile(r"shard-[1-9][0-9]*")
-_CLOCK_SECONDS = 1.0
 _FREE_BYTES = 1024**3
 # Two moves out and two in at a time, each with a way back: a slot for each of the four, and a
 # second one's worth for where each of the four subscriptions has got to.
@@ -141,10 +140,7 @@ def _judge_likeness(
     if _plain(setup.collation) != _plain(reference.collation):
         what = f"sorts as {setup.collation}, the others as {reference.collation}"
         yield Finding(name, what, "make its cluster with that locale: lists keep their order then")
-    apart = abs(setup.clock_ahead - reference.clock_ahead)
-    if apart - setup.clock_doubt - reference.clock_doubt > _CLOCK_SECONDS:
-        what = f"has a clock {apart:.1f} s apart from the global database's"
-        yield Finding(name, what, "let both follow NTP")
+    yield from judge_clock(name, setup.clock, reference.clock)
 
 
 def _judge_identity(candidate: Candidate, there: Installation) -> Iterator[Finding]:

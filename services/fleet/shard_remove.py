@@ -93,6 +93,13 @@ async def look(mover: Data, name: str) -> Remains:
             )
 
 
+async def was_removed(data: Data, name: str) -> bool:
+    """Whether the directory knows that name as a removed shard's. Raises DirectoryUnavailable."""
+    with global_failures():
+        async with data.global_db.read() as connection:
+            return await shard_catalog.status(connection, name) == "removed"
+
+
 async def remove(data: Data, mover: Data, name: str, reason: str | None) -> Shard:
     """Remove an empty shard; answers it as it was.
 

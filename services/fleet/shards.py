@@ -64,10 +64,19 @@ class Located:
 async def register_shard(
     data: Data, name: str, nodes: Sequence[NodeAddress], weight: float = 1
 ) -> Shard:
-    """Make a shard known, or give it new addresses. It moves nobody and migrates nothing."""
+    """Make a shard known, or give it new addresses. It moves nobody and migrates nothing.
+
+    Raises:
+        Conflict: a shard of that name was removed.
+        DirectoryUnavailable.
+    """
     with global_failures():
         async with data.global_db.write() as connection:
-            return await shard_catalog.register(connection, name, nodes, weight)
+            try:
+                return await shard_catalog.register(connection, name, nodes, weight)
+            except LookupError as error:
+                detail = f"{name} was removed, and its name is never used again."
+                raise Conflict(detail) from error
 
 
 async def set_draining(data: Data, name: str, draining: bool, reason: str | None) -> Shard:

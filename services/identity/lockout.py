@@ -30,9 +30,10 @@ class Lockout:
     def wait(self, failures: int, elapsed: float) -> int:
         """Whole seconds until the next attempt is let through; 0: now.
 
-        `elapsed` is the time since the last failure.
+        `elapsed` is the time since the last failure. Below 0 the clock was set back since then:
+        nobody is kept out for as long as that was, and whoever fails now waits by the new time.
         """
-        return max(0, ceil(self.delay(failures) - elapsed))
+        return 0 if elapsed < 0 else max(0, ceil(self.delay(failures) - elapsed))
 
     def counted(self, failures: int, elapsed: float) -> int:
         """The number of failures once this attempt is counted as one."""

@@ -12,8 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from services.errors import Overloaded
+from services.key_settings import KmsSettings
 from services.keys.provider import KeyProviderError, KeyProviderUnavailable
-from services.settings import KeyProviderName, KmsSettings, SettingMissing
+from services.settings import KeyProviderName, SettingMissing
 from services.threads import BoundedThreads
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ import hvac
 from hvac import exceptions
 
 from services.errors import Overloaded
+from services.key_settings import VaultSettings
 from services.keys.provider import KeyProviderError, KeyProviderUnavailable, canonical
-from services.settings import KeyProviderName, SettingMissing, VaultSettings
+from services.settings import KeyProviderName, SettingMissing
 from services.threads import BoundedThreads
 
 _MAX_WAITING = 32

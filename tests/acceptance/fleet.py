@@ -21,6 +21,7 @@ from deploy.local.home import Home
 from deploy.local.parts import existing_parts
 from deploy.local.status import PartStatus, status_of
 from tests.command import run_docshard
+from tests.lacking import ALL_REQUIRED
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def fleet() -> Iterator[LocalFleet]:
     """One fleet with two shards for the whole run; tests that hurt it heal it again."""
     with local_fleet(shards=2) as started:
         started.run("up", "--no-demo")
-        if "DOCSHARD_REQUIRE_ALL" in os.environ:
+        if ALL_REQUIRED:
             assert "shard-1-pgbouncer" in started.status(), "PgBouncer is not installed"
         yield started
 

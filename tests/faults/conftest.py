@@ -23,9 +23,12 @@ __all__ = [
 def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Writes a line of figures where whoever runs the tests sees it."""
     reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
 
     def line(text: str) -> None:
-        if reporter is not None:
-            reporter.write_line(f"    {text}")
+        if reporter is not None and capture is not None:
+            # What a test that passes has printed is thrown away.
+            with capture.global_and_fixture_disabled():
+                reporter.write_line(f"    {text}")
 
     return line

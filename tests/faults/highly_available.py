@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,3 +79,14 @@ class Shard:
 
     def _parts(self) -> Parts:
         return existing_parts(Home(self.fleet.home))
+
+
+def keys_in_etcd(fleet: LocalFleet) -> list[str]:
+    """Every key that the Patronis of the fleet keep there."""
+    [etcd] = existing_parts(Home(fleet.home)).etcd
+    first, behind = (base64.b64encode(text).decode() for text in (b"/", b"0"))
+    answer = httpx.post(
+        f"http://{etcd.member.address.text}/v3/kv/range",
+        json={"key": first, "range_end": behind, "keys_only": True},
+    )
+    return [base64.b64decode(one["key"]).decode() for one in answer.json()["kvs"]]

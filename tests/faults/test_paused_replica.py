@@ -9,8 +9,6 @@ import pytest
 from tests.acceptance.api import connect, log_in
 from tests.acceptance.fleet import LocalFleet, until
 
-pytestmark = pytest.mark.versions
-
 
 @pytest.fixture(scope="module")
 def api(fleet: LocalFleet) -> Iterator[httpx.Client]:

@@ -1,5 +1,6 @@
 """Real servers for integration tests."""
 
+from tests.integration.belongings import versioned_s3
 from tests.integration.chains import chains
 from tests.integration.crowd import make_crowd
 from tests.integration.desk import desk, desk_resources, workplace
@@ -32,5 +33,6 @@ __all__ = [
     "s3_settings",
     "service",
     "user",
+    "versioned_s3",
     "workplace",
 ]

@@ -108,8 +108,8 @@ def postgres_site() -> Iterator[Site]:
 def postgres(postgres_site: Site) -> Iterator[Postgres]:
     """The server that most tests work on, with a template of each schema."""
     with postgres_site.server("first") as server:
-        _make_template(server, "template_global")
-        _make_template(server, "template_shard")
+        make_template(server, "template_global")
+        make_template(server, "template_shard")
         yield server
 
 
@@ -119,11 +119,12 @@ def shard_servers(postgres_site: Site) -> Iterator[tuple[Postgres, Postgres]]:
     with ExitStack() as stack:
         one, two = (stack.enter_context(postgres_site.server(f"shard-{n}")) for n in (1, 2))
         with ThreadPoolExecutor() as threads:
-            list(threads.map(lambda server: _make_template(server, "template_shard"), (one, two)))
+            list(threads.map(lambda server: make_template(server, "template_shard"), (one, two)))
         yield one, two
 
 
-def _make_template(server: Postgres, name: str) -> None:
+def make_template(server: Postgres, name: str) -> None:
+    """Give a server the migrated database that fleets' databases are cloned from."""
     server.prepare(name)
     server.migrate(name, TEMPLATES[name])
 

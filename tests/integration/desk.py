@@ -49,6 +49,7 @@ class Workplace:
             app_password=password,
             worker_password=password,
             admin_db_password=password,
+            mover_password=password,
             key_file=self.key_file,
             s3=s3 or self.s3,
             limits=Limits(**limits),

@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 
 from deploy.local import ports
+from services.key_settings import KmsSettings
 from services.keys.aws_kms import AwsKmsProvider
-from services.settings import KmsSettings
 from tests.integration.kms_server import ACCESS_KEY, REGION, SECRET_KEY, KeyFile, arn
 
 _START_SECONDS = 20.0

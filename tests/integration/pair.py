@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local import ports, processes
 from deploy.local.ports import accepts
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from global_db import shard_catalog
 from global_db.address import NodeAddress, Pooler
 from global_db.bootstrap import DATABASE

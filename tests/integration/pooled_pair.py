@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from shards.tables import TENANT_TABLES
 from tests.integration.pooler import Pooled, PoolerMissing, pooled, until_it_answers
 from tests.integration.postgres import ADMIN, Postgres, Site
 from tests.integration.rows import insert_everywhere, qualified
+from tests.lacking import lacking
 
 _BACKEND = "SELECT pg_backend_pid() AS pid"
 _LEFT = "SELECT nullif(current_setting('app.client_id', true), '') AS left"
@@ -75,9 +75,7 @@ def make_pooler(postgres_site: Site, postgres: Postgres) -> Iterator[Pooled]:
         with pooled(postgres_site, postgres) as made:
             yield made
     except PoolerMissing as missing:
-        if "DOCSHARD_REQUIRE_ALL" in os.environ:
-            raise
-        pytest.skip(str(missing))
+        lacking(str(missing))
 
 
 @pytest.fixture(scope="module", name="dressed")

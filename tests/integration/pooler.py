@@ -23,7 +23,7 @@ from deploy.fleet.pgbouncer import (
 from deploy.local import ports, processes
 from deploy.local.home import write_private
 from deploy.local.ports import accepts
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from global_db.connection import RawConnection
 from tests.integration.databases import ShardDatabase
 from tests.integration.postgres import APP, Postgres, Site

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import psycopg
@@ -23,7 +24,7 @@ from psycopg.rows import dict_row
 
 from deploy.local import ports, processes
 from deploy.local.engines import Engines, find_engines
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from global_db.address import Login
 from global_db.bootstrap import LOGINS, bootstrap
 from global_db.cluster import Cluster, NodeAddress, PoolLimits
@@ -174,8 +175,10 @@ class Site:
         return self.folder / "template"
 
     @contextmanager
-    def server(self, name: str) -> Iterator[Postgres]:
-        """A running server without databases."""
+    def server(
+        self, name: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator[Postgres]:
+        """A running server without databases; `environment` is added to its own."""
         data, port = self.folder / name, ports.free()
         self.copy(self.template, data)
         settings = [f"-c{key}={value}" for key, value in SETTINGS.items()]
@@ -187,7 +190,7 @@ class Site:
             folder=Path("/"),
             log=self.folder / f"{name}.log",
             user=self.engines.user,
-            environment=ENVIRONMENT,
+            environment=ENVIRONMENT | dict(environment),
         )
         process = processes.spawn(command, {})
         try:

@@ -22,6 +22,8 @@ from services.settings import S3Settings
 _GRPC_DISTANCE = 10_000  # SeaweedFS listens for gRPC that far above each port
 _PARTS = ("master", "volume", "filer", "s3", "admin")
 _START_SECONDS = 20.0
+SECOND_BUCKET = "docshard-test-2"
+"""A bucket that our identity may make, for who needs another one."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,11 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
         access_key="test-access",
         secret_key="test-secret",
     )
-    actions = [f"{action}:docshard-test" for action in ("Admin", "Read", "Write", "List")]
+    actions = [
+        f"{action}:{bucket}"
+        for bucket in ("docshard-test", SECOND_BUCKET)
+        for action in ("Admin", "Read", "Write", "List")
+    ]
     credentials = [{"accessKey": "test-access", "secretKey": "test-secret"}]
     identity = {"name": "test", "credentials": credentials, "actions": actions}
     identities.write_text(json.dumps({"identities": [identity]}))

@@ -15,7 +15,7 @@ import pytest
 from services.fleet import archive_overview, audit_doctor, sweeps
 from services.ids import new_id
 from shards import archives
-from tests.integration import killed_archive
+from tests.integration import killed_archive, lives
 from tests.integration.desk import Workplace
 from tests.integration.old_months import (
     OldFleet,
@@ -107,7 +107,7 @@ async def test_the_archive_outlives_its_worker_at_every_step(old: OldFleet) -> N
     before = await old.seen()
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", killed_archive.__name__),
-        env=killed_archive.environment(old.workplace),
+        env=lives.environment(old.workplace),
         stdout=subprocess.PIPE,
     )
     output, _ = await run.communicate()

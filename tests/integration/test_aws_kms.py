@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
+from services.key_settings import KmsSettings
 from services.keys.aws_kms import AwsKmsProvider
 from services.keys.provider import KeyProviderError, KeyProviderUnavailable
-from services.settings import KmsSettings, SettingMissing
+from services.settings import SettingMissing
 from tests.integration.kms import Kms
 
 SECRET = b"k" * 32

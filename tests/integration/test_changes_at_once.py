@@ -44,8 +44,11 @@ async def test_two_hundred_writers_of_one_document_make_dense_versions(desk: Des
     page = await versions.list_newest(
         desk.resources, desk.access, document.id, PageRequest(WRITERS)
     )
-    assert len({version.s3_key for version in page.items}) == WRITERS
-    assert sorted(version.s3_key for version in page.items) == await desk.blobs()
+    keys = {version.s3_key for version in page.items}
+    assert len(keys) == WRITERS
+    # A busy database may refuse a writer even to tidy up: the sweep finds its blob by its row.
+    waiting = {row["s3_key"] for row in await desk.rows("SELECT s3_key FROM docshard.uploads")}
+    assert keys <= set(await desk.blobs()) <= keys | waiting
 
 
 async def test_operations_on_one_document_are_done_in_their_order(desk: Desk) -> None:

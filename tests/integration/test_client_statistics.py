@@ -143,6 +143,25 @@ async def test_without_the_global_database_counts_are_lost_and_nothing_fails(
         await superuser.execute("ALTER TABLE docshard.gone RENAME TO client_rates")
 
 
+async def test_a_clock_that_is_set_back_makes_no_rate_huge(
+    fleet_dbs: Fleet, fleet_data: Data
+) -> None:
+    """What was told while it was an hour ahead counts as told now, and is added to as ever."""
+    busy = await fleet_dbs.tenant()
+    await tell(fleet_data.global_db, _reads(busy, 12))
+    async with fleet_dbs.global_db.session() as superuser:
+        await superuser.execute(
+            "UPDATE docshard.client_rates SET updated_at = updated_at + interval '1 hour',"
+            " reads_level = reads_level + 3600 / %s",
+            [RATE_SECONDS],
+        )
+    [told] = await top(fleet_dbs, "reads")
+    assert told.reads_per_second == pytest.approx(12 / RATE_SECONDS, rel=0.1)
+    await tell(fleet_data.global_db, _reads(busy, 12))
+    [told] = await top(fleet_dbs, "reads")
+    assert told.reads_per_second == pytest.approx(24 / RATE_SECONDS, rel=0.1)
+
+
 async def test_the_application_tells_rates_and_never_sizes(fleet_dbs: Fleet) -> None:
     client_id = await fleet_dbs.tenant()
     async with fleet_dbs.global_db.session(APP) as app:

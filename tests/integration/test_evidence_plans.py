@@ -2,15 +2,11 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from shards import archives, evidence
 from shards.archives import StoredObject
 from shards.evidence import FIRST, LAST, Portion, Range
 from tests.integration.crowd import Crowd
 from tests.integration.library import reader, reading
-
-pytestmark = pytest.mark.versions
 
 SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import os
+import pty
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -42,6 +45,33 @@ async def docshard(*arguments: str) -> int:
     return await asyncio.to_thread(run, ["rebalance", *arguments])
 
 
+async def left_by_ctrl_c(opened: Callable[[], tuple[int, int]]) -> str:
+    """What `watch` has told the pipe or the terminal in the end."""
+    ours, theirs = opened()
+    watching = await asyncio.create_subprocess_exec(
+        # Whoever runs tests in the background has them ignore what Ctrl-C sends.
+        *("env", "--default-signal=INT", "TERM=xterm"),
+        *(sys.executable, "-P", "-m", "deploy.cli.main", "rebalance", "watch"),
+        env=dict(os.environ),
+        stdout=DEVNULL,
+        stderr=theirs,
+    )
+    async with asyncio.timeout(PATIENCE):
+        told = b""
+        while b"running" not in told:
+            told += await asyncio.to_thread(os.read, ours, 65_536)
+        watching.send_signal(signal.SIGINT)
+        assert await watching.wait() == Exit.OK
+    # We hold their end open, so nothing is lost with the process, and nothing says that it is over.
+    os.set_blocking(ours, False)
+    with suppress(BlockingIOError):
+        while True:
+            told += os.read(ours, 65_536)
+    os.close(ours)
+    os.close(theirs)
+    return told.decode()
+
+
 @pytest.mark.usefixtures("environment")
 async def test_a_watcher_leaves_and_the_rebalance_goes_on_until_it_is_stopped(
     fleet_dbs: Fleet,
@@ -53,27 +83,12 @@ async def test_a_watcher_leaves_and_the_rebalance_goes_on_until_it_is_stopped(
         made = (await rebalances.start(data, plan, RunLimits(), None)).rebalance
         assert client in {one for batch in plan.batches for one in batch.clients}
 
-        watching = await asyncio.create_subprocess_exec(
-            # Whoever runs tests in the background has them ignore what Ctrl-C sends.
-            *("env", "--default-signal=INT"),
-            *(sys.executable, "-P", "-m", "deploy.cli.main", "rebalance", "watch"),
-            env=dict(os.environ),
-            stdout=DEVNULL,
-            stderr=PIPE,
-        )
-        assert watching.stderr is not None
-        async with asyncio.timeout(PATIENCE):
-            told = b""
-            while b"is running" not in told:
-                line = await watching.stderr.readline()
-                assert line, told.decode()
-                told += line
-            watching.send_signal(signal.SIGINT)
-            rest = (await watching.stderr.read()).decode()
-            assert await watching.wait() == Exit.OK
-        assert "Detached; the moves go on" in rest
-        assert "docshard rebalance watch" in rest
-        assert "Traceback" not in rest
+        for opened in (os.pipe, pty.openpty):
+            told = await left_by_ctrl_c(opened)
+            behind = told[told.index("Detached; the moves go on") :]
+            assert "docshard rebalance watch" in behind
+            assert "Traceback" not in told
+            assert "\x1b" not in behind, "something was drawn over it"
 
         for verb, status, state in (
             ("pause", Exit.OK, "paused"),

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from deploy.local.postgres import give
+from deploy.local.processes import give
 from global_db.address import Login
 from global_db.cluster import NodeAddress
 from global_db.connection import RawConnection
@@ -208,7 +208,7 @@ async def test_only_an_empty_shard_leaves_and_its_name_is_never_used_again(
             await shard_remove.remove(admin, mover, "shard-1", None)
     assert [state.shard.name for state in await shard_states(admin)] == ["shard-2"]
     assert await shard_add.names_taken(admin) == {"shard-1", "shard-2"}
-    with pytest.raises(LookupError):
+    with pytest.raises(Conflict):
         await register_shard(admin, "shard-1", [own_fleet.global_db.address])
     with pytest.raises(NotFound):
         await set_draining(admin, "shard-1", False, None)

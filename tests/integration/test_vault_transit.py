@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from services.key_settings import VaultSettings
 from services.keys.provider import KeyProviderError, KeyProviderUnavailable
 from services.keys.vault_transit import VaultTransitProvider
-from services.settings import SettingMissing, VaultSettings
+from services.settings import SettingMissing
 from tests.integration.vault_double import VaultDouble, running
 
 SECRET = b"k" * 32

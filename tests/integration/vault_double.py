@@ -18,8 +18,8 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.key_settings import VaultSettings
 from services.keys.vault_transit import VaultTransitProvider
-from services.settings import VaultSettings
 
 KEY, MOUNT = "docshard", "transit"
 

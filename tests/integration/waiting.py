@@ -9,7 +9,7 @@ from global_db.connection import RawConnection
 _POLL_SECONDS = 0.01
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
     """Wait until the condition holds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not await condition():

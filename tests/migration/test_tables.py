@@ -6,7 +6,9 @@ import sqlalchemy as sa
 
 import global_db.archive_tables
 import global_db.audit_tables
+import global_db.erasure_tables
 import global_db.move_tables
+import global_db.restore_point_tables
 import global_db.session_tables
 import global_db.statistics_tables
 import global_db.tables

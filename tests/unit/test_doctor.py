@@ -7,7 +7,16 @@ from datetime import date
 
 import pytest
 
-from services.fleet.doctor import ClusterFacts, ServerFacts, Slot, Standby, judge, judge_schemas
+from global_db.inspection import ClockSeen
+from services.fleet.doctor import (
+    ClusterFacts,
+    ServerFacts,
+    Slot,
+    Standby,
+    judge,
+    judge_clocks,
+    judge_schemas,
+)
 from services.fleet.migrate import SchemaState
 
 TODAY = date(2026, 12, 31)
@@ -64,6 +73,23 @@ def test_each_fault_is_one_finding(primary: ServerFacts, expected: str) -> None:
     found = findings(primary)
     assert len(found) == 1
     assert found[0].startswith(expected)
+
+
+def test_clocks_that_are_apart_are_told() -> None:
+    def told(*ahead: float, doubt: float = 0.0) -> list[str]:
+        servers = [replace(PRIMARY, clock=ClockSeen(one, doubt)) for one in ahead]
+        names = ["global", "shard-1", "shard-2"]
+        clusters = [
+            ClusterFacts(name, {name: one}) for name, one in zip(names, servers, strict=True)
+        ]
+        return [f"{one.subject} {one.what}" for one in judge_clocks(clusters)]
+
+    assert told(0.0, 0.9, -0.9) == []
+    assert told(0.0, 3.0, 0.0, doubt=1.5) == []
+    [shard] = told(0.0, 0.0, -3600.0)
+    assert shard == "shard-2 has a clock 3600.0 s apart from the global database's"
+    assert len(told(3600.0, 0.0, 0.0)) == 2
+    assert list(judge_clocks([ClusterFacts("global", {"a": None})])) == []
 
 
 def test_a_server_that_is_away_is_told_and_its_absence_is_not_told_twice() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,11 +74,19 @@ def test_a_fault_is_told_with_its_line(before: str, after: str, where: str, what
         ),
         ('name = "global"\n', 'name = "globe"\n', "must be named global"),
         ("instances = 2", 'nodes = ["global-1"]', "shard-1-pgbouncer-1 names nodes"),
+        ("shared_buffers", "max_connections", "max_connections is not set here: "),
+        ("shared_buffers", "wal_level", "wal_level is not set here: moves need logical"),
         ("[storage]", "[storage", "not TOML: "),
     ],
 )
 def test_what_contradicts_itself_is_refused(before: str, after: str, what: str) -> None:
     assert what in refused(changed(before, after))
+
+
+def test_nodes_that_agree_on_a_leader_need_members_of_etcd() -> None:
+    members = re.sub(r"\[\[etcd\]\]\nname = .*\nhost = .*\n", "", EXAMPLE)
+    assert "[[etcd]]" not in members
+    assert "patroni_port needs [[etcd]] members" in refused(members)
 
 
 def test_lines_are_found_in_tables_of_tables() -> None:

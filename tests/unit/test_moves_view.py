@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from deploy.cli.moves_view import (
     NOBODY_RUNS,
@@ -18,7 +17,6 @@ from deploy.cli.moves_view import (
     summary,
 )
 from deploy.cli.run_options import Rate
-from deploy.cli.watching import drawing
 from global_db.moves import Move
 from services.fleet.move_eta import Eta
 from services.fleet.move_progress import progress_of
@@ -90,18 +88,6 @@ def test_a_rebalance_offers_what_can_be_done_with_it() -> None:
     lost = move("aborted")
     assert f"docshard move retry {lost.id}" in rebalance_steps("finished", seen(lost))
     assert rebalance_steps("stopped", seen(switched(1))) == ["docshard rebalance watch"]
-
-
-def test_a_terminal_shows_what_is_at_work_or_in_trouble() -> None:
-    busy, faulty = copying(0.5, 5), move(fault="no slots")
-    console = Console(width=200, record=True, file=None, quiet=True)
-    with console.capture() as drawn:
-        console.quiet = False
-        console.print(drawing(view(busy, faulty, move("swept"))))
-    text = drawn.get()
-    assert str(busy.id) in text
-    assert "no slots" in text
-    assert "ETA" in text
 
 
 def test_programs_get_figures_and_no_words() -> None:

@@ -67,6 +67,12 @@ def test_a_tenant_without_a_home_is_for_people_to_decide(
     assert expected in one.what
 
 
+def test_an_erasure_goes_on_by_the_command_that_began_it() -> None:
+    (one,) = found(Placed(CLIENT, "acme", "shard-1", 3, erasing=True), s1=resident("gone"))
+    assert one.mend is None
+    assert f"docshard client erase {CLIENT}" in one.advice
+
+
 @pytest.mark.parametrize("state", ["open", "fenced", "gone"])
 def test_a_directory_restored_to_the_past_is_the_only_finding(state: str) -> None:
     """Nothing is mended on the word of an old directory."""

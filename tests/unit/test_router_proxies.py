@@ -29,7 +29,7 @@ async def test_the_callers_address(trusted: str, peer: str, expected: str) -> No
     async def send(message: Message) -> None:
         return None
 
-    options = server_options(RouterSettings(trusted_proxies=trusted)) | {"log_config": None}
+    options = server_options(RouterSettings(trusted_proxies=trusted), 1024) | {"log_config": None}
     config = uvicorn.Config(app, **options)
     config.load()
     scope = {

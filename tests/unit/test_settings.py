@@ -1,7 +1,8 @@
 """Settings come from the environment, keep secrets out of sight, and refuse what is unsafe."""
 
+from pathlib import Path
+
 import pytest
-from pydantic import ValidationError
 
 from services.settings import (
     DatabaseRole,
@@ -65,14 +66,6 @@ def test_a_missing_password_names_its_variable() -> None:
         Settings().require_key_file()
 
 
-def test_production_refuses_the_local_key_file(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("DOCSHARD_KEY_FILE", "/somewhere/key")
-    assert Settings().require_key_file().name == "key"
-    environment.setenv("DOCSHARD_ENV", "production")
-    with pytest.raises(ValidationError, match="DOCSHARD_KEY_FILE"):
-        Settings()
-
-
 def test_development_takes_the_local_file_unless_told_otherwise(
     environment: pytest.MonkeyPatch,
 ) -> None:
@@ -81,17 +74,30 @@ def test_development_takes_the_local_file_unless_told_otherwise(
     assert Settings().chosen_key_provider() is KeyProviderName.VAULT_TRANSIT
 
 
-def test_production_takes_what_it_is_told_and_no_file(environment: pytest.MonkeyPatch) -> None:
+def test_production_takes_what_it_is_told(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DOCSHARD_ENV", "production")
+    environment.setenv("DOCSHARD_APP_PASSWORD", "HgbWkdnmJ0Z3dWg9")
+    environment.setenv("DOCSHARD_S3_SECRET_KEY", "rTq8kYw0Qm2vXz5s")
     with pytest.raises(SettingMissing, match="DOCSHARD_KEY_PROVIDER"):
         Settings().chosen_key_provider()
     environment.setenv("DOCSHARD_KEY_PROVIDER", "aws-kms")
     environment.setenv("DOCSHARD_KMS_KEY_ID", "arn:aws:kms:eu-central-1:1:key/1")
     assert Settings().chosen_key_provider() is KeyProviderName.AWS_KMS
     assert Settings().kms.key_id == "arn:aws:kms:eu-central-1:1:key/1"
-    environment.setenv("DOCSHARD_KEY_PROVIDER", "local-file")
-    with pytest.raises(ValidationError, match="local-file"):
-        Settings()
+
+
+def test_secrets_may_stand_in_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("DOCSHARD_APP_PASSWORD", "DOCSHARD_S3_SECRET_KEY"):
+        environment.delenv(variable)
+        (tmp_path / variable).write_text("from a file\n")
+    environment.setenv("DOCSHARD_WORKER_PASSWORD", "said by a variable")
+    (tmp_path / "DOCSHARD_WORKER_PASSWORD").write_text("not this one")
+    (tmp_path / "UNRELATED").write_text("for somebody else")
+    environment.setenv("DOCSHARD_SECRETS_DIR", str(tmp_path))
+    settings = Settings()
+    assert settings.login(DatabaseRole.APP).password == "from a file"
+    assert settings.s3.secret_key.get_secret_value() == "from a file"
+    assert settings.login(DatabaseRole.WORKER).password == "said by a variable"
 
 
 @pytest.mark.parametrize(

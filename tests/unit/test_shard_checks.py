@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from global_db.bootstrap import ROLES
-from global_db.inspection import ServerSetup
+from global_db.inspection import ClockSeen, ServerSetup
 from services.fleet.doctor import ClusterFacts, ServerFacts, Standby
 from services.fleet.shard_checks import Candidate, Installation, Verdict, check
 from services.fleet.shard_remove import Remains, judge
@@ -38,8 +38,7 @@ SETUP = ServerSetup(
     workers=4,
     roles=tuple(ROLES),
     bootstrapped=True,
-    clock_ahead=0.1,
-    clock_doubt=0.01,
+    clock=ClockSeen(0.1, 0.01),
 )
 SERVERS: dict[str, ServerFacts | None] = {
     "a": PRIMARY,
@@ -51,7 +50,7 @@ CANDIDATE = Candidate(
 THERE = Installation(
     frozenset({"shard-1", "shard-2"}),
     {
-        "global": replace(SETUP, system=0, clock_ahead=0.0),
+        "global": replace(SETUP, system=0, clock=ClockSeen()),
         "shard-1": replace(SETUP, system=1),
         "shard-2": replace(SETUP, system=2),
     },
@@ -131,7 +130,7 @@ def test_each_obstacle_is_one_reason(candidate: Candidate, expected: str) -> Non
         (replace(SETUP, bootstrapped=False), "lacks docshard's functions"),
         (replace(SETUP, encoding="LATIN1"), "has the encoding LATIN1"),
         (replace(SETUP, collation="de_DE.UTF-8"), "sorts as de_DE.UTF-8"),
-        (replace(SETUP, clock_ahead=-1.2), "has a clock 1.2 s apart"),
+        (replace(SETUP, clock=ClockSeen(-1.2, 0.01)), "has a clock 1.2 s apart"),
     ],
 )
 def test_what_a_server_lacks_is_told_of_each(setup: ServerSetup, expected: str) -> None:
@@ -141,7 +140,7 @@ def test_what_a_server_lacks_is_told_of_each(setup: ServerSetup, expected: str) 
 
 
 def test_a_slow_line_makes_no_wrong_clock() -> None:
-    far = replace(SETUP, clock_ahead=-1.2, clock_doubt=0.5)
+    far = replace(SETUP, clock=ClockSeen(-1.2, 0.5))
     assert verdict(with_setup(far)).refusals == ()
 
 

@@ -134,5 +134,6 @@ async def main() -> None:
         os._exit(0)
 
 
-if __name__ == "__main__":
+def be() -> None:
+    """Be that process."""
     asyncio.run(main())

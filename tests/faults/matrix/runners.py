@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from services.fleet.moving.runner import Rhythm
+from tests.faults.matrix import runner_process
+from tests.faults.matrix.forked import Forked
 from tests.faults.matrix.points import Point
 
 QUICK = Rhythm(lease=2.0, heartbeat=0.25, doubt=1.5, look=0.05)
@@ -40,7 +40,7 @@ class Told:
 class RunnerProcess:
     """One runner. `told` is what it said since it was last told to run."""
 
-    process: asyncio.subprocess.Process
+    process: Forked
     told: list[Told] = field(default_factory=list)
     alive: bool = True
     runs: bool = False
@@ -50,14 +50,7 @@ class RunnerProcess:
     @classmethod
     async def start(cls, environment: Mapping[str, str], log: Path) -> RunnerProcess:
         """Start one that connects and then waits for orders."""
-        with log.open("ab") as errors:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.faults.matrix.runner_process"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, **environment},
-            )
+        process = await Forked.start(runner_process.be, environment, log)
         made = cls(process)
         made._listening = asyncio.create_task(made._listen())
         await made._says("ready", _START_SECONDS)
@@ -96,18 +89,17 @@ class RunnerProcess:
 
     def freeze(self) -> None:
         """It keeps its connections and does nothing."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.process.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """It goes on, and does not know that time has passed."""
-        self.process.send_signal(signal.SIGCONT)
+        self.process.signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         """It is gone: nothing of it runs on, nothing is given back."""
         self.alive = self.runs = False
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
+        self.process.signal(signal.SIGKILL)
+        await self.process.ended.wait()
 
     async def _order(self, answer: str, **order: Any) -> None:
         self._event(answer).clear()
@@ -115,25 +107,23 @@ class RunnerProcess:
         await self._says(answer, _ANSWER_SECONDS)
 
     def _send(self, **order: Any) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.process.send(json.dumps(order).encode())
 
     async def _says(self, what: str, seconds: float) -> None:
         async with asyncio.timeout(seconds):
             await self._event(what).wait()
-        if self.process.returncode is not None and self.alive:
-            raise RunnerDied(f"pid {self.process.pid}")
+        if self.process.ended.is_set() and self.alive:
+            raise RunnerDied(f"pid {self.process.process.pid}")
 
     async def _listen(self) -> None:
-        assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
+        while line := await self.process.words.readline():
             said = json.loads(line)
             if (what := said.pop("is")) == "told":
                 self.told.append(Told(**said))
             else:
                 self._event(what).set()
         # Whoever waits for a word of it must not wait for ever.
-        await self.process.wait()
+        await self.process.ended.wait()
         for event in self._said.values():
             event.set()
 

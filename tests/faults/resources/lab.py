@@ -150,15 +150,15 @@ class Neighbour:
     answers: list[tuple[float, float]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
-    def p99(self, since: float, until: float) -> float:
-        """Seconds in which all but a hundredth of the answers between these moments came."""
+    def quantile(self, part: float, since: float, until: float) -> float:
+        """Seconds in which that part of the answers between these moments came."""
         there = sorted(took for ended, took in self.answers if since <= ended <= until)
-        return there[int(len(there) * 0.99)]
+        return there[int(len(there) * part)]
 
     def told(self, fault: str, struck_at: float, healed_at: float) -> str:
         """The line of figures: before and during, in the same run."""
-        before = self.p99(0, struck_at)
-        during = self.p99(struck_at, healed_at)
+        before = self.quantile(0.99, 0, struck_at)
+        during = self.quantile(0.99, struck_at, healed_at)
         return (
             f"{fault}: other shard's p99 {during * 1000:.0f} ms against {before * 1000:.0f} ms"
             f" before, ratio {during / before:.2f}, of {len(self.answers)} requests"

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,16 +85,21 @@ def environment_of(fleet: Fleet, key_file: Path, s3: S3Settings, port: int) -> d
 
 @asynccontextmanager
 async def router_process(
-    fleet: Fleet, folder: Path, s3: S3Settings, more: Mapping[str, str]
+    fleet: Fleet,
+    folder: Path,
+    s3: S3Settings,
+    more: Mapping[str, str],
+    limited_by: Sequence[str] = (),
 ) -> AsyncIterator[RouterProcess]:
-    """A router until the block ends; `more` is added to its environment."""
+    """A router until the block ends; `more` is added to its environment, and the words of
+    `limited_by` before its command."""
     async with AsyncExitStack() as stack:
         async with resources_of(fleet.global_db, folder):
             pass  # makes the keys
         port = ports.free()
         inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
         command = processes.Command(
-            arguments=[sys.executable, "-P", "-m", "router"],
+            arguments=[*limited_by, sys.executable, "-P", "-m", "router"],
             folder=folder,
             log=folder / f"router-{port}.log",
             environment=inherited | environment_of(fleet, folder / "key", s3, port) | dict(more),

@@ -1,7 +1,6 @@
 """Everybody comes back at once: connections to servers stay bounded, and it passes (I9, I10)."""
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -10,6 +9,7 @@ import pytest
 
 from global_db.connection import RawConnection
 from services.settings import S3Settings
+from tests.faults.resources.crowds import TLS
 from tests.faults.resources.router_process import RouterProcess, router_process
 from tests.integration.databases import Fleet
 from tests.integration.postgres import APP
@@ -17,8 +17,6 @@ from tests.integration.waiting import until
 
 CALLERS = [100, pytest.param(500, marks=pytest.mark.torture)]
 _POOL = 6
-# One for all: by default each of a hundred callers would read the certificates of authorities.
-_TLS = ssl.create_default_context()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +48,7 @@ async def storm(router: RouterProcess, callers: int) -> list[float]:
         begun = time.monotonic()
         headers = {"Authorization": router.struck.http.headers["Authorization"]}
         async with httpx.AsyncClient(
-            headers=headers, timeout=30, trust_env=False, verify=_TLS
+            headers=headers, timeout=30, trust_env=False, verify=TLS
         ) as http:
             while True:
                 try:

@@ -8,7 +8,6 @@ it runs with `--security-opt seccomp=unconfined --cap-add SYS_ADMIN`), the tests
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,9 +41,9 @@ class Volume:
     """Who owns the namespace; None: whoever runs the tests."""
 
     def fill(self) -> None:
-        """Take all the room that is left."""
-        room = shutil.disk_usage(Path(f"/proc/{self.holder.pid}/root{self.folder}")).free
-        self.run("/usr/bin/fallocate", f"--length={room}", str(self.folder / "ballast"))
+        """Take all the room that is left, whatever others write meanwhile."""
+        ballast = self.folder / "ballast"
+        self.run("/bin/sh", "-c", f"cat /dev/zero > {ballast} 2> /dev/null; test -s {ballast}")
 
     def free(self) -> None:
         """Give the room back."""
@@ -106,6 +105,10 @@ class SmallServer:
     def alive(self) -> bool:
         """Whether it runs: one that cannot write its log ends itself."""
         return any(processes.alive(one.pid) is not None for one in self._running)
+
+    def processes(self) -> list[psutil.Process]:
+        """All of it that runs."""
+        return [one for started in self._running for one in processes.family(started)]
 
     def start(self) -> None:
         """Start it, as an init system does after every end."""

@@ -1,7 +1,8 @@
-"""A certificate for a trial: the real ones lie on other hosts."""
+"""A certificate for a trial, or for one machine alone: the real ones lie on other hosts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,13 +13,24 @@ from cryptography.x509.oid import NameOID
 
 from deploy.local.home import write_private
 
-_LIFE = timedelta(hours=1)
+_BEFORE = timedelta(hours=1)
 
 
-def write_certificates(folder: Path) -> None:
-    """Write key.pem and certificate.pem, signed by itself and good for an hour."""
+@dataclass(frozen=True)
+class Subject:
+    """Whose certificate it is, and for how many days."""
+
+    name: str = "docshard trial"
+    days: float = 1 / 24
+
+
+_TRIAL = Subject()
+
+
+def write_certificates(folder: Path, subject: Subject = _TRIAL) -> None:
+    """Write key.pem and certificate.pem, signed by itself; for an hour when nothing is said."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "docshard trial")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.name)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -26,8 +38,8 @@ def write_certificates(folder: Path) -> None:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _LIFE)
-        .not_valid_after(now + _LIFE)
+        .not_valid_before(now - _BEFORE)
+        .not_valid_after(now + timedelta(days=subject.days))
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

@@ -1,0 +1,1 @@
+"""Backups of clusters by pgBackRest: taken, listed, verified, restored beside what lives."""

@@ -1,0 +1,46 @@
+"""What router, worker and command are told: variables that hold no secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.fleet.environment import node_addresses
+from deploy.fleet.file import FleetFile
+from deploy.fleet.model import DATABASE
+
+SECRETS: Mapping[str, tuple[str, ...]] = {
+    "router": ("DOCSHARD_APP_PASSWORD",),
+    "worker": ("DOCSHARD_WORKER_PASSWORD", "DOCSHARD_MOVER_PASSWORD"),
+    "command": (
+        *("DOCSHARD_ADMIN_DB_PASSWORD", "DOCSHARD_APP_PASSWORD", "DOCSHARD_MOVER_PASSWORD"),
+        "DOCSHARD_WORKER_PASSWORD",
+    ),
+}
+"""Which passwords each process needs, and no other; blobs besides."""
+STORAGE_SECRETS = ("DOCSHARD_S3_ACCESS_KEY", "DOCSHARD_S3_SECRET_KEY")
+
+
+def service_variables(
+    file: FleetFile, nodes: list[dict[str, Any]] | None = None, authority: str | None = None
+) -> dict[str, str]:
+    """Every variable that is no secret, by name.
+
+    `nodes` and `authority` stand for the fleet file's where servers and files have other addresses
+    than on the fleet's hosts.
+    """
+    storage = file.storage
+    signed = authority or file.service.authority
+    told = {
+        "DOCSHARD_ENV": "production",
+        "DOCSHARD_GLOBAL_NODES": json.dumps(nodes or node_addresses(file.model.global_cluster)),
+        "DOCSHARD_DATABASE": DATABASE,
+        "DOCSHARD_DATABASE_SSLMODE": "verify-full",
+        "DOCSHARD_S3_ENDPOINT": f"https://{storage.host}:{storage.port}",
+        "DOCSHARD_S3_REGION": storage.region,
+        "DOCSHARD_S3_BUCKET": storage.bucket,
+    }
+    if signed:
+        told["DOCSHARD_DATABASE_SSLROOTCERT"] = signed
+    return dict(sorted((told | file.service.settings).items()))

@@ -1,0 +1,2 @@
+DROP FUNCTION docshard.hold_placement;
+DROP TABLE docshard.restore_points;

@@ -1,0 +1,133 @@
+"""The manifests of restore points beside the backups: there they outlive the global database."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from global_db.restore_points import RestorePoint
+from services.blobs.store import BlobStore, Expected
+from services.errors import ServiceError, StorageUnavailable
+from services.settings import S3Settings, Settings
+
+_log = logging.getLogger(__name__)
+_FOLDER = "points"
+
+
+def bucket_settings(settings: Settings) -> list[S3Settings]:
+    """How each bucket with backups is reached; none without backups."""
+    backup = settings.backup
+    return [
+        S3Settings(
+            endpoint=one.endpoint,
+            region=one.region,
+            bucket=one.bucket,
+            access_key=backup.access_key,
+            secret_key=backup.secret_key,
+            cors_origins=(),
+            versioning=False,
+        )
+        for one in backup.buckets
+    ]
+
+
+@asynccontextmanager
+async def open_manifests(settings: Settings) -> AsyncIterator[Manifests]:
+    """The manifests in every bucket that holds backups."""
+    manifests = Manifests(bucket_settings(settings), settings.backup.path)
+    try:
+        yield manifests
+    finally:
+        await manifests.close()
+
+
+class Manifests:
+    """Manifests in every bucket that holds backups, beside what lies at `path` there."""
+
+    def __init__(self, buckets: Sequence[S3Settings], path: str) -> None:
+        self._stores = [BlobStore(one) for one in buckets]
+        self._prefix = f"{path.strip('/')}/{_FOLDER}/"
+
+    async def close(self) -> None:
+        """End its threads and connections."""
+        for store in self._stores:
+            await store.close()
+
+    async def put(self, point: RestorePoint) -> None:
+        """Keep the manifest; one bucket that takes it is enough.
+
+        Raises:
+            StorageUnavailable: none does.
+        """
+        content = orjson.dumps({"schema_version": 1, **asdict(point)})
+        key = f"{self._prefix}{point.created_at:%Y%m%dT%H%M%SZ}-{point.label}-{point.id}.json"
+        failures = [fault for one in self._stores if (fault := await _put(one, key, content))]
+        for fault in failures:
+            _log.warning("the manifest of %s is not in every bucket: %s", point.name, fault)
+        if self._stores and len(failures) == len(self._stores):
+            raise StorageUnavailable(
+                f"The restore point {point.label} is made, and no bucket took its manifest."
+            )
+
+    async def find(self, wanted: str) -> RestorePoint | None:
+        """The newest point of this label, or that of this id; from whichever bucket answers.
+
+        Raises:
+            StorageUnavailable: none does.
+        """
+        answered = False
+        for store in self._stores:
+            try:
+                key = await self._newest_key(store, wanted)
+                answered = True
+                if key is not None:
+                    return await _read(store, key)
+            except ServiceError as error:
+                _log.warning("a bucket cannot be asked for restore points: %s", error)
+        if not answered:
+            raise StorageUnavailable("No bucket with backups answers.")
+        return None
+
+    async def _newest_key(self, store: BlobStore, wanted: str) -> str | None:
+        newest = None
+        async for keys in store.list_keys(self._prefix):
+            for key in keys:
+                name = key.removeprefix(self._prefix).removesuffix(".json")
+                label, id_ = name[len("20260101T000000Z-") : -37], name[-36:]
+                if wanted in (label, id_):
+                    newest = max(newest or key, key)
+        return newest
+
+
+async def _put(store: BlobStore, key: str, content: bytes) -> ServiceError | None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
+
+    expected = Expected(len(content), hashlib.sha256(content).hexdigest())
+    try:
+        await store.put_stream(key, chunks(), "application/json", expected)
+    except ServiceError as error:
+        return error
+    return None
+
+
+async def _read(store: BlobStore, key: str) -> RestorePoint:
+    reader = await store.open_stream(key)
+    try:
+        told = orjson.loads(b"".join([chunk async for chunk in reader]))
+    finally:
+        reader.close()
+    return RestorePoint(
+        id=UUID(told["id"]),
+        name=told["name"],
+        label=told["label"],
+        positions=told["positions"],
+        created_at=datetime.fromisoformat(told["created_at"]),
+    )
