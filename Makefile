@@ -20,7 +20,7 @@ IMAGE_LOCK := deploy/container/requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-types check-lock check-style check-imports load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults \
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults bench-start bench-observability \
 	help api configuration fmt lock install
 
 help:  ## List the commands.
@@ -108,6 +108,12 @@ bench-moves: $(INSTALLED)  ## Measure the pause of moves, their copy rate, and b
 
 bench-faults: $(INSTALLED)  ## Measure what faults of one shard, and slow clients, cost the others.
 	$(BIN)/pytest -q tests/faults/resources/test_others_figures.py -m torture
+
+bench-start: $(INSTALLED)  ## Measure what starting routers, workers and commands costs.
+	$(BIN)/python -m loadtests.bench.start
+
+bench-observability: $(INSTALLED)  ## Measure what figures and logs cost of a routed read.
+	$(BIN)/pytest -q -s tests/acceptance/test_price_of_observing.py -m torture
 
 bench-planner: $(INSTALLED)  ## Measure planning for a million clients on a thousand shards.
 	$(BIN)/python -m loadtests.bench.planner

@@ -9,16 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from services.fleet import audit_heads, restore_points, sweeps
+from deploy.backups.timely import take_due
+from services.fleet import audit_heads, blob_copy, restore_points, sweeps
 from services.fleet.audit_links import Linker
+from services.fleet.drills import canaries
+from services.fleet.figures import EVERY_SECONDS as FIGURES_SECONDS
+from services.fleet.figures import FleetFigures
 from services.fleet.tenant_sizes import Measuring
 from services.resources import Resources
+from services.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +51,8 @@ class Lease(Protocol):
 Leases = Callable[[str], AbstractAsyncContextManager[Lease | None]]
 
 
-def jobs(resources: Resources) -> list[Job]:
-    """Every timed job of the service."""
+def jobs(resources: Resources, figures: FleetFigures) -> list[Job]:
+    """Every timed job of the service; what one of them finds out of the fleet goes to `figures`."""
     data, keyring = resources.data, resources.secrets.keyring
     linker, measuring = Linker(data), Measuring(data)
     timed = [
@@ -57,12 +65,23 @@ def jobs(resources: Resources) -> list[Job]:
         Job("idempotency", 300, lambda: sweeps.remove_expired_idempotency_keys(resources)),
         Job("tenant-sizes", 1, measuring.run),
         Job("sessions", 600, lambda: sweeps.remove_expired_sessions(resources)),
+        Job("figures", FIGURES_SECONDS, figures.run),
     ]
     backup = resources.settings.backup
     if backup.configured:
         point = partial(restore_points.make_automatic, resources)
         timed.append(Job("restore-points", backup.point_seconds, point))
+        if backup.blob_copy is not None and backup.blob_copy_seconds:
+            copy = partial(blob_copy.copy_missing, resources)
+            timed.append(Job("blob-copy", backup.blob_copy_seconds, copy))
+        if backup.timely:
+            timed.append(Job("backups", 300, partial(_take_due, resources.settings)))
+        timed.append(Job("canaries", canaries.EVERY_SECONDS, lambda: canaries.sing(data)))
     return timed
+
+
+async def _take_due(settings: Settings) -> list[str]:
+    return await asyncio.to_thread(take_due, settings, datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,24 @@ class Patience:
         )
 
 
+@dataclass(slots=True)
+class JobTally:
+    """Counts of one job since the process started."""
+
+    runs: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    """That runs which did not fail took, in all."""
+    succeeded_at: float = 0.0
+    """By the clock (seconds since 1970); 0: never yet."""
+
+    def done(self, seconds: float) -> None:
+        """Count a run that did not fail."""
+        self.runs += 1
+        self.seconds += seconds
+        self.succeeded_at = time.time()
+
+
 @dataclass
 class Worker:
     """Runs jobs until `stop` is set; a run under way is finished first."""
@@ -87,6 +124,8 @@ class Worker:
     leases: Leases
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     patience: Patience = field(default_factory=Patience)
+    tallies: defaultdict[str, JobTally] = field(default_factory=lambda: defaultdict(JobTally))
+    """By job; of those that were ours at some time."""
 
     async def work(self, jobs: Iterable[Job]) -> None:
         """Run all jobs side by side until told to stop."""
@@ -106,6 +145,7 @@ class Worker:
             except Exception:
                 # Whatever it is, the other jobs go on, and this one is tried again.
                 failures += 1
+                self.tallies[job.name].failures += 1
                 delay = self.patience.after(failures)
                 _log.exception("%s failed; next try in %.0f s", job.name, delay)
             await self._pause(delay)
@@ -113,7 +153,9 @@ class Worker:
     async def _repeat(self, job: Job, lease: Lease) -> None:
         """Run the job in its rhythm; an error gives the lease back."""
         while not self.stop.is_set() and await lease.alive():
+            began = time.monotonic()
             result = await job.run()
+            self.tallies[job.name].done(time.monotonic() - began)
             _log.debug("%s: %s", job.name, result)
             await self._pause(job.every_seconds)
 

@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as insert_into
 
 from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
+from global_db.quota_tables import client_quotas
+from global_db.quotas import COLUMNS as QUOTA
 from global_db.statement import ReadStatement, read, write
 from global_db.statistics_tables import client_rates, client_sizes
 from global_db.tables import clients
@@ -44,7 +46,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class ClientStatistics:
-    """A client with all that is known of it; None: not measured, or never served."""
+    """A client with all that is known of it; None: not measured, never served, or not limited."""
 
     client_id: UUID
     code: str
@@ -57,6 +59,20 @@ class ClientStatistics:
     reads_per_second: float | None
     writes_per_second: float | None
     rated_at: datetime | None
+    max_documents: int | None
+    max_bytes: int | None
+    requests_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatistics:
+    """The living `clients` of a shard; rows and bytes of those `measured`, deleted ones too."""
+
+    shard: str
+    clients: int
+    measured: int
+    rows: int
+    bytes: int
 
 
 def _double(value: sa.ColumnElement[Any] | float) -> sa.ColumnElement[float]:
@@ -175,6 +191,29 @@ _ORDERS: Mapping[Order, sa.Column[Any]] = {
 }
 
 
+_KNOWN = (
+    clients.c.id.label("client_id"),
+    clients.c.code,
+    clients.c.shard,
+    clients.c.pinned,
+    clients.c.deleted_at.is_not(None).label("deleted"),
+    client_sizes.c.rows,
+    client_sizes.c.bytes,
+    client_sizes.c.measured_at,
+    rate_of(client_rates.c.reads_level).label("reads_per_second"),
+    rate_of(client_rates.c.writes_level).label("writes_per_second"),
+    client_rates.c.updated_at.label("rated_at"),
+    *QUOTA,
+)
+
+
+def _with_statistics(found: sa.FromClause) -> sa.FromClause:
+    """`found` holds clients; what is known of each goes beside it."""
+    for known in (client_sizes, client_rates, client_quotas):
+        found = found.outerjoin(known, known.c.client_id == clients.c.id)
+    return found
+
+
 def _top(column: sa.Column[Any]) -> ReadStatement:
     """The first of an index, and then all that is known of these."""
     order = column.desc().nulls_last() if column.nullable else column.desc()
@@ -187,28 +226,44 @@ def _top(column: sa.Column[Any]) -> ReadStatement:
         .subquery("first")
     )
     return read(
-        sa.select(
-            first.c.client_id,
-            clients.c.code,
-            clients.c.shard,
-            clients.c.pinned,
-            clients.c.deleted_at.is_not(None).label("deleted"),
-            client_sizes.c.rows,
-            client_sizes.c.bytes,
-            client_sizes.c.measured_at,
-            rate_of(client_rates.c.reads_level).label("reads_per_second"),
-            rate_of(client_rates.c.writes_level).label("writes_per_second"),
-            client_rates.c.updated_at.label("rated_at"),
-        )
-        .select_from(first)
-        .join(clients, clients.c.id == first.c.client_id)
-        .outerjoin(client_sizes, client_sizes.c.client_id == first.c.client_id)
-        .outerjoin(client_rates, client_rates.c.client_id == first.c.client_id)
+        sa.select(*_KNOWN)
+        .select_from(_with_statistics(first.join(clients, clients.c.id == first.c.client_id)))
         .order_by(first.c.place.desc(), first.c.client_id)
     )
 
 
 _TOP = {order: _top(column) for order, column in _ORDERS.items()}
+
+
+_OF = read(
+    sa.select(*_KNOWN)
+    .select_from(_with_statistics(clients))
+    .where(clients.c.id == sa.bindparam("client_id_", type_=sa.Uuid))
+)
+_BY_SHARD = read(
+    sa.select(
+        clients.c.shard,
+        sa.func.count().filter(clients.c.deleted_at.is_(None)).label("clients"),
+        sa.func.count(client_sizes.c.client_id).label("measured"),
+        sa.cast(sa.func.coalesce(sa.func.sum(client_sizes.c.rows), 0), sa.BigInteger).label("rows"),
+        sa.cast(sa.func.coalesce(sa.func.sum(client_sizes.c.bytes), 0), sa.BigInteger).label(
+            "bytes"
+        ),
+    )
+    .select_from(clients.outerjoin(client_sizes, client_sizes.c.client_id == clients.c.id))
+    .group_by(clients.c.shard)
+)
+
+
+async def of(connection: ReadConnection, client_id: UUID) -> ClientStatistics | None:
+    """What is known of one client."""
+    row = await connection.one(_OF, client_id_=client_id)
+    return None if row is None else ClientStatistics(**row)
+
+
+async def by_shard(connection: ReadConnection) -> list[ShardStatistics]:
+    """What the clients of each shard have together; reads every client's row."""
+    return [ShardStatistics(**row) for row in await connection.all(_BY_SHARD)]
 
 
 async def top(connection: ReadConnection, order: Order, limit: int) -> list[ClientStatistics]:

@@ -46,7 +46,8 @@ from global_db.lag import Sample, Track
 from global_db.node import Node, Role
 from global_db.poller import Poller
 from global_db.probe import Place
-from global_db.timing import add, measured
+from global_db.tally import ClusterTally
+from global_db.timing import note_work
 
 __all__ = ["Cluster", "Login", "Node", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
@@ -55,12 +56,21 @@ _OTHERS_SECONDS = 0.3
 
 
 class Cluster:
-    """A named set of nodes of which one is the primary. `async with` opens and closes it."""
+    """A named set of nodes of which one is the primary. `async with` opens and closes it.
+
+    What it counts goes into `tally`, which may be older than it and outlive it.
+    """
 
     def __init__(
-        self, name: str, addresses: Sequence[NodeAddress], login: Login, limits: PoolLimits
+        self,
+        name: str,
+        addresses: Sequence[NodeAddress],
+        login: Login,
+        limits: PoolLimits,
+        tally: ClusterTally | None = None,
     ) -> None:
         self.name = name
+        self.tally = ClusterTally() if tally is None else tally
         self.login = login
         self.addresses = tuple(addresses)
         self.nodes = tuple(Node(address, login, limits) for address in addresses)
@@ -157,7 +167,7 @@ class Cluster:
         """
         found = self._find_primary()
         if found is None:
-            raise ClusterUnavailable(self.name, "no primary answers")
+            raise self.tally.failed(ClusterUnavailable(self.name, "no primary answers"))
         return found
 
     def replicas_for(self, wanted: Wanted) -> list[Node]:
@@ -238,12 +248,17 @@ class Cluster:
     async def _lend(
         self, node: Node, lending: Callable[[], AbstractAsyncContextManager[RawConnection]]
     ) -> AsyncIterator[RawConnection]:
-        with self._translated(node):
+        with self.tally.failures_counted(), self._translated(node):
             asked = time.perf_counter()
             async with lending() as raw:
-                add("pool", time.perf_counter() - asked)
-                with measured("db"):
+                lent = time.perf_counter()
+                # The role that it was chosen for; it may lose it before the work ends.
+                on_replica = node.role is Role.REPLICA
+                try:
                     yield raw
+                finally:
+                    self.tally.worked(asked, lent, on_replica=on_replica)
+                    note_work(self.name, asked, lent)
 
     @contextmanager
     def _translated(self, node: Node) -> Iterator[None]:

@@ -38,6 +38,16 @@ def living(table: sa.FromClause) -> sa.ColumnElement[bool]:
     return table.c.deleted_at.is_(None)
 
 
+def canary_table(metadata: sa.MetaData) -> sa.Table:
+    """A row of each minute, on every cluster; `lsn` is the place in the WAL in bytes."""
+    return sa.Table(
+        "canaries",
+        metadata,
+        sa.Column("written_at", sa.DateTime(timezone=True), primary_key=True),
+        sa.Column("lsn", sa.BigInteger, nullable=False),
+    )
+
+
 def given_rows(
     name: str, /, **columns: tuple[str, sa.types.TypeEngine[Any]]
 ) -> sa.TableValuedAlias:

@@ -12,21 +12,38 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
-from psycopg.rows import dict_row
 
 from global_db.position import Position
+from global_db.prelude import Prelude, RawConnection, Row, run_behind
 from global_db.statement import ReadStatement, WriteStatement
+from global_db.timing import note_statement
 
-Row = dict[str, Any]
-RawConnection = psycopg.AsyncConnection[Row]
+__all__ = [
+    "BEGIN",
+    "COMMIT",
+    "WORK_SECONDS",
+    "Answer",
+    "CommitInterrupted",
+    "Prelude",
+    "RawConnection",
+    "ReadConnection",
+    "Row",
+    "WriteConnection",
+    "cut",
+    "deadline",
+    "finish",
+    "is_connection_failure",
+    "roll_back",
+    "transaction",
+]
+
 T = TypeVar("T")
 
 # The servers' own statement_timeout is 5 s: who waits longer waits for a server that hangs.
@@ -57,22 +74,6 @@ class CommitInterrupted(Exception):
     """The connection failed while COMMIT was on its way: nobody knows whether it took effect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prelude:
-    """A statement that goes before each read, in the same message and transaction.
-
-    The read's snapshot is then newer than what the prelude found, which a condition inside the
-    read itself could not promise: READ COMMITTED takes a snapshot for each statement. What it
-    finds holds as long as the server lives, so it is left out where it was found before, in the
-    `life` of the server that the read then demands. `learn` is told what it finds.
-    """
-
-    statement: ReadStatement
-    parameters: dict[str, Any]
-    life: int | None = None
-    learn: Callable[[Row], None] | None = None
-
-
 class ReadConnection:
     """A session that reads. Rows are dicts by column name."""
 
@@ -93,32 +94,20 @@ class ReadConnection:
     async def _run(
         self, statement: ReadStatement, parameters: dict[str, Any]
     ) -> psycopg.AsyncCursor[Row]:
-        prelude, text, values = self._prelude, statement.text, statement.fixed | parameters
+        began = time.perf_counter()
+        cursor = await self._answered(statement, statement.fixed | parameters)
+        note_statement(statement.text, began)
+        return cursor
+
+    async def _answered(
+        self, statement: ReadStatement, values: dict[str, Any]
+    ) -> psycopg.AsyncCursor[Row]:
+        prelude, text = self._prelude, statement.text
         if prelude is not None:
             if prelude.life is None or statement.in_life is None:
-                return await _run_behind(self._raw, prelude, text, values)
+                return await run_behind(self._raw, prelude, text, values)
             text, values["life"] = statement.in_life, prelude.life
         return await self._raw.execute(text, values, prepare=statement.prepare)
-
-
-@lru_cache(maxsize=512)
-def _joined(first: str, second: str) -> str:
-    """The same text object each time, which the driver has parsed already."""
-    return f"{first};\n{second}"
-
-
-async def _run_behind(
-    raw: RawConnection, prelude: Prelude, text: str, values: dict[str, Any]
-) -> psycopg.AsyncCursor[Row]:
-    """Two statements in one simple query: their values are written into the text by psycopg."""
-    cursor = psycopg.AsyncClientCursor(raw, row_factory=dict_row)
-    first = prelude.statement
-    await cursor.execute(_joined(first.text, text), first.fixed | prelude.parameters | values)
-    found = await cursor.fetchone()
-    if prelude.learn is not None and found is not None:
-        prelude.learn(found)
-    cursor.nextset()
-    return cursor
 
 
 class Answer:
@@ -158,12 +147,14 @@ class WriteConnection(ReadConnection):
 
     async def send(self, statement: WriteStatement, **parameters: Any) -> None:
         """Send a change without waiting; an error of it shows at the next read or at the end."""
-        await self._raw.execute(statement.text, statement.fixed | parameters)
+        await self._sent(statement, parameters)
 
     async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
         """Run a change and wait for its first returned row."""
+        began = time.perf_counter()
         cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
         await self.settle()
+        note_statement(statement.text, began)
         return await cursor.fetchone()
 
     async def changed(self, statement: WriteStatement, **parameters: Any) -> list[Row]:
@@ -172,8 +163,15 @@ class WriteConnection(ReadConnection):
 
     async def ask(self, statement: WriteStatement, **parameters: Any) -> Answer:
         """Send a change; the rows it returns are waited for where they are read."""
+        return Answer(self, await self._sent(statement, parameters))
+
+    async def _sent(
+        self, statement: WriteStatement, parameters: dict[str, Any]
+    ) -> psycopg.AsyncCursor[Row]:
+        began = time.perf_counter()
         cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
-        return Answer(self, cursor)
+        note_statement(statement.text, began)
+        return cursor
 
     async def settle(self) -> None:
         """Wait for the answers to all that was sent."""

@@ -9,24 +9,32 @@ import sqlalchemy as sa
 
 from global_db.columns import living
 from global_db.connection import ReadConnection, WriteConnection
+from global_db.quota_tables import client_quotas
+from global_db.quotas import COLUMNS, UNLIMITED, Quota, taken_from
 from global_db.statement import read, write
 from global_db.tables import clients
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a tenant lives and what it may do: its shard, the epoch there, its status."""
+    """Where a tenant lives and what it may do: its shard, the epoch there, status and limits."""
 
     client_id: UUID
     shard: str
     epoch: int
     status: str
+    quota: Quota = UNLIMITED
 
 
 _PLACEMENT = (clients.c.id.label("client_id"), clients.c.shard, clients.c.epoch, clients.c.status)
 _THIS_CLIENT = clients.c.id == sa.bindparam("client_id", type_=sa.Uuid)
-_LOCATE = read(sa.select(*_PLACEMENT).where(_THIS_CLIENT, living(clients)))
-_LOCATE_ANY = read(sa.select(*_PLACEMENT).where(_THIS_CLIENT))
+_with_quota = (
+    sa.select(*_PLACEMENT, *COLUMNS)
+    .outerjoin(client_quotas, client_quotas.c.client_id == clients.c.id)
+    .where(_THIS_CLIENT)
+)
+_LOCATE = read(_with_quota.where(living(clients)))
+_LOCATE_ANY = read(_with_quota)
 _SET_PIN = write(
     sa.update(clients)
     .where(clients.c.id == sa.bindparam("id_", type_=sa.Uuid), living(clients))
@@ -43,13 +51,13 @@ _COUNTS = read(
 async def locate(connection: ReadConnection, client_id: UUID) -> Placement | None:
     """The placement of a living client, or None."""
     row = await connection.one(_LOCATE, client_id=client_id)
-    return None if row is None else Placement(**row)
+    return None if row is None else Placement(quota=taken_from(row), **row)
 
 
 async def locate_any(connection: ReadConnection, client_id: UUID) -> Placement | None:
     """The placement of a client, living or deleted, or None; for looking after what it left."""
     row = await connection.one(_LOCATE_ANY, client_id=client_id)
-    return None if row is None else Placement(**row)
+    return None if row is None else Placement(quota=taken_from(row), **row)
 
 
 async def set_pin(connection: WriteConnection, client_id: UUID, *, pinned: bool) -> str | None:

@@ -15,6 +15,7 @@ from global_db.columns import living
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.erasure_tables import erasures
 from global_db.move_tables import move_clients
+from global_db.quota_tables import client_quotas
 from global_db.statement import read, write
 from global_db.statistics_tables import client_rates, client_sizes
 from global_db.tables import api_keys, clients, user_roles
@@ -79,7 +80,7 @@ _END = write(
     .returning(erasures)
 )
 # What refers to the client goes first. Rates and sizes would go with it; so they are counted.
-_HELD = (api_keys, user_roles, move_clients, client_rates, client_sizes)
+_HELD = (api_keys, user_roles, move_clients, client_quotas, client_rates, client_sizes)
 _REMOVALS = {
     str(table.name): write(
         sa.delete(table)

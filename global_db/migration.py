@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +27,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.pool import NullPool
 
 from global_db.columns import SCHEMA
+from global_db.revisions import Revisions
 
 _LOCK = 7_346_000_001  # any constant of our own
 _LOCK_TIMEOUT = "3s"
@@ -95,44 +95,8 @@ def _driver(connection: sa.Connection) -> Any:
 
 
 @dataclass(frozen=True)
-class History:
+class History(Revisions):
     """The revisions of one schema, in `migrations/` beside the package that owns it."""
-
-    folder: Path
-
-    @cached_property
-    def _order(self) -> dict[str, int]:
-        return {revision: place for place, revision in enumerate(self.revisions())}
-
-    @property
-    def head(self) -> str:
-        """The newest revision this code knows."""
-        head = self._scripts().get_current_head()
-        if head is None:
-            raise LookupError(f"no revisions in {self.folder}")
-        return head
-
-    def revisions(self) -> list[str]:
-        """Every revision, oldest first."""
-        return [script.revision for script in reversed(list(self._scripts().walk_revisions()))]
-
-    def pending(self, current: str | None) -> list[str]:
-        """The revisions a database at `current` still needs, oldest first.
-
-        A revision this code does not know is newer than the code: nothing is pending.
-        """
-        known = self.revisions()
-        if current is None:
-            return known
-        return known[known.index(current) + 1 :] if current in known else []
-
-    def is_behind(self, current: str | None, needed: str) -> bool:
-        """Whether a database at `current` is older than `needed`.
-
-        Asked on every request, so it compares what was read from disk once.
-        """
-        order = self._order
-        return current is None or (current in order and order[current] < order[needed])
 
     def current(self, conninfo: str) -> str | None:
         """The revision a database has, or None when it has none."""
@@ -215,7 +179,7 @@ def history(package_file: str) -> History:
     return History(Path(package_file).parent / "migrations")
 
 
-# The global database's history; the shards' one is in shards.registry.
+# The global database's history; the shards' one is in shards.history.
 GLOBAL_HISTORY = history(__file__)
 
 

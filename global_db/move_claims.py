@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from global_db.at_once import Work
+from global_db.cluster import Cluster
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.move_runs import MINE, RunEnded
 from global_db.move_tables import ENDED, STARTED, in_state, leftovers, moves, rebalances
@@ -43,7 +45,7 @@ _LONGEST_SECONDS = 120.0
 
 
 def _seconds(seconds: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return sa.literal_column("interval '1 second'") * seconds
 
 
 def _holds(until: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
@@ -54,12 +56,21 @@ def _holds(until: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
 
 
 _rebalance = sa.func.coalesce(rebalances.c.state, "running")
-# A stopped rebalance begins no move any more; a paused one lets each of its moves wait.
-_asked = sa.case(
-    ((moves.c.wish == "abort") | (in_state("planned") & (_rebalance == "stopped")), "abort"),
-    ((moves.c.wish == "pause") | (_rebalance == "paused"), "pause"),
-    else_="run",
-)
+
+
+def _wish(rebalance: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """What is wished of a move whose rebalance is in this state.
+
+    A stopped rebalance begins no move any more; a paused one lets each of its moves wait.
+    """
+    return sa.case(
+        ((moves.c.wish == "abort") | (in_state("planned") & (rebalance == "stopped")), "abort"),
+        ((moves.c.wish == "pause") | (rebalance == "paused"), "pause"),
+        else_="run",
+    )
+
+
+_asked = _wish(_rebalance)
 _with_rebalance = sa.join(moves, rebalances, moves.c.rebalance_id == rebalances.c.id, isouter=True)
 _ORDER = ("fenced", "aborted", "switched", "verifying", "catching_up", "copying", "planned")
 _busy = (
@@ -137,13 +148,12 @@ _CLAIM = write(
     )
     .returning(moves)
 )
+_its_rebalance = sa.select(rebalances.c.state).where(rebalances.c.id == moves.c.rebalance_id)
 _HEARTBEAT = write(
-    sa.update(moves).where(MINE).values(lease_until=_LEASE).returning(moves.c.rebalance_id)
-)
-_WISH = read(
-    sa.select(_asked.label("wish"))
-    .select_from(_with_rebalance)
-    .where(moves.c.id == sa.bindparam("id_", type_=sa.Uuid))
+    sa.update(moves)
+    .where(MINE)
+    .values(lease_until=_LEASE)
+    .returning(_wish(sa.func.coalesce(_its_rebalance.scalar_subquery(), "running")).label("wish"))
 )
 _RELEASE = write(
     sa.update(moves)
@@ -216,19 +226,21 @@ async def claim(
     return None if row is None else Claimed(Move(**row), found["settings"], found["wish"])
 
 
-async def heartbeat(connection: WriteConnection, move: Move, seconds: float) -> str:
+async def heartbeat(directory: Cluster, move: Move, seconds: float) -> str:
     """Prolong the lease; answers what is wished: run, pause or abort.
 
+    It is one message. A runner that is stopped between two of them would keep the move's row
+    locked for as long as it stands still, and nobody could take the move over.
+
     Raises:
-        RunEnded.
+        RunEnded, ClusterError.
     """
-    row = await connection.returning(
-        _HEARTBEAT, id_=move.id, generation_=move.generation, seconds=seconds
-    )
-    if row is None:
+    values = {"id_": move.id, "generation_": move.generation, "seconds": seconds}
+    done = await directory.write_at_once(Work(_HEARTBEAT, values))
+    [found] = done.rows
+    if not found:
         raise RunEnded(str(move.id))
-    asked = await connection.one(_WISH, id_=move.id)
-    return "run" if asked is None else str(asked["wish"])
+    return str(found[0]["wish"])
 
 
 async def release(connection: WriteConnection, move: Move) -> None:

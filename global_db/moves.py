@@ -124,6 +124,16 @@ _ADD_CLIENTS = write(
     .returning(move_clients.c.client_id)
 )
 _GET = read(sa.select(moves).where(moves.c.id == _ID))
+_SOURCE_SINCE = read(
+    sa.select(moves.c.source)
+    .join(move_clients, move_clients.c.move_id == moves.c.id)
+    .where(
+        move_clients.c.client_id == sa.bindparam("client_id", type_=sa.Uuid),
+        moves.c.switched_at > sa.bindparam("since", type_=sa.DateTime(timezone=True)),
+    )
+    .order_by(moves.c.switched_at)
+    .limit(1)
+)
 _LIVING = read(sa.select(moves).where(_LIVES).order_by(moves.c.position, moves.c.id))
 _NEWEST = read(
     sa.select(moves)
@@ -246,3 +256,11 @@ def _refused(new: NewMove) -> Iterator[None]:
         if error.diag.constraint_name in ("idx_moves_retries", "idx_moves_reverses"):
             raise AlreadyFollowed(str(new.retries or new.reverses)) from error
         raise AlreadyMoving(error.diag.message_detail or "") from error
+
+
+async def first_source_since(
+    connection: ReadConnection, client_id: UUID, since: datetime
+) -> str | None:
+    """From which shard a client went first behind `since`; None: it has stayed."""
+    row = await connection.one(_SOURCE_SINCE, client_id=client_id, since=since)
+    return None if row is None else row["source"]

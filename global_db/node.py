@@ -62,7 +62,7 @@ class Node:
             timeout=limits.wait_seconds,
             max_lifetime=900,
             reconnect_timeout=2,
-            configure=_use_json,
+            configure=use_json,
             open=False,
             name=address.name,
         )
@@ -190,7 +190,7 @@ def _role_of(place: Place | None) -> Role:
     return Role.REPLICA if place.standby else Role.PRIMARY
 
 
-async def _use_json(connection: RawConnection) -> None:
+async def use_json(connection: RawConnection) -> None:
     """A dict is JSONB, and orjson reads and writes it."""
     set_json_dumps(orjson.dumps, connection)
     set_json_loads(orjson.loads, connection)

@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
-from router.edge import make_edge
+from router.console.desk import open_desk
+from router.console.routes import ROUTES as CONSOLE
+from router.edge import Opened, make_edge
+from router.figures_page import open_page
 from router.frame import assemble
 from router.routes import (
     account,
@@ -19,13 +22,17 @@ from router.routes import (
     documents,
     health,
     identity,
+    metrics,
     reports,
     roles,
     uploads,
     users,
 )
 from router.settings import RouterSettings
+from router.watch import Watch, open_traces
 from services.access.denials import recording
+from services.logs.configuration import configure, open_request_log, secrets_of
+from services.logs.redaction import Redactor
 from services.resources import open_resources
 from services.settings import Settings
 from services.tenant.feed import FeedLimits, open_feed
@@ -40,11 +47,19 @@ _PARTS = (
 
 def all_routes() -> list[BaseRoute]:
     """Every route of the service except its documentation."""
-    return [*(route for part in _PARTS for route in part.api.routes), *health.ROUTES]
+    return [
+        *(route for part in _PARTS for route in part.api.routes),
+        *health.ROUTES,
+        *metrics.ROUTES,
+        *CONSOLE,
+    ]
 
 
-def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
+def create_app(
+    settings: Settings, edge_settings: RouterSettings, watch: Watch | None = None
+) -> FastAPI:
     """Make the application; nothing is opened before it starts."""
+    watch = Watch() if watch is None else watch
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -53,14 +68,24 @@ def create_app(settings: Settings, edge_settings: RouterSettings) -> FastAPI:
             open_resources(settings) as resources,
             read_log(resources) as reads,
             open_feed(resources.data, waiting) as feed,
+            open_page(resources, watch.figures) as page,
         ):
-            edge = app.state.edge = make_edge(resources, edge_settings, reads, feed)
-            async with recording(resources.data, edge.denials, edge_settings.denial_seconds):
+            opened = Opened(resources, reads, feed, page)
+            edge = app.state.edge = make_edge(opened, edge_settings)
+            async with (
+                recording(resources.data, edge.denials, edge_settings.denial_seconds),
+                open_desk(resources, edge_settings.console) as app.state.desk,
+            ):
                 yield
+        watch.close()
 
-    return assemble(all_routes(), lifespan, edge_settings.max_running)
+    return assemble(all_routes(), lifespan, edge_settings.max_running, watch)
 
 
 def from_environment() -> FastAPI:
     """Make the application of a worker process."""
-    return create_app(Settings(), RouterSettings())
+    settings = Settings()
+    redactor = Redactor(secrets_of(settings))
+    configure(settings.log, redactor)
+    watch = Watch(open_request_log(settings.log, redactor), open_traces(settings.traces))
+    return create_app(settings, RouterSettings(), watch)

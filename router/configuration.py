@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings
 
 from router.settings import RouterSettings
 from services.environment import SECRETS_FOLDER
+from services.pooler_settings import PoolerPasswords
 from services.settings import Settings
 
 _HEAD: Final = f"""# Configuration
@@ -59,7 +60,13 @@ def variables() -> Iterator[str]:
 
 
 def _models() -> list[type[BaseSettings]]:
-    return [Settings, *_parts(Settings), RouterSettings]
+    return [
+        Settings,
+        *_parts(Settings),
+        PoolerPasswords,
+        RouterSettings,
+        *_parts(RouterSettings),
+    ]
 
 
 def _parts(model: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
@@ -119,14 +126,20 @@ def _kind(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in inner)
     if origin in (tuple, list):
-        item = inner[0]
-        known = inspect.isclass(item) and issubclass(item, BaseModel)
-        return f"JSON list of {{{', '.join(item.model_fields)}}}" if known else "JSON list of texts"
+        return f"JSON list of {_members(inner[0]) or 'texts'}"
     if origin is dict:
         return "JSON table"
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return ", ".join(f"`{one.value}`" for one in annotation)
-    return _KINDS[annotation]
+    members = _members(annotation)
+    return f"JSON {members}" if members else _KINDS[annotation]
+
+
+def _members(annotation: Any) -> str | None:
+    """The names of a model's fields; None for what is no model."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return f"{{{', '.join(annotation.model_fields)}}}"
+    return None
 
 
 def _default(field: FieldInfo) -> str:

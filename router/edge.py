@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from router.bodies import BodyLimits
+from router.figures_page import FiguresPage
 from router.limits import Limiter
 from router.settings import RouterSettings
 from services.access.denials import Denials
@@ -26,14 +27,26 @@ class Edge:
     reads: ReadLog
     feed: Feed
     reports: Reports
+    page: FiguresPage
 
 
-def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog, feed: Feed) -> Edge:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a worker has opened for its routes: it lives as long as the worker."""
+
+    resources: Resources
+    reads: ReadLog
+    feed: Feed
+    page: FiguresPage
+
+
+def make_edge(opened: Opened, settings: RouterSettings) -> Edge:
     """Give one worker its part of the limits."""
+    resources = opened.resources
     limits = resources.settings.limits
 
     def limiter(policy: str, per_second: int) -> Limiter:
-        return Limiter(policy, per_second / settings.router_workers, settings.buckets)
+        return Limiter(policy, per_second, settings.buckets, settings.router_workers)
 
     return Edge(
         resources=resources,
@@ -43,7 +56,8 @@ def make_edge(resources: Resources, settings: RouterSettings, reads: ReadLog, fe
         clients=limiter("client", limits.requests_per_second_per_client),
         denials=Denials(settings.denial_kinds),
         send_patience_seconds=settings.send_patience_seconds,
-        reads=reads,
-        feed=feed,
+        reads=opened.reads,
+        feed=opened.feed,
         reports=Reports(),
+        page=opened.page,
     )

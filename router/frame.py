@@ -16,6 +16,7 @@ from router.answers import PROBLEM_SCHEMA, problem_examples
 from router.api import GuardedRoute
 from router.middleware.edge import EdgeMiddleware
 from router.problems import on_http_exception, on_service_error, on_validation_error
+from router.watch import Watch
 from services.errors import ServiceError
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -60,8 +61,10 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def assemble(routes: Sequence[BaseRoute], lifespan: Lifespan, max_running: int) -> FastAPI:
-    """Put `routes` into the frame; it serves `max_running` requests at a time.
+def assemble(
+    routes: Sequence[BaseRoute], lifespan: Lifespan, max_running: int, watch: Watch | None = None
+) -> FastAPI:
+    """Put `routes` into the frame; it serves `max_running` requests at a time, before `watch`.
 
     Raises:
         UnguardedRoute: one under /v1 does not say who may call it.
@@ -77,7 +80,7 @@ def assemble(routes: Sequence[BaseRoute], lifespan: Lifespan, max_running: int) 
     )
     app.router.routes.extend([*routes, *docs.routes()])
     _demand_rules(app.router.routes)
-    app.add_middleware(EdgeMiddleware, max_running=max_running)
+    app.add_middleware(EdgeMiddleware, max_running=max_running, watch=watch or Watch())
     app.add_exception_handler(ServiceError, on_service_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

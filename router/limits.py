@@ -40,39 +40,44 @@ class Share:
 
 
 class Limiter:
-    """Buckets of one kind of caller. Memory is bounded: the longest unseen is forgotten."""
+    """Buckets of one kind of caller. Memory is bounded: the longest unseen is forgotten.
 
-    def __init__(self, policy: str, per_second: float, max_buckets: int) -> None:
+    Of `per_second`, and of what single callers have instead, this worker gives one of `workers`
+    parts.
+    """
+
+    def __init__(self, policy: str, per_second: float, max_buckets: int, workers: int = 1) -> None:
         self._policy = policy
         self._per_second = per_second
-        self._capacity = per_second * BURST_SECONDS
+        self._workers = workers
         self._max_buckets = max_buckets
         self._buckets: OrderedDict[object, _Bucket] = OrderedDict()
 
-    def take(self, key: object, now: float) -> Share:
-        """Spend one request of `key` at `now` (seconds of a monotonic clock)."""
-        bucket = self._filled(key, now)
+    def take(self, key: object, now: float, own: float | None = None) -> Share:
+        """Spend one request of `key` at `now` (seconds of a monotonic clock).
+
+        `own` is its limit instead of everybody's; one below a request a second holds one.
+        """
+        per_second = (self._per_second if own is None else own) / self._workers
+        capacity = max(per_second * BURST_SECONDS, 1.0)
+        bucket = self._filled(key, now, per_second, capacity)
         allowed = bucket.tokens >= 1
         if allowed:
             bucket.tokens -= 1
-        missing = self._capacity - bucket.tokens
-        return Share(
-            self._policy,
-            self._per_second,
-            int(bucket.tokens) if allowed else -1,
-            ceil(missing / self._per_second),
-        )
+        missing = capacity - bucket.tokens
+        remaining = int(bucket.tokens) if allowed else -1
+        return Share(self._policy, per_second, remaining, ceil(missing / per_second))
 
-    def _filled(self, key: object, now: float) -> _Bucket:
+    def _filled(self, key: object, now: float, per_second: float, capacity: float) -> _Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = _Bucket(self._capacity, now)
+            bucket = self._buckets[key] = _Bucket(capacity, now)
             if len(self._buckets) > self._max_buckets:
                 self._buckets.popitem(last=False)
             return bucket
         self._buckets.move_to_end(key)
-        earned = (now - bucket.filled_at) * self._per_second
-        bucket.tokens = min(self._capacity, bucket.tokens + earned)
+        earned = (now - bucket.filled_at) * per_second
+        bucket.tokens = min(capacity, bucket.tokens + earned)
         bucket.filled_at = now
         return bucket
 

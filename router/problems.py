@@ -26,6 +26,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "mfa_required": 401,
         "forbidden": 403,
         "login_too_old": 403,
+        "quota_exceeded": 403,
         "client_suspended": 403,
         "client_inactive": 403,
         "not_found": 404,
@@ -95,7 +96,9 @@ def problem_document(error: errors.ServiceError, instance: str, request_id: str)
 def problem_response(scope: Scope, error: errors.ServiceError) -> Response:
     """Make the answer to a request that ended in `error`."""
     instance = scope.get("raw_path", b"").decode("ascii", "replace")
-    document = problem_document(error, instance, context_of(scope).request_id)
+    context = context_of(scope)
+    context.problem = error.code
+    document = problem_document(error, instance, context.request_id)
     return Response(
         orjson.dumps(document),
         status_code=STATUS[error.code],
@@ -110,6 +113,10 @@ def _headers(error: errors.ServiceError) -> dict[str, str]:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if STATUS[error.code] == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="docshard"'
+    if isinstance(error, errors.QuotaExceeded):
+        unit = ';qu="content-bytes"' if error.resource == "bytes" else ""
+        headers["RateLimit-Policy"] = f'"{error.resource}";q={error.limit}{unit}'
+        headers["RateLimit"] = f'"{error.resource}";r=0'
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     return headers

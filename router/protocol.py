@@ -11,7 +11,7 @@ took them; here whoever has waited longest without a request gives way to who co
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import orjson
 import uuid_utils
@@ -19,6 +19,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.problems import MEDIA_TYPE, problem_document
 from services.errors import HeadersTooLarge
+
+ENDLESS: Final = "docshard.endless"
+"""Set in the scope of a request whose answer ends only with its reader: a stopping server must not
+wait for that one."""
 
 _REFUSAL = (
     "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: {type}\r\n"
@@ -103,6 +107,12 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._expect_reader()
         if self.cycle.response_complete:  # and no further request has been sent ahead
             self._resting[self] = None
+
+    def shutdown(self) -> None:
+        """The server stops: a request under way may finish, unless it never would."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.scope.get(ENDLESS):
+            self.transport.close()  # the answer hears that its reader is gone
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any more."""

@@ -26,6 +26,7 @@ from services.access.reads import Asked, with_global_reading, with_reading
 from services.errors import NotFound, ServiceError, Unauthenticated
 from services.identity.principal import Caller
 from services.tenant import documents
+from services.timing import measured
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -51,16 +52,15 @@ def bearer_credential(call: Call) -> str:
 
 
 async def _identify(call: Call) -> Caller:
-    began = time.perf_counter()
-    principal = await authenticate(call.resources, bearer_credential(call))
-    call.context.timings["auth"] = (time.perf_counter() - began) * 1000
+    with measured("auth"):
+        principal = await authenticate(call.resources, bearer_credential(call))
     call.caller = Caller(principal, call.origin())
     _spend(call, call.edge.principals, principal.id)
     return call.caller
 
 
-def _spend(call: Call, limiter: Limiter, key: UUID) -> None:
-    share = limiter.take(key, time.monotonic())
+def _spend(call: Call, limiter: Limiter, key: UUID, own: float | None = None) -> None:
+    share = limiter.take(key, time.monotonic(), own)
     call.context.headers.extend(share.headers())
     if share.remaining < 0:
         raise refuse(share)
@@ -209,7 +209,8 @@ class Tenant:
         caller = await _identify(call)
         client_id = _id_in_path(call, "client_id")
         access = await admit_to_client(call.resources, caller, client_id, self.permission)
-        _spend(call, call.edge.clients, client_id)
+        call.context.about.client_id = client_id
+        _spend(call, call.edge.clients, client_id, access.requests_per_second)
         call.tenant = access
         if call.method in READS:
             call.tenant = await with_reading(call.resources, access, _asked(call))

@@ -6,6 +6,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 KIB = 1024
 
 
+class ConsoleSettings(BaseSettings):
+    """The operators' console (`DOCSHARD_CONSOLE_…`). It is there where `DOCSHARD_ADMIN_DB_PASSWORD`
+    is: routers that serve tenants alone do without both."""
+
+    model_config = SettingsConfigDict(env_prefix="DOCSHARD_CONSOLE_", frozen=True, extra="ignore")
+
+    enabled: bool = True
+    session_hours: float = Field(default=12, gt=0, le=24 * 30)
+    """A login in the console ends after so long; the service's own sessions may last longer."""
+    streams: int = Field(default=32, ge=1, le=1000)
+    """Pages of one process that are kept fresh at a time; more have to be loaded anew by hand."""
+    look_seconds: float = Field(default=1.0, gt=0)
+    """How often pages that somebody looks at are made anew: once for all who look."""
+
+
 class RouterSettings(BaseSettings):
     """The edge's own settings; what lies behind it is in `services.settings`."""
 
@@ -39,3 +54,4 @@ class RouterSettings(BaseSettings):
     """Different refusals that are counted at a time: by principal, operation and client."""
     denial_seconds: float = Field(default=5, gt=0)
     """Counted refusals go into the audit log this often; a process that dies loses as much."""
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)

@@ -36,6 +36,14 @@ class BackupSettings(FromEnvironment):
     oldest_days: int | None = Field(default=None, ge=0)
     """How old the oldest backup of any database, and of the bucket, gets: certificates of erasure
     say it. A day more than `retention_days` at least; None: nobody has said."""
+    blob_copy: BackupBucket | None = None
+    """A copy of the documents' bucket in another region, read with the same keys; JSON."""
+    blob_copy_seconds: float = Field(default=0.0, ge=0)
+    """How often the worker copies there what is missing; 0: the store replicates by itself."""
+    timely: bool = False
+    """Whether the worker takes full and incremental backups: on one machine, without timers."""
+    drill_days: int = Field(default=35, ge=1)
+    """How old the last good drill of a cluster may get before the doctor tells."""
     point_seconds: float = Field(default=300.0, ge=1)
     """How often the worker makes a restore point."""
 

@@ -20,6 +20,8 @@ class ExpiringCache(Generic[K, V]):
         self._max_entries = max_entries
         self._clock = clock
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self.hits = self.misses = 0
+        """How often `get` knew the answer, and how often it did not."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -28,11 +30,14 @@ class ExpiringCache(Generic[K, V]):
         """The value, unless it is unknown or has expired."""
         entry = self._entries.get(key)
         if entry is None:
+            self.misses += 1
             return None
         expires_at, value = entry
         if expires_at <= self._clock():
+            self.misses += 1
             del self._entries[key]
             return None
+        self.hits += 1
         self._entries.move_to_end(key)
         return value
 

@@ -15,6 +15,7 @@ from global_db.idempotency import KeyInProgress
 from services import errors
 from shards.placement import UnknownClient
 from shards.registry import ShardBehind, UnknownShard
+from shards.rooms import NoRoom
 from shards.tenants import TenantMisplaced, TenantMoving
 
 _log = logging.getLogger(__name__)
@@ -44,14 +45,16 @@ def tenant_failures() -> Iterator[None]:
 
     Raises:
         NotFound, ShardUnavailable, ShardBehind, TenantMoving, DatabaseFull, Overloaded,
-        OutcomeUnknown, Busy, IdempotencyInProgress; DirectoryUnavailable when the placement
-        could not be asked.
+        QuotaExceeded, OutcomeUnknown, Busy, IdempotencyInProgress; DirectoryUnavailable when the
+        placement could not be asked.
     """
     with _common():
         try:
             yield
         except UnknownClient as error:
             raise errors.NotFound from error
+        except NoRoom as error:
+            raise errors.QuotaExceeded(error.kind, error.limit) from error
         except (TenantMoving, TenantMisplaced) as error:
             _log.warning("%s", error)
             raise errors.TenantMoving from error

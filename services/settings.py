@@ -8,16 +8,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, HttpUrl, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from global_db.address import ServerTls, SslMode
-from global_db.cluster import Login, NodeAddress, PoolLimits
+from global_db.address import Login, NodeAddress, PoolLimits, ServerTls, SslMode
 from services import production
 from services.backup_settings import BackupSettings
 from services.environment import FromEnvironment
 from services.key_settings import KmsSettings, VaultSettings
+from services.log_settings import LogSettings
+from services.metrics_settings import MetricsSettings
 from services.move_settings import MoveSettings
+from services.s3_settings import S3Settings
+from services.trace_settings import TraceSettings
 
 
 class Environment(StrEnum):
@@ -49,35 +52,6 @@ class SettingMissing(Exception):
 
     def __init__(self, variable: str, needed_for: str) -> None:
         super().__init__(f"{variable} is not set; it is needed for {needed_for}")
-
-
-class S3Settings(FromEnvironment):
-    """Where blobs live (`DOCSHARD_S3_…`), and how patiently we talk to it."""
-
-    model_config = SettingsConfigDict(env_prefix="DOCSHARD_S3_", frozen=True, extra="forbid")
-
-    endpoint: HttpUrl
-    region: str = "us-east-1"
-    bucket: str = Field(min_length=3, max_length=63)
-    access_key: str
-    secret_key: SecretStr
-    connect_timeout_seconds: float = Field(default=2.0, gt=0)
-    read_timeout_seconds: float = Field(default=10.0, gt=0)
-    attempts: int = Field(default=3, ge=1)
-    threads: int = Field(default=16, ge=1)
-    max_waiting: int = Field(default=128, ge=0)
-    """Calls that may wait for a thread; more are refused."""
-    max_uploads: int = Field(default=32, ge=1)
-    """Streams written at a time by one process: each holds a part of 5 MiB in memory."""
-    max_downloads: int = Field(default=64, ge=1)
-    """Streams read at a time by one process: each holds a chunk of 256 KiB in memory."""
-    max_verifications: int = Field(default=2, ge=1)
-    """Blobs whose SHA-256 one process computes at a time, after an upload in parts."""
-    cors_origins: tuple[str, ...] = ()
-    """Origins of web pages that may upload to the bucket and download from it."""
-    versioning: bool = False
-    """Whether the bucket keeps what was overwritten or removed, for `noncurrent_days`."""
-    noncurrent_days: int = Field(default=7, ge=1)
 
 
 class Limits(FromEnvironment):
@@ -224,6 +198,9 @@ class Settings(FromEnvironment):
     reads: ReadSettings = Field(default_factory=ReadSettings)
     moves: MoveSettings = Field(default_factory=MoveSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    traces: TraceSettings = Field(default_factory=TraceSettings)
 
     @model_validator(mode="after")
     def _refuse_what_production_forbids(self) -> Self:
@@ -247,6 +224,7 @@ class Settings(FromEnvironment):
             "DOCSHARD_ADMIN_DB_PASSWORD": self.admin_db_password,
             "DOCSHARD_MOVER_PASSWORD": self.mover_password,
             "DOCSHARD_S3_SECRET_KEY": self.s3.secret_key,
+            "DOCSHARD_METRICS_TOKEN": self.metrics.token,
         }
         return {name: given.get_secret_value() for name, given in known.items() if given}
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from global_db.timing import collect
+from global_db.timing import WAIT, Spent, collect, measured
 
-__all__ = ["collect"]
+__all__ = ["WAIT", "Spent", "collect", "measured"]

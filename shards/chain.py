@@ -92,6 +92,16 @@ _WAITING = entered_read(
     .order_by(audit_pending.c.audit_created_at)
     .limit(1)
 )
+# Of a backlog that is longer than this, the first rows tell enough.
+_MOST_WAITING: sa.ColumnElement[int] = sa.literal_column("10000")
+_queue = (
+    sa.select(audit_pending.c.audit_created_at)
+    .join(residency, residency.c.client_id == audit_pending.c.client_id)
+    .where(residency.c.state == "open")
+    .limit(_MOST_WAITING)
+    .subquery()
+)
+_OLDEST_QUEUED = read(sa.select(sa.func.min(_queue.c.audit_created_at).label("since")))
 _OLDEST = entered_read(
     sa.select(audit_logs.c.created_at)
     .where(audit_logs.c.client_id == entered)
@@ -138,6 +148,12 @@ async def queued(connection: ReadConnection, after: UUID, limit: int) -> list[UU
     """Tenants that are open here and have rows to link, by id, behind `after`."""
     rows = await connection.all(_QUEUED, after_client=after, limit=limit)
     return [row["client_id"] for row in rows]
+
+
+async def oldest_queued(connection: ReadConnection) -> datetime | None:
+    """The time of the oldest row of any tenant that waits for its link."""
+    row = await connection.one(_OLDEST_QUEUED)
+    return None if row is None else row["since"]
 
 
 async def tips(connection: ReadConnection, after: UUID, limit: int) -> list[tuple[UUID, Tip]]:

@@ -66,6 +66,7 @@ class DocumentFacts:
     changed_then: bool
     """One of them in the transaction of the last change."""
     purged: int
+    """Purges that are told of, less those that a backup has undone."""
     unaudited: tuple[int, ...]
     """Versions without an audit row."""
     doubled: tuple[int, ...]
@@ -96,6 +97,8 @@ _UPTO = entered_text("""
 # `entry` keeps books: what was told to be (+), what was told to have been (-), and what is (-). In
 # whatever order changes were made, and however many, each takes away what another one has brought;
 # so a whole history leaves nothing. A timestamp is told in the zone in which it was asked for.
+# A document that came back out of a backup is told of by a restore with a version's number: what
+# was told of versions above it before is no more.
 _FACTS = entered_text("""
     WITH document AS (
         SELECT d.* FROM docshard.documents AS d
@@ -113,7 +116,9 @@ _FACTS = entered_text("""
         SELECT l.id,
                count(*) FILTER (WHERE l.action = 'document.create') AS created,
                count(*) FILTER (WHERE l.action <> 'document.purge') AS changed,
-               count(*) FILTER (WHERE l.action = 'document.purge') AS purged,
+               count(*) FILTER (WHERE l.action = 'document.purge')
+               - count(*) FILTER (WHERE l.action = 'document.restore' AND l.before IS NULL)
+                   AS purged,
                bool_or(l.action = 'document.create' AND l.created_at = d.created_at
                        AND l.user_id = d.created_by) AS created_then,
                bool_or(l.created_at = d.updated_at) AS changed_then
@@ -135,10 +140,18 @@ _FACTS = entered_text("""
                          = (d.s3_key, d.mime_type, d.size, d.checksum_sha256)) AS newest_agrees
           FROM version AS v LEFT JOIN document AS d ON d.id = v.document_id
          GROUP BY v.document_id),
+    returned AS (
+        SELECT l.id, l.created_at, (l.after ->> 'current_version')::integer AS number
+          FROM log AS l
+         WHERE l.action = 'document.restore' AND l.after ? 'current_version'),
     telling AS (
         SELECT l.id, (l.after ->> 'current_version')::integer AS number, l.created_at, l.user_id,
                l.after, count(*) OVER (PARTITION BY l.id, l.after ->> 'current_version') AS times
-          FROM log AS l WHERE l.action = 'version.create'),
+          FROM log AS l
+         WHERE l.action = 'version.create'
+           AND NOT EXISTS (SELECT FROM returned AS r
+                            WHERE r.id = l.id AND r.created_at > l.created_at
+                              AND r.number < (l.after ->> 'current_version')::integer)),
     compared AS (
         SELECT coalesce(v.document_id, t.id) AS id, coalesce(v.version_number, t.number) AS number,
                t.id IS NULL AND v.created_at >= %(kept_since)s AS unaudited,

@@ -63,6 +63,8 @@ class PlacementCache:
         self._locate = locate
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
         self._fetching: dict[UUID, asyncio.Task[Placement]] = {}
+        self.hits = self.misses = 0
+        """How often memory alone answered, and how often the directory was asked first."""
 
         self._asked_at = -inf
         # Kept by those who wait for one, and by nobody else.
@@ -86,11 +88,14 @@ class PlacementCache:
         """
         entry = self._entries.get(client_id)
         if entry is None:
+            self.misses += 1
             return await self.fetch(client_id)
         self._entries.move_to_end(client_id)
         age = self._clock() - entry.fetched_at
         if age < self._limits.lease_seconds:
+            self.hits += 1
             return entry.placement
+        self.misses += 1
         try:
             return await self.fetch(client_id)
         except ClusterError:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 from global_db import shard_catalog
 from global_db.address import Login, PoolLimits
 from global_db.cluster import Cluster
-from global_db.migration import history
+from global_db.revisions import Revisions
 from global_db.shard_catalog import Shard
+from global_db.tally import ClusterTally
 from shards.ring import Ring
 
-HISTORY = history(__file__)
+REVISIONS = Revisions(Path(__file__).parent / "migrations")
 
 
 class UnknownShard(Exception):
@@ -43,8 +46,9 @@ class ShardRegistry:
         self._global_db = global_db
         self._login = login
         self._limits = limits
-        self._revision = revision if revision is not None else HISTORY.head
+        self._revision = revision if revision is not None else REVISIONS.head
         self._members: dict[str, _Member] = {}
+        self._tallies: defaultdict[str, ClusterTally] = defaultdict(ClusterTally)
         self._ring: Ring | None = None
         self._refreshing = asyncio.Lock()
 
@@ -68,6 +72,10 @@ class ShardRegistry:
         """Every known shard, by name."""
         return [self._members[name].shard for name in sorted(self._members)]
 
+    def clusters(self) -> list[Cluster]:
+        """The cluster of every known shard, by name, whatever its schema."""
+        return [self._members[name].cluster for name in sorted(self._members)]
+
     def cluster(self, name: str) -> Cluster:
         """The cluster of a shard whose schema is new enough.
 
@@ -77,7 +85,7 @@ class ShardRegistry:
         member = self._members.get(name)
         if member is None:
             raise UnknownShard(name)
-        if HISTORY.is_behind(member.shard.schema_revision, self._revision):
+        if REVISIONS.is_behind(member.shard.schema_revision, self._revision):
             raise ShardBehind(
                 f"{name} has schema {member.shard.schema_revision}, needs {self._revision}"
             )
@@ -116,7 +124,9 @@ class ShardRegistry:
         if member is not None and member.shard.nodes == shard.nodes:
             member.shard = shard
             return
-        cluster = Cluster(shard.name, shard.nodes, self._login, self._limits)
+        cluster = Cluster(
+            shard.name, shard.nodes, self._login, self._limits, self._tallies[shard.name]
+        )
         await cluster.__aenter__()
         self._members[shard.name] = _Member(shard, cluster)
         if member is not None:

@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INET, JSONB
 
-from global_db.columns import deleted_at, living, metadata, moment
+from global_db.columns import canary_table, deleted_at, living, metadata, moment
 
 METADATA = metadata()
 _NO_METADATA = sa.text("'{}'::jsonb")
@@ -268,6 +268,8 @@ audit_archives = sa.Table(
     sa.CheckConstraint("octet_length(sha256) = 32", name="sha256"),
 )
 sa.Index("idx_audit_archives_month", audit_archives.c.client_id, audit_archives.c.month)
+
+canaries = canary_table(METADATA)
 
 TENANT_TABLES = (
     documents,

@@ -24,9 +24,11 @@ from global_db.reading import Reading
 from global_db.reads import read_from
 from global_db.statement import ReadStatement, WriteStatement
 from global_db.timing import measured
+from shards.fence_tally import FenceTally
 from shards.placement import PlacementCache
 from shards.registry import ShardRegistry
 from shards.residency import Fenced, Refused, StaleEpoch, enter_write, entrance, refusals
+from shards.rooms import Room, Rooms
 from shards.traffic import Traffic
 
 T = TypeVar("T")
@@ -108,11 +110,15 @@ class TenantRead:
 
 
 class TenantWrite(TenantRead):
-    """A transaction inside one tenant, entered. `now` is the time every row of it carries."""
+    """A transaction inside one tenant, entered. `now` is the time every row of it carries, `room`
+    what the tenant may still store."""
 
-    def __init__(self, connection: WriteConnection, placement: Placement, now: datetime) -> None:
+    def __init__(
+        self, connection: WriteConnection, placement: Placement, now: datetime, rooms: Rooms
+    ) -> None:
         super().__init__(connection, placement)
         self._writes = connection
+        self.room = Room(rooms, connection, placement.client_id, placement.quota)
         self.client_id = placement.client_id
         self.now = now
 
@@ -139,16 +145,18 @@ class Written(Generic[T]):
 
 
 class Tenants:
-    """Runs work inside tenants, wherever they live; `traffic` counts what succeeded."""
+    """Runs work inside tenants, wherever they live; `traffic` counts what succeeded, `fences` what
+    shards refused."""
 
     def __init__(
         self, placements: PlacementCache, registry: ShardRegistry, limits: FenceLimits
     ) -> None:
         self.traffic = Traffic()
+        self.fences = FenceTally()
         self._placements = placements
         self._registry = registry
         self._limits = limits
-        self._waiting = 0
+        self._rooms = Rooms()
 
     async def read(
         self,
@@ -192,7 +200,7 @@ class Tenants:
             with refusals():
                 async with self._registry.cluster(placement.shard).write() as connection:
                     now = await enter_write(connection, placement.client_id, placement.epoch)
-                    value = await work(TenantWrite(connection, placement, now))
+                    value = await work(TenantWrite(connection, placement, now, self._rooms))
             return Written(value, placement, connection.ended_at)
 
         written = await self._persist(client_id, attempt)
@@ -209,9 +217,10 @@ class Tenants:
             except ConnectionLost:
                 # Nothing speaks against the placement: the directory need not answer for this.
                 return await attempt(placement)
-        except Fenced:
-            return await self._wait_at_fence(placement, attempt, deadline)
-        except Refused:
+        except Refused as refused:
+            self.fences.refusals[placement.shard, type(refused)] += 1
+            if isinstance(refused, Fenced):
+                return await self._wait_at_fence(placement, attempt, deadline)
             return await self._once_more(client_id, attempt, deadline)
 
     async def _once_more(
@@ -244,9 +253,10 @@ class Tenants:
         `deadline` counts from the first attempt, which may itself have waited for a mover's lock.
         """
         client_id = refused.client_id
-        if self._waiting >= self._limits.max_waiting:
+        if self.fences.waiting >= self._limits.max_waiting:
             raise TenantMoving("too many callers wait at this fence")
-        self._waiting += 1
+        self.fences.waiting += 1
+        began = time.monotonic()
         pause, waited = _FENCE_POLL_SECONDS, False
         try:
             while time.monotonic() < deadline:
@@ -265,4 +275,5 @@ class Tenants:
                 pause = min(pause, _LONGEST_FENCE_POLL_SECONDS)
             raise TenantMoving(f"{client_id} stayed fenced")
         finally:
-            self._waiting -= 1
+            self.fences.waiting -= 1
+            self.fences.waits.observe(time.monotonic() - began)

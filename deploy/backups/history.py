@@ -9,6 +9,7 @@ from typing import Any
 
 from deploy.fleet.pgbackrest import cluster_of
 
+SEGMENT_BYTES = 16 * 1024**2
 _LONGEST = 200
 _UNREADABLE = 99  # pgBackRest's code of a repository for whatever it has no other
 
@@ -88,6 +89,17 @@ def lsn_of(text: str) -> int:
     """PostgreSQL writes a position as two hexadecimal halves."""
     high, low = text.split("/")
     return (int(high, 16) << 32) + int(low, 16)
+
+
+def end_of_wal(stanza: Stanza) -> int:
+    """Where the WAL in the repositories ends, in bytes: of the one that has most."""
+    ends = [last for _, last in stanza.wal.values() if last is not None]
+    return max((_end_of(one) for one in ends), default=0)
+
+
+def _end_of(segment: str) -> int:
+    """A segment's name is its timeline, and its number in two hexadecimal halves."""
+    return (int(segment[8:16], 16) << 32) + (int(segment[16:24], 16) + 1) * SEGMENT_BYTES
 
 
 def _is_before(backup: Backup, moment: Moment) -> bool:

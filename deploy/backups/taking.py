@@ -12,6 +12,7 @@ from deploy.backups.tool import BackupFailed, Progress, Tool
 from services.settings import Settings
 
 Kind = Literal["full", "incr"]
+_CUT_OFF = "is not later than latest backup label"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,15 @@ def take(tool: Tool, wanted: Wanted, told: Progress | None = None) -> None:
     """
     server = tool.installation.primary(wanted.cluster)
     arguments = [f"--repo={wanted.repository}", f"--type={wanted.kind}", "backup"]
-    tool.run(server, arguments, told=told, host=server.host)
+    try:
+        tool.run(server, arguments, told=told, host=server.host)
+    except BackupFailed as error:
+        if wanted.kind == "full" or _CUT_OFF not in error.means:
+            raise
+        # The store went away when a full backup had its name and was not counted yet: only a full
+        # one may follow it.
+        arguments[1] = "--type=full"
+        tool.run(server, arguments, told=told, host=server.host)
 
 
 def history(tool: Tool, server: Backed) -> Stanza:

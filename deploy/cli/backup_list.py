@@ -14,11 +14,11 @@ from deploy.backups.taking import history
 from deploy.backups.tool import Tool
 from deploy.backups.verifying import verified
 from deploy.cli.backup_progress import Meter
-from deploy.cli.figures import size
 from deploy.cli.output import Format, output_option, show_json, show_rows
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit, OperatorError
 from services.fleet.restore_points import list_points
+from services.fleet.units import size
 
 _POINTS_SHOWN = 10
 

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import click
 
-from deploy.cli.figures import duration, size
+from services.fleet.units import duration, size
 
 _EVERY_SECONDS = 2.0
 _TOO_EARLY = 0.02

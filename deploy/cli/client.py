@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deploy.cli import client_changes, client_erase, client_top, client_whole
+from deploy.cli import client_changes, client_erase, client_quota, client_top, client_whole
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -20,6 +20,7 @@ from deploy.cli.output import (
 )
 from deploy.cli.service import with_data
 from services.administration.clients import Client, ClientFilter
+from services.fleet import quotas
 from services.fleet import shards as fleet
 from services.fleet.shards import Located
 from services.resources import Data
@@ -35,6 +36,7 @@ def client() -> None:
 
 for _command in (
     *client_changes.COMMANDS,
+    client_quota.quota,
     client_top.top,
     client_whole.export,
     client_whole.verify,
@@ -61,8 +63,10 @@ def list_clients(status: str | None, limit: int, output: Format) -> None:
 @click.argument("name", metavar="CLIENT")
 @output_option
 def show(name: str, output: Format) -> None:
-    """Show one client."""
-    show_one("client", asdict(with_data(partial(fleet.client_named, name=name))), output)
+    """Show one client, with its limits."""
+    found = with_data(partial(fleet.client_named, name=name))
+    limits = with_data(partial(quotas.of_client, name=name))
+    show_one("client", asdict(found) | asdict(limits), output)
 
 
 @client.command()

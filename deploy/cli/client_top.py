@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from deploy.cli.figures import size
 from deploy.cli.output import Format, output_option, show_rows
 from deploy.cli.service import with_data
 from services.fleet.statistics import ORDERS, ClientStatistics, Order, top_clients
+from services.fleet.units import size
 
 
 @click.command()
@@ -28,7 +28,8 @@ def top(by: Order, limit: int, output: Format) -> None:
     """Show the clients with most bytes, rows, reads or writes, deleted ones too.
 
     Sizes are measured by the worker now and then, rates told by every process each ten seconds.
-    What is not known of a client is empty; a client of which `--by` is not known is not shown.
+    `max_…` and requests_per_second are its quota, whose bytes are those of contents. What is not
+    known of a client is empty; a client of which `--by` is not known is not shown.
     """
     found = with_data(partial(top_clients, order=by, limit=limit))
     show_rows("clients", [_row(one, output) for one in found], output)
@@ -40,6 +41,7 @@ def _row(one: ClientStatistics, output: Format) -> dict[str, Any]:
         for name in ("reads_per_second", "writes_per_second")
     }
     row = asdict(one) | rates
-    if output is Format.TABLE and one.bytes is not None:
-        row["bytes"] = size(one.bytes)
+    if output is Format.TABLE:
+        for name in ("bytes", "max_bytes"):
+            row[name] = None if row[name] is None else size(row[name])
     return row

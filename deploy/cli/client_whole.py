@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 import orjson
 
-from deploy.cli.figures import size
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -30,6 +29,7 @@ from services.fleet.portability.export import Exported, Order, export_client
 from services.fleet.portability.layout import Manifest, NotAnExport
 from services.fleet.portability.reach import Reach, open_reach
 from services.fleet.portability.verify import Checked, check
+from services.fleet.units import size
 from services.settings import Settings
 
 T = TypeVar("T")

@@ -20,7 +20,8 @@ from services.blobs.store import BlobStore
 from services.errors import DirectoryUnavailable
 from services.fleet import audit_doctor, backup_doctor, blob_check, chain_doctor
 from services.fleet.backup_doctor import UNCONFIGURED
-from services.fleet.doctor import Examination, Finding, examine
+from services.fleet.doctor import Examination, examine
+from services.fleet.finding import Finding
 from services.resources import Data
 from services.settings import Settings
 

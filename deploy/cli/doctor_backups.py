@@ -1,15 +1,19 @@
-"""`docshard doctor` and backups: how old the last ones are, where pgBackRest can be asked."""
+"""`docshard doctor` and backups: how old the last ones and the last drills are."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from deploy.backups.history import Stanza
 from deploy.backups.installation import find_installation
 from deploy.backups.taking import history
 from deploy.backups.tool import Tool
+from deploy.cli.service import with_data
 from deploy.errors import OperatorError
 from services.fleet.backup_doctor import judge_backups
-from services.fleet.doctor import Finding
+from services.fleet.drills.goals import judge_drills
+from services.fleet.drills.history import last_good
+from services.fleet.finding import Finding
 from services.settings import Settings
 
 
@@ -19,12 +23,29 @@ def backup_findings(settings: Settings) -> list[Finding]:
         return []
     try:
         tool = Tool(find_installation(settings))
-        newest = {name: _newest(tool, name) for name in tool.installation.clusters()}
+        kept = {
+            name: history(tool, tool.installation.any_of(name))
+            for name in tool.installation.clusters()
+        }
     except OperatorError as error:
         return [Finding("backups", f"cannot be looked at: {error}", "see that buckets answer")]
-    return list(judge_backups(newest, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    newest = {name: _newest(one) for name, one in kept.items()}
+    return [*judge_backups(newest, now), *_drills(settings, kept, now)]
 
 
-def _newest(tool: Tool, cluster: str) -> datetime | None:
-    newest = history(tool, tool.installation.any_of(cluster)).newest()
+def _drills(settings: Settings, kept: dict[str, Stanza], now: datetime) -> list[Finding]:
+    oldest = {
+        name: min((backup.stopped_at for backup in one.backups), default=None)
+        for name, one in kept.items()
+    }
+    try:
+        good = with_data(last_good)
+    except OperatorError:
+        return []  # whoever asks the doctor hears of the global database elsewhere
+    return list(judge_drills(good, oldest, now, settings.backup.drill_days))
+
+
+def _newest(stanza: Stanza) -> datetime | None:
+    newest = stanza.newest()
     return None if newest is None else newest.stopped_at

@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from deploy.cli.figures import size
 from deploy.cli.output import Format, show_json, show_rows
 from deploy.cli.service import open_databases, run_told, service_settings
 from deploy.errors import NotFound
@@ -20,6 +19,7 @@ from services.failures import global_failures
 from services.fleet.clients import living_or_deleted
 from services.fleet.invariants.proof import Finding, Report, Sources, prove
 from services.fleet.invariants.scope import Sample, Scope
+from services.fleet.units import size
 from services.keys.providers import open_keyring
 from services.resources import Data, open_data
 from services.settings import DatabaseRole, Settings

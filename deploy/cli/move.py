@@ -9,13 +9,14 @@ from uuid import UUID
 import click
 
 from deploy.cli import move_changes, move_create, move_verify
-from deploy.cli.figures import size
-from deploy.cli.moves_view import bytes_words, move_document, move_steps, rows_words
+from deploy.cli.moves_view import move_document
 from deploy.cli.output import Format, output_option, show_json, show_one, show_rows
 from deploy.cli.service import with_data
 from services.fleet import moves
 from services.fleet.move_progress import MoveProgress, progress_of
+from services.fleet.move_words import bytes_words, move_steps, rows_words
 from services.fleet.moves import Detail
+from services.fleet.units import size
 
 
 @click.group()

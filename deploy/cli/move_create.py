@@ -9,8 +9,7 @@ from uuid import UUID
 
 import click
 
-from deploy.cli.figures import duration_span, milliseconds_span, size
-from deploy.cli.moves_view import View, move_document, move_steps
+from deploy.cli.moves_view import View, move_document
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -26,8 +25,10 @@ from deploy.errors import Exit
 from services.fleet import moves, moves_by_hand
 from services.fleet.move_eta import Circumstances
 from services.fleet.move_overview import overview
+from services.fleet.move_words import move_steps
 from services.fleet.moves import Move
 from services.fleet.planning import Batch
+from services.fleet.units import duration_span, milliseconds_span, size
 from services.resources import Data
 
 

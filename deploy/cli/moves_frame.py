@@ -11,16 +11,10 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli.figures import size
-from deploy.cli.moves_view import (
-    NOBODY_RUNS,
-    View,
-    bytes_words,
-    eta_words,
-    rows_words,
-    states_words,
-)
+from deploy.cli.moves_view import View
 from services.fleet.move_progress import MoveProgress
+from services.fleet.move_words import NOBODY_RUNS, bytes_words, eta_words, rows_words, states_words
+from services.fleet.units import size
 
 _AT_WORK: Final = frozenset({"copying", "catching_up", "verifying", "fenced"})
 _WIDE: Final = 120

@@ -1,4 +1,4 @@
-"""`docshard rebalance …`: who should live where, and what bringing that about takes."""
+"""`docshard rebalance plan`: who should live where, and what bringing that about takes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ from typing import Any
 
 import click
 
-from deploy.cli.figures import duration_span, milliseconds_span, size
 from deploy.cli.output import Format, output_option, show_json_lines, show_one, show_rows
 from deploy.cli.service import with_data
 from services.fleet.planning import Goal, Plan, Wishes, make_plan
+from services.fleet.units import duration_span, milliseconds_span, size
 
 
-@click.group()
-def rebalance() -> None:
-    """Plan which clients should move between shards."""
-
-
-@rebalance.command()
+@click.command()
 @click.option(
     "--goal",
     type=click.Choice(Goal, case_sensitive=False),

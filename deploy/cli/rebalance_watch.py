@@ -11,23 +11,21 @@ from uuid import UUID
 import click
 import orjson
 
-from deploy.cli.figures import duration, size
-from deploy.cli.moves_view import (
-    NOBODY_RUNS,
-    View,
-    bytes_words,
-    eta_words,
-    move_document,
-    overview_document,
-    rebalance_steps,
-    rows_words,
-    states_words,
-)
+from deploy.cli.moves_view import View, move_document, overview_document
 from deploy.cli.output import SCHEMA_VERSION, Format, output_option, show_json, show_one, show_rows
 from deploy.cli.service import with_data
 from deploy.cli.watching import Screen, follow, screen
 from deploy.errors import Exit
+from services.fleet.move_words import (
+    NOBODY_RUNS,
+    bytes_words,
+    eta_words,
+    rebalance_steps,
+    rows_words,
+    states_words,
+)
 from services.fleet.rebalance_standing import Record, Standing, history, standing
+from services.fleet.units import duration, size
 from services.resources import Data
 
 _AT_WORK = frozenset({"copying", "catching_up", "verifying", "fenced"})

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import click
+
 from deploy.cli import rebalance_run, rebalance_watch
-from deploy.cli.rebalance import rebalance
+from deploy.cli.rebalance import plan
 
-for _command in (*rebalance_run.COMMANDS, *rebalance_watch.COMMANDS):
+
+@click.group()
+def rebalance() -> None:
+    """Plan which clients should move between shards."""
+
+
+for _command in (plan, *rebalance_run.COMMANDS, *rebalance_watch.COMMANDS):
     rebalance.add_command(_command)
-
-__all__ = ["rebalance"]

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import click
 
-from deploy.cli.figures import duration_span, size
 from deploy.cli.output import Format, output_option, show_json, show_rows
 from deploy.errors import UsageFault
 from deploy.fleet.ring_plot import page, picture
@@ -22,6 +21,7 @@ from services.fleet.planner.simulation import (
     doubling,
     simulate,
 )
+from services.fleet.units import duration_span, size
 
 _MOST_SHARDS: Final = 2_000
 _MOST_CLIENTS: Final = 5_000_000

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
-from deploy.cli.home import present_home
+from deploy.cli.home import never_in_production, present_home
 from deploy.errors import NotFound, OperatorError, Refused, UsageFault
 from deploy.fleet.environment import parse_environment
 from services import errors
@@ -25,8 +25,10 @@ def service_settings() -> Settings:
 
     Raises:
         NotFound: neither names a global database.
+        Refused: production is asked for, and there is a local fleet alone.
     """
     if "DOCSHARD_GLOBAL_NODES" not in os.environ:
+        never_in_production()
         home = present_home()
         if not home.service_env.exists():
             raise NotFound(

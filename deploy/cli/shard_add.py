@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 import click
 
+from deploy.cli.fleet_file import load
 from deploy.cli.home import present_home
 from deploy.cli.output import (
     Format,
@@ -19,18 +21,25 @@ from deploy.cli.output import (
     show_steps,
 )
 from deploy.cli.service import refused, run_told, service_settings, with_data
+from deploy.errors import NotFound
+from deploy.fleet.file import FleetFile
 from deploy.fleet.settings import FleetSettings
 from deploy.local import checklist, growth
 from services.fleet import shard_add, shard_prepare
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.fleet.shard_add import Added, Offer
 from services.fleet.shard_checks import Verdict
 from services.fleet.shards import NodeAddress
 from services.fleet.unmet import Unmet
+from services.pooler_settings import PoolerPasswords
 from services.settings import Settings
 
 # A cluster that was started a moment ago: its replica has yet to stream.
 _PATIENCE_SECONDS = 20.0
+_UNPOOLED = (
+    "note: {0} is spoken to past any pooler; to have poolers, give the fleet file a [[cluster]] of"
+    " that name with [[cluster.pooler]], render them, and add it with --fleet"
+)
 
 
 def _nodes(
@@ -60,9 +69,9 @@ def prepare(superuser: str, dry_run: bool) -> None:
     if dry_run:
         show_steps([f"make the database {settings.database}, docshard's roles and extensions"])
         return
-    known = shard_prepare.logins(settings)
+    known = shard_prepare.passwords(settings, PoolerPasswords())
     run_told(shard_prepare.prepare(superuser, known, settings.database))
-    roles = ", ".join(login.role for login in known)
+    roles = ", ".join(known)
     click.echo(f"prepared; {roles} get in with the passwords of this environment", err=True)
 
 
@@ -74,7 +83,13 @@ def prepare(superuser: str, dry_run: bool) -> None:
     multiple=True,
     callback=_nodes,
     metavar="NAME=HOST:PORT",
-    help="A server of a cluster that stands already; once for each.",
+    help="A server of a cluster that stands already; once for each. Its poolers are not used.",
+)
+@click.option(
+    "--fleet",
+    "fleet_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A fleet file that has NAME as a cluster, with its servers and their poolers.",
 )
 @click.option(
     "--weight",
@@ -90,6 +105,7 @@ def add(
     name: str | None,
     *,
     nodes: list[NodeAddress],
+    fleet_file: Path | None,
     weight: float,
     dry_run: bool,
     reason: str | None,
@@ -97,11 +113,16 @@ def add(
 ) -> None:
     """Check a cluster, make its schema and register it as a shard. It moves nobody.
 
-    Without --node the local fleet starts a new cluster first, beside those that run. From then on
-    new clients may land there. Exit status 5 when it cannot be a shard, with every reason.
+    Without --node or --fleet the local fleet starts a new cluster first, beside those that run.
+    From then on new clients may land there. Exit status 5 when it cannot be a shard, with every
+    reason.
     """
-    if nodes and name is None:
-        raise click.UsageError("NAME is needed with --node, as in shard-3.")
+    if (nodes or fleet_file) and name is None:
+        raise click.UsageError("NAME is needed with --node and --fleet, as in shard-3.")
+    if nodes and fleet_file:
+        raise click.UsageError("--node and --fleet both say where its servers are: give one.")
+    if name and fleet_file:
+        nodes = shard_of(load(fleet_file), name)
     settings = service_settings()
     offer = Offer(name or "", nodes, weight, shard_prepare.logins(settings, shard_prepare.SERVING))
     if nodes and dry_run:
@@ -140,6 +161,23 @@ def _add_local(
     _tell(added, output)
 
 
+def shard_of(file: FleetFile, name: str) -> list[NodeAddress]:
+    """A shard's nodes, as the directory writes them down.
+
+    Raises:
+        NotFound: the fleet file has no such shard.
+    """
+    for shard in file.model.shards:
+        if shard.name == name:
+            return growth.addresses(shard)
+    known = ", ".join(shard.name for shard in file.model.shards)
+    raise NotFound(
+        f"The fleet file has no shard {name}.",
+        f"It has {known}.",
+        "Write a [[cluster]] of that name, render and start its servers, and run again.",
+    )
+
+
 def _registering(name: str) -> list[str]:
     return [
         f"check {name}: version, settings, roles, extensions, disk, clock, likeness, emptiness",
@@ -163,6 +201,8 @@ def show_verdict(verdict: Verdict, steps: list[str]) -> None:
 def _tell(added: Added, output: Format) -> None:
     shard, command = added.shard, "docshard rebalance start && docshard rebalance watch"
     _show_notes(added.notes)
+    if not any(node.pooler for node in shard.nodes):
+        click.echo(_UNPOOLED.format(shard.name), err=True)
     click.echo(
         f"{shard.name} is registered: new clients may land there, nobody was moved", err=True
     )

@@ -6,8 +6,8 @@ import time
 
 import click
 
-from deploy.cli.figures import duration, size
 from services.fleet.portability.reach import Progress
+from services.fleet.units import duration, size
 
 _PAUSE_SECONDS = 2.0
 

@@ -7,11 +7,12 @@ import time
 
 import click
 
+from deploy.cli.home import never_in_production
 from deploy.cli.output import dry_run_option, show_steps
 from deploy.fleet.settings import FleetSettings
 from deploy.local import checklist
+from deploy.local.home import home_of
 from deploy.local.parts import existing_parts
-from deploy.local.planning import home_of
 from deploy.local.secrets import ensure_secrets, load_demo
 from deploy.local.summary import summary, write_user_env
 from deploy.local.up import Wish, bring_up
@@ -35,6 +36,7 @@ def up(demo: bool, ha: bool, backups: bool | None, dry_run: bool) -> None:
 
     Starts what is missing, brings schemas to this code, and is quick when all is well.
     """
+    never_in_production()
     settings = FleetSettings()
     home = home_of(settings)
     if dry_run:

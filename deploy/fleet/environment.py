@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.fleet.model import DATABASE, Cluster, Fleet, Node
+from deploy.fleet.model import DATABASE, Bucket, Cluster, Fleet, Node, Storage
 
 HEADER = "# Written by `docshard up`; holds secrets.\n"
 
@@ -83,6 +83,8 @@ def service_environment(fleet: Fleet, credentials: Credentials, data: Path) -> d
         "DOCSHARD_REQUESTS_PER_SECOND_PER_PRINCIPAL": "1000",
         "DOCSHARD_REQUESTS_PER_SECOND_PER_CLIENT": "2000",
         "DOCSHARD_FREE_LOGIN_FAILURES_PER_ADDRESS": "1000000",
+        # A line for each request of a load test would fill the home.
+        "DOCSHARD_LOG_REQUESTS": "slow",
         # Who tries a move out wants to see its end; in earnest the way back stays open for an hour.
         "DOCSHARD_MOVE_GRACE_SECONDS": "5",
         "DOCSHARD_MOVE_DATA_FOLDER": str(data),
@@ -95,23 +97,34 @@ def _backup_environment(
 ) -> dict[str, str]:
     if fleet.backups is None or credentials is None:
         return {}
-    storage = fleet.storage.address
     buckets = [
-        # Past TLS, whose certificate on one machine nobody but pgBackRest is told to trust.
-        {
-            "endpoint": f"http://{storage.host}:{storage.port}",
-            "bucket": one.bucket.name,
-            "region": one.bucket.region,
-        }
-        for one in fleet.backups.repositories
+        _reached(store, one.bucket)
+        for store, one in zip(
+            (fleet.storage, fleet.far or fleet.storage), fleet.backups.repositories, strict=True
+        )
     ]
+    copy = {}
+    if fleet.far is not None:
+        copy = {
+            "DOCSHARD_BACKUP_BLOB_COPY": json.dumps(_reached(fleet.far, fleet.far.bucket)),
+            "DOCSHARD_BACKUP_BLOB_COPY_SECONDS": "15",
+        }
     return {
+        **copy,
+        "DOCSHARD_S3_VERSIONING": "true",
+        "DOCSHARD_BACKUP_TIMELY": "true",
         "DOCSHARD_BACKUP_BUCKETS": json.dumps(buckets),
         "DOCSHARD_BACKUP_ACCESS_KEY": credentials.access_key,
         "DOCSHARD_BACKUP_SECRET_KEY": credentials.secret_key,
         "DOCSHARD_BACKUP_DB_PASSWORD": credentials.password,
         "DOCSHARD_BACKUP_FOLDER": str(data / "pgbackrest"),
     }
+
+
+def _reached(storage: Storage, bucket: Bucket) -> dict[str, str]:
+    """Past TLS, whose certificate on one machine nobody but pgBackRest is told to trust."""
+    endpoint = f"http://{storage.address.host}:{storage.address.port}"
+    return {"endpoint": endpoint, "bucket": bucket.name, "region": bucket.region}
 
 
 def render_environment(variables: Mapping[str, str]) -> str:

@@ -39,10 +39,10 @@ from deploy.fleet.sections import (
     PrometheusSection,
     RouterSection,
     ServiceSection,
-    StorageSection,
     WorkerSection,
 )
 from deploy.fleet.sizing import Connections
+from deploy.fleet.storage_section import StorageSection
 
 
 class FleetFileFault(Exception):

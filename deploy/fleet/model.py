@@ -163,13 +163,15 @@ class Worker(Part):
 class Fleet(Part):
     """Everything that makes one installation.
 
-    Without `etcd` no cluster fails over by itself, without `backups` none is backed up.
+    Without `etcd` no cluster fails over by itself, without `backups` none is backed up. `far` is a
+    store of a second region, when it is run with the rest.
     """
 
     global_cluster: Cluster
     etcd: tuple[Etcd, ...] = ()
     shards: tuple[Cluster, ...]
     storage: Storage
+    far: Storage | None = None
     backups: Backups | None = None
     routers: tuple[Router, ...]
     workers: tuple[Worker, ...]
@@ -191,6 +193,11 @@ class Fleet(Part):
         return (self.global_cluster, *self.shards)
 
     @property
+    def storages(self) -> tuple[Storage, ...]:
+        """Every store that is run, the one with the documents first."""
+        return (self.storage,) if self.far is None else (self.storage, self.far)
+
+    @property
     def api(self) -> str:
         """The base URL of the API."""
         return f"http://{self.router.address.host}:{self.router.address.port}"
@@ -201,7 +208,7 @@ class Fleet(Part):
             yield from (node.name for node in cluster.nodes)
             yield from (pooler.name for pooler in cluster.poolers)
         yield from (member.name for member in self.etcd)
-        yield self.storage.name
+        yield from (storage.name for storage in self.storages)
         yield from (router.name for router in self.routers)
         yield from (worker.name for worker in self.workers)
 

@@ -39,7 +39,8 @@ class PatroniHost:
     """Where things stand on the machine of one node, and who may connect to it.
 
     `programs` is the folder with the server's binaries, `passfile` a file that Patroni writes.
-    Without `secrets` Patroni takes them from PATRONI_… variables. `parameters` go to the servers of
+    Without `secrets` Patroni takes them from PATRONI_… variables. With an `authority` servers prove
+    to each other, and to Patroni, who they are. `parameters` go to the servers of
     the whole cluster by what they agree on, `own_parameters` to this one.
     """
 
@@ -49,6 +50,7 @@ class PatroniHost:
     postgres_major: int
     networks: Sequence[str]
     secrets: PatroniSecrets | None
+    authority: PurePath | None = None
     parameters: Mapping[str, str] = field(default_factory=shared_settings)
     own_parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,7 +65,7 @@ def render_patroni(fleet: Fleet, cluster: Cluster, node: Node, host: PatroniHost
         namespace=NAMESPACE,
         rest_user=REST_USER,
         replication_role=REPLICATION_ROLE,
-        access=access_rules(host.networks),
+        access=access_rules(host.networks, encrypted=host.parameters.get("ssl") == "on"),
         initdb=[
             name if value is None else {name: value}
             for name, value in initdb_options(host.postgres_major).items()

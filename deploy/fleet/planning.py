@@ -30,11 +30,9 @@ _PORTS_PER_CLUSTER = 20
 _PATRONI = 9
 _POOLER = 19
 _ETCD = 10
-_HTTPS = "s3-https"
-_HTTPS_PLACE = 12
 _BACKUP_BUCKETS = ("docshard-backups", "docshard-backups-far")
 _RETENTION_DAYS = 7
-_INNER = ("s3-master", "s3-volume", "s3-filer", "s3-admin")
+_INNER = ("master", "volume", "filer", "admin")
 
 
 @dataclass(frozen=True)
@@ -126,11 +124,13 @@ def plan(shape: Shape, ports: Ports) -> Fleet:
         address=Address(host=LOOPBACK, port=ports.take("router", 0)),
         workers=shape.router_workers,
     )
-    storage = _storage(ports, https=shape.backups)
+    storage = _storage(_NEAR, ports, https=shape.backups)
+    far = _storage(_FAR, ports, https=True) if shape.backups else None
     return Fleet(
         routers=(router,),
         storage=storage,
-        backups=_backups(storage) if shape.backups else None,
+        far=far,
+        backups=None if far is None else _backups(storage, far),
         etcd=(_etcd(ports),) if shape.ha else (),
         global_cluster=_cluster(GLOBAL, 0, shape, ports),
         shards=tuple(
@@ -142,7 +142,8 @@ def plan(shape: Shape, ports: Ports) -> Fleet:
 
 def ports_of(fleet: Fleet) -> dict[str, int]:
     """Every port of a fleet by the name of its part: what `Ports.fixed` takes."""
-    ports = {"router": fleet.router.address.port, fleet.storage.name: fleet.storage.address.port}
+    ports = {"router": fleet.router.address.port}
+    ports |= {storage.name: storage.address.port for storage in fleet.storages}
     for cluster in fleet.clusters:
         ports |= {node.name: node.address.port for node in cluster.nodes}
         ports |= {pooler.name: pooler.address.port for pooler in cluster.poolers}
@@ -154,7 +155,7 @@ def ports_of(fleet: Fleet) -> dict[str, int]:
 
 def inner_ports_of(fleet: Fleet) -> dict[str, dict[str, int]]:
     """The ports that parts hold besides their own, by part and then by their own names."""
-    inner = {fleet.storage.name: dict(fleet.storage.inner_ports)}
+    inner = {storage.name: dict(storage.inner_ports) for storage in fleet.storages}
     inner |= {member.name: {_peer(member.name): member.peer.port} for member in fleet.etcd}
     for cluster in fleet.clusters:
         inner |= {
@@ -182,34 +183,56 @@ def _etcd(ports: Ports) -> Etcd:
     )
 
 
-def _backups(storage: Storage) -> Backups:
-    """Two buckets of the one store: in earnest the second is in another region."""
-    address = Address(host=storage.address.host, port=storage.inner_ports[_HTTPS])
+def _backups(*stores: Storage) -> Backups:
+    """A bucket of each store: in earnest the second is in another region."""
     return Backups(
         path="/docshard",
         retention_days=_RETENTION_DAYS,
         repositories=tuple(
             Repository(
-                address=address,
-                bucket=Bucket(name=name, region=storage.bucket.region),
+                address=Address(host=store.address.host, port=store.inner_ports[https_of(store)]),
+                bucket=Bucket(name=name, region=store.bucket.region),
                 uri_style="path",
             )
-            for name in _BACKUP_BUCKETS
+            for name, store in zip(_BACKUP_BUCKETS, stores, strict=True)
         ),
     )
 
 
-def _storage(ports: Ports, *, https: bool) -> Storage:
-    return Storage(
-        name="s3",
-        address=Address(host=LOOPBACK, port=ports.take("s3", 1, GRPC_DISTANCE)),
-        bucket=Bucket(name="docshard", region="us-east-1"),
+@dataclass(frozen=True)
+class _Place:
+    """A store: its name and its bucket of documents, and which ports it would like to have."""
+
+    name: str
+    bucket: str
+    first: int
+    https: int
+
+
+_NEAR = _Place("s3", "docshard", 1, 12)
+_FAR = _Place("s3-far", "docshard-copy", 13, 18)
+
+
+def https_of(storage: Storage) -> str:
+    """The name of a store's second port, which speaks TLS."""
+    return f"{storage.name}-https"
+
+
+def _storage(place: _Place, ports: Ports, *, https: bool) -> Storage:
+    storage = Storage(
+        name=place.name,
+        address=Address(host=LOOPBACK, port=ports.take(place.name, place.first, GRPC_DISTANCE)),
+        bucket=Bucket(name=place.bucket, region="us-east-1"),
         inner_ports={
-            name: ports.take(name, offset, GRPC_DISTANCE)
-            for offset, name in enumerate(_INNER, start=2)
-        }
-        | ({_HTTPS: ports.take(_HTTPS, _HTTPS_PLACE)} if https else {}),
+            name: ports.take(name, place.first + number, GRPC_DISTANCE)
+            for number, name in enumerate((f"{place.name}-{one}" for one in _INNER), start=1)
+        },
     )
+    if not https:
+        return storage
+    name = https_of(storage)
+    secured = storage.inner_ports | {name: ports.take(name, place.https)}
+    return storage.model_copy(update={"inner_ports": secured})
 
 
 def _cluster(name: str, index: int, shape: Shape, ports: Ports) -> Cluster:

@@ -99,12 +99,13 @@ def render_access(networks: Sequence[str]) -> str:
     return "\n".join(["# Written at every start of this node.", *access_rules(networks), ""])
 
 
-def access_rules(networks: Sequence[str]) -> list[str]:
-    """Lines of pg_hba.conf: passwords by SCRAM from these networks."""
+def access_rules(networks: Sequence[str], *, encrypted: bool = False) -> list[str]:
+    """Lines of pg_hba.conf: passwords by SCRAM from these networks, and only by TLS if told so."""
+    kind = "hostssl" if encrypted else "host"
     rules = []
     for network in networks:
-        rules.append(f"host  all          all                  {network}  scram-sha-256")
-        rules.append(f"host  replication  {REPLICATION_ROLE}  {network}  scram-sha-256")
+        rules.append(f"{kind}  all          all                  {network}  scram-sha-256")
+        rules.append(f"{kind}  replication  {REPLICATION_ROLE}  {network}  scram-sha-256")
     return rules
 
 

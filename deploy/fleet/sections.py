@@ -36,8 +36,8 @@ SAID_ELSEWHERE = frozenset(
     f"DOCSHARD_{name}"
     for name in (
         *("DATABASE", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "ENV", "GLOBAL_NODES"),
-        *("LISTEN_HOST", "LISTEN_PORT", "ROUTER_WORKERS", "S3_BUCKET", "S3_ENDPOINT", "S3_REGION"),
-        *("SECRETS_DIR",),
+        *("LISTEN_HOST", "LISTEN_PORT", "ROUTER_WORKERS", "S3_BUCKET", "S3_CA_FILE", "S3_ENDPOINT"),
+        *("S3_REGION", "SECRETS_DIR"),
     )
 )
 """Variables that are made from the fleet itself."""
@@ -204,15 +204,6 @@ class ServiceSection(Part):
         return settings
 
 
-class StorageSection(Part):
-    """Where blobs lie."""
-
-    host: Host
-    port: Port = 443
-    bucket: Name
-    region: Name
-
-
 class RepositorySection(Part):
     """One bucket for backups, elsewhere than what it holds copies of.
 
@@ -265,11 +256,13 @@ class KubernetesSection(Part):
 
 
 class PrometheusSection(Part):
-    """Where exporters listen: beside the first server or pooler of a host; the next one of that
-    host has the next port."""
+    """Where exporters and workers listen: the first of a host; the next one of that host has the
+    next port. `networks` are those from which routers may be asked."""
 
+    networks: tuple[Network, ...] = ()
     postgres_exporter_port: Port = 9187
     pgbouncer_exporter_port: Port = 9127
+    worker_port: Port = 9108
 
 
 class FleetSection(Part):

@@ -137,10 +137,17 @@ def certificate_of(site: Site) -> Path:
 def ensure_certificate(site: Site, host: str) -> Path:
     """Make the object store's certificate unless it is there; answers its folder."""
     folder = certificate_of(site).parent
+    with _WRITING:
+        _ensure_certificate(site, folder, host)
+    return folder
+
+
+def _ensure_certificate(site: Site, folder: Path, host: str) -> None:
     if not certificate_of(site).exists():
         # pgBackRest reads it, too: it is what the servers trust.
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        give(folder.parent, site.engines.user)
         folder.mkdir(mode=0o700, exist_ok=True)
         write_certificates(folder, Subject(host, days=3650))
         for path in (folder, *folder.iterdir()):
             give(path, site.engines.user)
-    return folder

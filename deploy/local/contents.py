@@ -17,7 +17,7 @@ from services.access.first_admin import init_admin
 from services.blobs.store import BlobStore
 from services.fleet import migrate
 from services.fleet.migrate import Migrated
-from services.fleet.point_manifests import bucket_settings
+from services.fleet.point_manifests import bucket_settings, copy_settings
 from services.fleet.shards import NodeAddress, register_shard
 from services.resources import Data, open_data, open_resources
 from services.settings import DatabaseRole, Settings
@@ -38,8 +38,9 @@ class Contents:
         self.settings = Settings()
 
     async def make_buckets(self) -> None:
-        """Make the bucket of blobs, and those of backups, unless they are there."""
-        for s3 in (self.settings.s3, *bucket_settings(self.settings)):
+        """Make the bucket of blobs, its copy, and those of backups, unless they are there."""
+        buckets = (*bucket_settings(self.settings), *copy_settings(self.settings))
+        for s3 in (self.settings.s3, *buckets):
             blobs = BlobStore(s3)
             try:
                 await blobs.ensure_bucket()

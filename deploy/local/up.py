@@ -142,7 +142,7 @@ class _Raising:
             await to_thread(ensure_template, self._parts.site)
 
     async def _storage(self) -> None:
-        await self._renew(self._parts.storage)
+        await asyncio.gather(*(self._renew(storage) for storage in self._parts.storages))
         with self._checklist.part("bucket"):
             await self._contents.make_buckets()
 

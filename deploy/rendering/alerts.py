@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
 from deploy.rendering import yaml
-
-Severity = Literal["page", "ticket"]
-"""`page`: somebody is called now; `ticket`: somebody looks today."""
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One rule. `lasts` is how long it must hold; `told` says what it means and what to do."""
-
-    name: str
-    expression: str
-    lasts: str
-    severity: Severity
-    told: str
-    cluster: str | None = None
-
-    def rule(self) -> dict[str, yaml.Value]:
-        """As Prometheus reads it."""
-        labels = {"severity": self.severity} | ({"cluster": self.cluster} if self.cluster else {})
-        return {
-            "alert": self.name,
-            "annotations": {"description": self.told},
-            "expr": self.expression,
-            "for": self.lasts,
-            "labels": labels,
-        }
+from deploy.rendering.alert import Alert
+from deploy.rendering.service_alerts import BACKUPS, SERVICE
 
 
 def groups(file: FleetFile) -> list[yaml.Value]:
@@ -43,6 +17,7 @@ def groups(file: FleetFile) -> list[yaml.Value]:
     patroni = [cluster for cluster in fleet.clusters if any(node.patroni for node in cluster.nodes)]
     by_program = {
         "targets": _TARGETS,
+        "docshard": [*SERVICE, *(BACKUPS if file.backups else ())],
         "etcd": list(_etcd(len(fleet.etcd))) if fleet.etcd else [],
         "patroni": [*(alert for cluster in patroni for alert in _cluster(cluster)), *_PATRONI]
         if patroni

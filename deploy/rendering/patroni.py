@@ -40,9 +40,16 @@ def _host(file: FleetFile, cluster: str, node: str) -> PatroniHost:
         postgres_major=postgres.version,
         networks=postgres.networks,
         secrets=None,
+        authority=_authority(file),
         parameters=file.settings() | _tls(file),
         own_parameters=_archiving(file, cluster, node) if file.backups else {},
     )
+
+
+def _authority(file: FleetFile) -> PurePosixPath | None:
+    """Who signed servers' certificates, where they have some."""
+    named = file.service.authority if file.postgres.tls else None
+    return None if named is None else PurePosixPath(named)
 
 
 def _tls(file: FleetFile) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Prometheus: what to ask in this fleet, and what to wake somebody for.
 
-Figures come from Patroni, etcd, postgres_exporter and pgbouncer_exporter; router and worker have
-none of their own.
+Figures come from routers and workers themselves (docs/metrics.md), from Patroni and etcd, and from
+postgres_exporter and pgbouncer_exporter.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def _configuration(file: FleetFile) -> yaml.Value:
         "patroni": _patroni(file),
         "pgbouncer": list(_poolers(file)),
         "postgres": list(_servers(file)),
+        "router": [(one.address.text, {"node": one.name}) for one in file.model.routers],
+        "worker": [(address, {"node": name}) for name, address in worker_addresses(file).items()],
     }
     return {
         "global": {
@@ -76,6 +78,12 @@ def _poolers(file: FleetFile) -> Iterator[_Target]:
     for cluster in file.model.clusters:
         for pooler in cluster.poolers:
             yield ports.next(pooler.address.host), {"cluster": cluster.name, "node": pooler.name}
+
+
+def worker_addresses(file: FleetFile) -> dict[str, str]:
+    """Where each worker tells its figures, by its name."""
+    ports = _Ports(file.prometheus.worker_port)
+    return {worker.name: ports.next(worker.host or "") for worker in file.model.workers}
 
 
 class _Ports:

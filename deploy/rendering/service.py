@@ -41,6 +41,10 @@ def service_variables(
         "DOCSHARD_S3_REGION": storage.region,
         "DOCSHARD_S3_BUCKET": storage.bucket,
     }
+    if file.prometheus.networks:
+        told["DOCSHARD_METRICS_NETWORKS"] = json.dumps(list(file.prometheus.networks))
     if signed:
         told["DOCSHARD_DATABASE_SSLROOTCERT"] = signed
+    if storage.authority:
+        told["DOCSHARD_S3_CA_FILE"] = storage.authority
     return dict(sorted((told | file.service.settings).items()))

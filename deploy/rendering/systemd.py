@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from deploy.fleet.etcd import etcd_options
 from deploy.fleet.file import FleetFile
 from deploy.fleet.pgbouncer import sockets_of
 from deploy.fleet.pooler_plan import pooler_processes
+from deploy.fleet.seaweed import MEMORY, weed_options
 from deploy.fleet.templates import TEMPLATES
-from deploy.rendering import patroni, pgbackrest
+from deploy.rendering import accounts, patroni, pgbackrest
+from deploy.rendering.prometheus import worker_addresses
 from deploy.rendering.service import service_variables
 from deploy.rendering.target import Files, header
 from deploy.rendering.timers import tasks
+from deploy.rendering.unit import Unit
 
 TARGET = "systemd"
 _ETCD_DATA = PurePosixPath("/var/lib/docshard/etcd")
@@ -27,38 +29,19 @@ _POOLERS = PurePosixPath("/etc/docshard")
 _VARIABLES = "docshard.env"
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One service on one host.
-
-    `writes` are the folders that it may write to, `runs` those below /run that are made for it,
-    `environment` files with its variables: what a later one says counts.
-    """
-
-    name: str
-    host: str
-    what: str
-    user: str
-    command: str
-    environment: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
-    stop_seconds: int = 30
-    reloads: bool = False
-    open_files: int = 65_536
-    kill_mode: str = "control-group"
-
-
 def render(file: FleetFile) -> Files:
     """systemd/<host>/docshard-<part>.service for each process of the fleet and each task of a
-    timer, whose own file stands beside it; and systemd/<host>/docshard.env, the variables without
-    secrets of routers and workers."""
+    timer, whose own file stands beside it; systemd/<host>/docshard.env, the variables without
+    secrets of routers and workers; and what `accounts` says of each host."""
     head = header(TARGET, file.fleet.name)
     variables = "".join(
         f"{name}={_quoted(value)}\n" for name, value in service_variables(file).items()
     )
     texts = dict(_unit_files(file)) | dict(_task_files(file))
     texts |= {PurePosixPath(TARGET, unit.host, _VARIABLES): variables for unit in _services(file)}
+    texts |= {
+        PurePosixPath(TARGET, path): text for path, text in accounts.render(list(units(file)))
+    }
     return {path: head + text for path, text in texts.items()}
 
 
@@ -79,6 +62,7 @@ def _task_files(file: FleetFile) -> Iterator[tuple[PurePosixPath, str]]:
 def units(file: FleetFile) -> Iterator[Unit]:
     """Every process, in the order in which hosts are set up: what others stand on comes first."""
     yield from _etcd(file)
+    yield from _storage(file)
     yield from _servers(file)
     yield from _poolers(file)
     yield from _services(file)
@@ -100,6 +84,27 @@ def _etcd(file: FleetFile) -> Iterator[Unit]:
         )
 
 
+def _storage(file: FleetFile) -> Iterator[Unit]:
+    server, storage = file.storage.server, file.model.storage
+    if server is None:
+        return
+    options = weed_options(
+        storage.address, PurePosixPath(server.data), PurePosixPath(server.identities)
+    )
+    # S3 speaks TLS alone where no second port is named.
+    secured = (f"-s3.cert.file={server.certificate}", f"-s3.key.file={server.key}")
+    yield Unit(
+        name=storage.name,
+        host=storage.address.host,
+        what="SeaweedFS, where blobs lie",
+        user=server.user,
+        command=_line("/usr/bin/env", f"GOMEMLIMIT={MEMORY}", server.program, *options, *secured),
+        environment=(server.environment,),
+        secrets=(server.identities, server.key),
+        writes=(server.data,),
+    )
+
+
 def _servers(file: FleetFile) -> Iterator[Unit]:
     for cluster in file.model.clusters:
         for node in cluster.nodes:
@@ -112,6 +117,7 @@ def _servers(file: FleetFile) -> Iterator[Unit]:
                 user="postgres",
                 command=_line("/usr/bin/patroni", str(patroni.configuration_of(node.name))),
                 environment=(str(patroni.FOLDER / f"{node.name}.env"),),
+                secrets=(file.postgres.tls.key,) if file.postgres.tls else (),
                 writes=(file.postgres.data, *([str(pgbackrest.WORK)] if file.backups else [])),
                 runs=("docshard",),
                 # A server that is stopped writes a checkpoint first.
@@ -132,6 +138,10 @@ def _poolers(file: FleetFile) -> Iterator[Unit]:
             what=f"PgBouncer before {process.cluster.name}",
             user="postgres",
             command=_line("/usr/sbin/pgbouncer", str(_POOLERS / process.path)),
+            secrets=(
+                str(process.files.auth_file),
+                *([tls.key] if (tls := process.files.tls) else []),
+            ),
             runs=(str(sockets_of(pooler, process.instance)),) if pooler.instances > 1 else (),
             reloads=True,
         )
@@ -159,12 +169,19 @@ def _services(file: FleetFile) -> Iterator[Unit]:
             user=service.user,
             environment=environment,
         )
+    figures = worker_addresses(file)
     for worker in fleet.workers:
+        host, _, port = figures[worker.name].rpartition(":")
         yield Unit(
             name=worker.name,
             host=worker.host or "",
             what="background work of docshard",
-            command=_line(str(PurePosixPath(service.programs, "docshard")), "worker"),
+            command=_line(
+                "/usr/bin/env",
+                f"DOCSHARD_METRICS_HOST={host}",
+                f"DOCSHARD_METRICS_PORT={port}",
+                *(str(PurePosixPath(service.programs, "docshard")), "worker"),
+            ),
             user=service.user,
             environment=environment,
         )

@@ -14,9 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.context import SCOPE_KEY, RequestContext
 from router.problems import problem_response
+from router.watch import Watch
 from services.errors import InternalError, Overloaded, RequestTimeout
+from services.logs.about import About, speak_of
 from services.served import collect_served
-from services.timing import collect
+from services.timing import WAIT, collect, measured
 
 log = logging.getLogger("docshard.router")
 
@@ -37,7 +39,7 @@ LINGER_SECONDS: Final = 1.0
 
 
 # Asked by those who decide whether we are overloaded.
-_ALWAYS_SERVED: Final = frozenset({"/healthz", "/readyz"})
+_ALWAYS_SERVED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class EdgeMiddleware:
@@ -48,10 +50,11 @@ class EdgeMiddleware:
     wait; beyond that those end that have waited longest, and not those that came last.
     """
 
-    def __init__(self, app: ASGIApp, max_running: int) -> None:
+    def __init__(self, app: ASGIApp, max_running: int, watch: Watch) -> None:
         self._app = app
         self._max_running = max_running
-        self._running = 0
+        self._watch = watch
+        self._figures = watch.figures
         self._waiting: OrderedDict[asyncio.Timeout, None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,26 +62,28 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        context = RequestContext(_request_id(scope["headers"]))
-        scope[SCOPE_KEY] = context
-        collect(context.timings)
+        context = scope[SCOPE_KEY] = _context(scope["headers"])
+        speak_of(context.about)
+        self._watch.begins(context)
+        collect(context.spent)
         collect_served(context.served)
         body = _Body(scope["headers"], receive, self._while_waiting, self._idle)
         answer = _Answer(context, body, send)
-        self._running += 1
+        self._figures.running += 1
         try:
-            if self._running > self._max_running and scope["path"] not in _ALWAYS_SERVED:
+            if self._figures.running > self._max_running and scope["path"] not in _ALWAYS_SERVED:
                 await problem_response(scope, Overloaded())(scope, receive, answer.send)
             else:
                 await self._app(scope, body.receive, answer.send)
         except ClientDisconnect:
-            log.info("request %s: the caller went away", context.request_id)
+            log.info("the caller went away")
         except Exception:
-            log.exception("request %s failed", context.request_id)
+            log.exception("a request failed")
             if not answer.started:
                 await problem_response(scope, InternalError())(scope, receive, answer.send)
         finally:
-            self._running -= 1
+            self._figures.running -= 1
+            self._watch.answered(scope, context)
 
     async def _while_waiting(self, receive: Receive) -> Message:
         """The next part of a body.
@@ -88,7 +93,7 @@ class EdgeMiddleware:
         """
         limit = asyncio.timeout(None)
         try:
-            with self._idle():
+            with self._idle(), measured(WAIT):
                 async with limit:
                     self._waiting[limit] = None
                     self._end_longest()
@@ -101,11 +106,11 @@ class EdgeMiddleware:
     @contextmanager
     def _idle(self) -> Iterator[None]:
         """Who only waits for the other side takes nobody's place."""
-        self._running -= 1
+        self._figures.running -= 1
         try:
             yield
         finally:
-            self._running += 1
+            self._figures.running += 1
 
     def _end_longest(self) -> None:
         if len(self._waiting) > self._max_running:
@@ -163,6 +168,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
+            self._context.answer(message["status"])
             message["headers"] = self._completed(message.get("headers", []))
         elif not self._body.complete and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
@@ -175,14 +181,14 @@ class _Answer:
         present = {name for name, _ in completed}
         completed.extend(pair for pair in _DEFAULTS if pair[0] not in present)
         completed.append((b"request-id", self._context.request_id.encode("ascii")))
-        completed.append((b"server-timing", self._context.server_timing()))
+        completed.append((b"server-timing", self._context.server_timing))
         if not self._body.complete:
             completed.append((b"connection", b"close"))
         return completed
 
 
-def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def _context(headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
     for name, value in headers:
         if name == b"request-id" and _REQUEST_ID.fullmatch(value):
-            return value.decode("ascii")
-    return str(uuid_utils.uuid7())
+            return RequestContext(About(value.decode("ascii")), own_id=False)
+    return RequestContext(About(str(uuid_utils.uuid7())))

@@ -161,6 +161,7 @@ def _range(call: Call, found: Outgoing) -> str | None:
             ),
         ),
         refusals=(
+            "quota_exceeded",
             *(*UNAVAILABLE, "checksum_mismatch", "content_refused", "storage_unavailable"),
             *("upload_ended", "request_timeout", "content_too_large", "unsupported_media_type"),
         ),
@@ -242,6 +243,7 @@ async def get_version(
             ),
         ),
         refusals=(
+            "quota_exceeded",
             *(*UNAVAILABLE, "precondition_required", "precondition_failed"),
             *("idempotency_mismatch", "idempotency_in_progress"),
         ),

@@ -150,6 +150,7 @@ async def list_documents(
             ),
         ),
         refusals=(
+            "quota_exceeded",
             *(*UNAVAILABLE, "idempotency_mismatch", "idempotency_in_progress"),
             *("upload_ended", "storage_unavailable"),
         ),
@@ -241,7 +242,7 @@ async def delete_document(
     "POST",
     f"{DOCUMENT}/restore",
     Tenant("document:delete", of_deleted=True),
-    Doc((_CHANGED,), refusals=(*UNAVAILABLE, "conflict")),
+    Doc((_CHANGED,), refusals=(*UNAVAILABLE, "conflict", "quota_exceeded")),
 )
 async def restore_document(call: Call, client_id: ClientId, document_id: DocumentId) -> Document:
     """Undo a soft delete."""

@@ -45,7 +45,13 @@ _IDEMPOTENT: Final = ("idempotency_mismatch", "idempotency_in_progress")
                 headers=CONSISTENCY_TOKEN,
             ),
         ),
-        refusals=(*UNAVAILABLE, *_IDEMPOTENT, "upload_ended", "storage_unavailable"),
+        refusals=(
+            *UNAVAILABLE,
+            *_IDEMPOTENT,
+            "upload_ended",
+            "storage_unavailable",
+            "quota_exceeded",
+        ),
     ),
 )
 async def create_upload(
@@ -81,6 +87,7 @@ async def create_upload(
             ),
         ),
         refusals=(
+            "quota_exceeded",
             *(*UNAVAILABLE, "upload_incomplete", "upload_ended", "checksum_mismatch"),
             *("content_refused", "storage_unavailable"),
         ),

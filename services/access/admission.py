@@ -29,6 +29,8 @@ class TenantAccess:
     client_id: UUID
     permission: str
     reading: TenantReading = PRIMARY_READING
+    requests_per_second: float | None = None
+    """What the client may ask, where operators have said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,12 @@ async def admit_to_client(
     if not caller.principal.may(permission, client_id):
         raise Forbidden(f"This needs the permission {permission}.")
     demand_status(placement.status, reads=permission in READING)
-    return TenantAccess(caller, client_id, permission)
+    return TenantAccess(
+        caller,
+        client_id,
+        permission,
+        requests_per_second=placement.quota.requests_per_second,
+    )
 
 
 async def admit_to_administer(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from services.blobs.s3 import BlobAbsent, S3Calls
 from services.errors import StorageUnavailable
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (

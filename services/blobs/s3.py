@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 
 from services.errors import RangeNotSatisfiable, StorageUnavailable
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from services.threads import BoundedThreads
 
 if TYPE_CHECKING:
@@ -71,12 +74,26 @@ def _make_client(settings: S3Settings) -> "S3Client":
         response_checksum_validation="when_required",
     )
     # A session of our own: no file or variable of the machine may change who we are.
+    own = botocore.session.Session()
+    own.register_component("data_loader", _descriptions())
     session = boto3.session.Session(
+        botocore_session=own,
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key.get_secret_value(),
         region_name=settings.region,
     )
-    return session.client("s3", endpoint_url=str(settings.endpoint).rstrip("/"), config=config)
+    return session.client(
+        "s3",
+        endpoint_url=str(settings.endpoint).rstrip("/"),
+        config=config,
+        verify=None if settings.ca_file is None else str(settings.ca_file),
+    )
+
+
+@cache
+def _descriptions() -> Loader:
+    """botocore's own description of S3, megabytes of JSON: read once for all clients."""
+    return create_loader()
 
 
 def _translated(error: ClientError) -> Exception:

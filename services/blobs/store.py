@@ -7,19 +7,20 @@ what a killed process leaves behind can be found and discarded.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.blobs.bucket import apply_settings
 from services.blobs.direct import DirectUploads, full_sha256
 from services.blobs.disposition import attachment
+from services.blobs.earlier import EarlierVersions
 from services.blobs.reader import BlobReader, ByteRange, Extent
 from services.blobs.s3 import BlobAbsent, S3Calls
 from services.blobs.upload import BlobUpload, Expected, Stored
 from services.blobs.whole import WholePrefixes
 from services.errors import RangeNotSatisfiable, ServiceError
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from services.threads import Slots
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class BlobStore:
         self._s3 = S3Calls(settings)
         self.direct = DirectUploads(self._s3, settings.max_verifications)
         self.whole = WholePrefixes(self._s3)
+        self._earlier = EarlierVersions(self._s3)
         self._uploads = Slots("uploads", settings.max_uploads)
         self._downloads = Slots("downloads", settings.max_downloads)
         self._undoing: set[asyncio.Task[None]] = set()
@@ -117,6 +119,20 @@ class BlobStore:
             raise
         return BlobReader(self._s3, answer["Body"], _extent(answer), self._downloads.release)
 
+    async def open_earlier(self, key: str, size: int) -> AsyncIterator[BlobReader]:
+        """Open each version of a blob that is not current, the newest first; close each.
+
+        A bucket that keeps none gives nothing.
+        """
+        for version in await self._earlier.find(key, size):
+            self._downloads.take()
+            try:
+                reader = await self._earlier.open(key, version, self._downloads.release)
+            except BaseException:
+                self._downloads.release()
+                raise
+            yield reader
+
     def presigned_get(self, key: str, filename: str, mime_type: str, seconds: int) -> str:
         """Give an address from which anybody may download the blob for so long, as a file.
 
@@ -151,7 +167,7 @@ class BlobStore:
         """Remove a blob; one that is absent is no error."""
         await self._s3.run(self._s3.client.delete_object, Bucket=self._s3.bucket, Key=key)
 
-    async def list_keys(self, prefix: str) -> AsyncIterator[list[str]]:
+    async def list_keys(self, prefix: str) -> AsyncGenerator[list[str]]:
         """Give the keys of all blobs that begin so, in order, up to a thousand at a time."""
         client, bucket, after = self._s3.client, self._s3.bucket, ""
         while True:
@@ -164,6 +180,14 @@ class BlobStore:
             if not page.get("IsTruncated") or not keys:
                 return
             after = keys[-1]
+
+    async def list_folders(self, prefix: str) -> list[str]:
+        """Give what stands between the prefix and the next `/`, in order, up to a thousand."""
+        page = await self._s3.run(
+            self._s3.client.list_objects_v2, Bucket=self._s3.bucket, Prefix=prefix, Delimiter="/"
+        )
+        found = (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+        return [folder.removeprefix(prefix).rstrip("/") for folder in found]
 
     async def abort_multipart(self, key: str) -> None:
         """Drop every unfinished multipart upload of this key."""

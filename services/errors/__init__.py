@@ -51,13 +51,13 @@ from services.errors.refusals import (
     RequestTimeout,
     Retained,
     SecretAlreadyShown,
-    TooManyRequests,
     Unauthenticated,
     UnsupportedMediaType,
     UploadEnded,
     UploadIncomplete,
     WriteLost,
 )
+from services.errors.shares import QuotaExceeded, TooManyRequests
 
 __all__ = [
     "Busy",
@@ -95,6 +95,7 @@ __all__ = [
     "Overloaded",
     "PreconditionFailed",
     "PreconditionRequired",
+    "QuotaExceeded",
     "RangeNotSatisfiable",
     "RequestTimeout",
     "Retained",

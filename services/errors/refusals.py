@@ -264,14 +264,6 @@ class RequestTimeout(ServiceError):
     title = "The body took too long to arrive"
 
 
-class TooManyRequests(TemporaryError):
-    """The caller or its client has used up its share of requests for now."""
-
-    code = "too_many_requests"
-    title = "Too many requests"
-    default_retry_after_seconds = 1
-
-
 class MethodNotAllowed(ServiceError):
     """The address exists and does not know this method."""
 

@@ -12,7 +12,7 @@ from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.partitions import Month
 from services.fleet.audit_archive import due
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.resources import Data
 from shards.registry import ShardBehind
 

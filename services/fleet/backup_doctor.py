@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from services.backup_settings import BackupSettings
 from services.errors import DirectoryUnavailable
-from services.fleet.doctor import ClusterFacts, Finding
+from services.fleet.doctor import ClusterFacts
+from services.fleet.finding import Finding
 from services.fleet.restore_points import RestorePoint, list_points
 from services.resources import Data
 

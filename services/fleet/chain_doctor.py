@@ -20,7 +20,7 @@ from global_db.errors import ClusterError
 from services.chain.sources import chain_of
 from services.chain.verification import LAG
 from services.errors import ServiceError
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.resources import Data
 
 __all__ = ["ChainState", "Head", "examine", "judge"]

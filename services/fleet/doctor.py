@@ -13,12 +13,13 @@ from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.inspection import ClockSeen, ServerFacts, Slot, Standby, inspect
 from services.fleet import migrate
+from services.fleet.finding import Finding
 from services.fleet.migrate import SchemaState
 from services.fleet.sweeps import months_ahead
 from services.resources import Data
 from shards.copying.batch import Stream
 
-__all__ = ["ClusterFacts", "Finding", "ServerFacts", "Slot", "Standby"]
+__all__ = ["ClusterFacts", "ServerFacts", "Slot", "Standby"]
 
 _OLDEST = 15
 _EXTENSIONS = ("btree_gin", "pg_trgm")
@@ -26,15 +27,6 @@ _MONTHS_AHEAD = 1  # the worker makes three: with less than one it has not run f
 _CLOCK_SECONDS = 1.0
 _LAG_SECONDS = 5.0
 _LAG_BYTES = 64 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something to look after: where, what, and what to do."""
-
-    subject: str
-    what: str
-    advice: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.migration import GLOBAL_HISTORY, History
 from services.resources import Data
-from shards.registry import HISTORY as SHARD_HISTORY
+from shards.history import HISTORY as SHARD_HISTORY
 
 _MAX_AT_ONCE = 16
 

@@ -11,7 +11,7 @@ from global_db.moves import AlreadyFollowed, AlreadyMoving, ClientsElsewhere, Mo
 from services.audit import Event, record_global
 from services.errors import Busy, Conflict, NotFound
 from services.failures import global_failures
-from services.identity.principal import Origin
+from services.identity.principal import Caller, Origin, ordered_by
 from services.resources import Data
 
 
@@ -27,14 +27,16 @@ async def writing(data: Data) -> AsyncIterator[WriteConnection]:
             yield connection
 
 
-async def order(connection: WriteConnection, new: NewMove, verb: str = "create") -> Move:
+async def order(
+    connection: WriteConnection, new: NewMove, verb: str = "create", caller: Caller | None = None
+) -> Move:
     """Order one move and tell the audit log.
 
     Raises:
         AlreadyFollowed, AlreadyMoving, ClientsElsewhere.
     """
     made = await moves.create(connection, new)
-    await record(connection, ordered(made, new, verb), new.reason or None)
+    await record(connection, ordered(made, new, verb), ordered_by(caller, new.reason or None))
     return made
 
 
@@ -51,9 +53,9 @@ def ordered(move: Move, new: NewMove, verb: str) -> Event:
     return Event(f"move.{verb}", "move", move.id, None, image)
 
 
-async def record(connection: WriteConnection, event: Event, reason: str | None) -> None:
+async def record(connection: WriteConnection, event: Event, by: Caller | Origin) -> None:
     """Tell the audit log."""
-    await record_global(connection, Origin(reason=reason), event)
+    await record_global(connection, by, event)
 
 
 async def demand_open(connection: ReadConnection, target: str) -> None:

@@ -19,6 +19,7 @@ from services.audit import Event
 from services.errors import Conflict, NotFound
 from services.failures import global_failures
 from services.fleet.move_orders import demand_open, order, ordered, record, writing
+from services.identity.principal import Caller, ordered_by
 from services.ids import new_id
 from services.resources import Data
 
@@ -72,7 +73,9 @@ async def some(data: Data, ids: Sequence[UUID]) -> list[Move]:
             return [await _known(connection, move_id) for move_id in ids]
 
 
-async def abort(data: Data, move_id: UUID, reason: str | None) -> Move:
+async def abort(
+    data: Data, move_id: UUID, reason: str | None, caller: Caller | None = None
+) -> Move:
     """Wish that a move ends before its switch: its clients stay where they are.
 
     Raises:
@@ -89,11 +92,14 @@ async def abort(data: Data, move_id: UUID, reason: str | None) -> Move:
             {"state": before.state, "wish": before.wish},
             {"state": after.state, "wish": "abort"},
         )
-        await record(connection, Event("move.abort", "move", move_id, *images), reason)
+        by = ordered_by(caller, reason)
+        await record(connection, Event("move.abort", "move", move_id, *images), by)
     return after
 
 
-async def retry(data: Data, move_id: UUID, reason: str | None) -> Move:
+async def retry(
+    data: Data, move_id: UUID, reason: str | None, caller: Caller | None = None
+) -> Move:
     """Order an aborted move again, with those of its clients that still live on its source.
 
     Raises:
@@ -115,10 +121,12 @@ async def retry(data: Data, move_id: UUID, reason: str | None) -> Move:
             raise Conflict(f"None of its clients is free and on {old.source} any more.")
         await demand_open(connection, old.target)
         again = _again(old, epochs, await _living_rebalance(connection, old), reason)
-        return await order(connection, again, "retry")
+        return await order(connection, again, "retry", caller)
 
 
-async def reverse(data: Data, move_id: UUID, reason: str | None) -> Move:
+async def reverse(
+    data: Data, move_id: UUID, reason: str | None, caller: Caller | None = None
+) -> Move:
     """Order the way back of a switched move, fed by the changes since: nothing is lost.
 
     Raises:
@@ -139,7 +147,7 @@ async def reverse(data: Data, move_id: UUID, reason: str | None) -> Move:
             made = await move_endings.reverse(connection, back)
         except NotReversible as error:
             raise Conflict(_why_no_way_back(old)) from error
-        await record(connection, ordered(made, back, "reverse"), reason)
+        await record(connection, ordered(made, back, "reverse"), ordered_by(caller, reason))
     return made
 
 

@@ -18,7 +18,7 @@ from global_db.errors import ClusterError
 from global_db.placements import Placed
 from services.audit import Event, record_global
 from services.failures import global_failures
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.fleet.placement_doctor import (
     GRACE_SECONDS,
     Drop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
@@ -13,9 +13,11 @@ from uuid import UUID
 import orjson
 
 from global_db.restore_points import RestorePoint
+from services.backup_settings import BackupBucket
 from services.blobs.store import BlobStore, Expected
 from services.errors import ServiceError, StorageUnavailable
-from services.settings import S3Settings, Settings
+from services.s3_settings import S3Settings
+from services.settings import Settings
 
 _log = logging.getLogger(__name__)
 _FOLDER = "points"
@@ -23,19 +25,25 @@ _FOLDER = "points"
 
 def bucket_settings(settings: Settings) -> list[S3Settings]:
     """How each bucket with backups is reached; none without backups."""
-    backup = settings.backup
-    return [
-        S3Settings(
-            endpoint=one.endpoint,
-            region=one.region,
-            bucket=one.bucket,
-            access_key=backup.access_key,
-            secret_key=backup.secret_key,
-            cors_origins=(),
-            versioning=False,
-        )
-        for one in backup.buckets
-    ]
+    return [_reached(settings, one) for one in settings.backup.buckets]
+
+
+def copy_settings(settings: Settings) -> list[S3Settings]:
+    """How the copy of the documents' bucket is reached; none without one."""
+    copy = settings.backup.blob_copy
+    return [] if copy is None else [_reached(settings, copy)]
+
+
+def _reached(settings: Settings, bucket: BackupBucket) -> S3Settings:
+    return S3Settings(
+        endpoint=bucket.endpoint,
+        region=bucket.region,
+        bucket=bucket.bucket,
+        access_key=settings.backup.access_key,
+        secret_key=settings.backup.secret_key,
+        cors_origins=(),
+        versioning=False,
+    )
 
 
 @asynccontextmanager
@@ -75,6 +83,24 @@ class Manifests:
             raise StorageUnavailable(
                 f"The restore point {point.label} is made, and no bucket took its manifest."
             )
+
+    async def forget(self, before: datetime) -> int:
+        """Remove manifests of points that were made before; answers how many, of one page each.
+
+        Keys begin with the time, so the first page has the oldest. A bucket that is away keeps its
+        own until the next time.
+        """
+        limit, removed = f"{self._prefix}{before:%Y%m%dT%H%M%SZ}", 0
+        for store in self._stores:
+            try:
+                async with aclosing(store.list_keys(self._prefix)) as pages:
+                    oldest = [key for key in await anext(pages, []) if key < limit]
+                for key in oldest:
+                    await store.delete(key)
+                removed += len(oldest)
+            except ServiceError as error:
+                _log.warning("old manifests are removed next time: %s", error)
+        return removed
 
     async def find(self, wanted: str) -> RestorePoint | None:
         """The newest point of this label, or that of this id; from whichever bucket answers.

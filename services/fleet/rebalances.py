@@ -23,7 +23,7 @@ from services.errors import Busy, Conflict, NotFound
 from services.failures import global_failures
 from services.fleet.planner.duration import AtOnce
 from services.fleet.planner.plan import Batch, Plan
-from services.identity.principal import Origin
+from services.identity.principal import Caller, Origin, ordered_by
 from services.ids import new_id
 from services.resources import Data
 
@@ -138,7 +138,9 @@ class _Order:
         if running is None:
             raise Conflict("The rebalance was stopped before it had begun.")
         image = {"goal": running.goal, "moves": self.moves, **self.limits.record()}
-        await _record(connection, running.id, _Told("start", None, image), self.reason)
+        await _record(
+            connection, running.id, _Told("start", None, image), Origin(reason=self.reason)
+        )
         return running
 
     async def withdraw(self, connection: WriteConnection) -> None:
@@ -148,12 +150,12 @@ class _Order:
         if await rebalances.change(connection, self.made.id, "stopped", ("planned",)):
             await rebalances.abort_moves(connection, self.made.id)
             told = _Told("stop", {"state": "planned"}, {"state": "stopped"})
-            await _record(connection, self.made.id, told, self.reason)
+            await _record(connection, self.made.id, told, Origin(reason=self.reason))
 
     async def _announce(self, connection: WriteConnection) -> Rebalance:
         made = await rebalances.insert(connection, _new(self.plan, self.limits, self.reason))
         image = {"goal": made.goal, "clients": self.plan.clients, **self.limits.record()}
-        await _record(connection, made.id, _Told("plan", None, image), self.reason)
+        await _record(connection, made.id, _Told("plan", None, image), Origin(reason=self.reason))
         return made
 
 
@@ -184,7 +186,7 @@ def _obstacle(found: Candidate, source: str) -> str | None:
     return None if found.shard == source else "moved"
 
 
-async def pause(data: Data, reason: str | None) -> Rebalance:
+async def pause(data: Data, reason: str | None, caller: Caller | None = None) -> Rebalance:
     """Begin nothing more, and let moves that are not fenced yet rest where they are; what is
     switched is swept all the same.
 
@@ -192,26 +194,26 @@ async def pause(data: Data, reason: str | None) -> Rebalance:
         NotFound: no rebalance lives. Conflict: it is paused already, or still being ordered.
         DirectoryUnavailable.
     """
-    return await _change(data, _Change("pause", "paused", ("running",)), reason)
+    return await _change(data, _Change("pause", "paused", ("running",)), reason, caller)
 
 
-async def resume(data: Data, reason: str | None) -> Rebalance:
+async def resume(data: Data, reason: str | None, caller: Caller | None = None) -> Rebalance:
     """Go on after a pause.
 
     Raises:
         NotFound, Conflict: it is not paused. DirectoryUnavailable.
     """
-    return await _change(data, _Change("resume", "running", ("paused",)), reason)
+    return await _change(data, _Change("resume", "running", ("paused",)), reason, caller)
 
 
-async def stop(data: Data, reason: str | None) -> Rebalance:
+async def stop(data: Data, reason: str | None, caller: Caller | None = None) -> Rebalance:
     """End it for good: moves that are not fenced yet are aborted, their clients stay where they
     are; what is switched stays switched and is swept after its grace.
 
     Raises:
         NotFound, DirectoryUnavailable.
     """
-    return await _change(data, _Change("stop", "stopped", LIVING), reason)
+    return await _change(data, _Change("stop", "stopped", LIVING), reason, caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,9 @@ class _Told:
     after: Mapping[str, Any]
 
 
-async def _change(data: Data, change: _Change, reason: str | None) -> Rebalance:
+async def _change(
+    data: Data, change: _Change, reason: str | None, caller: Caller | None
+) -> Rebalance:
     with global_failures():
         async with data.global_db.write() as connection:
             before = await rebalances.living(connection)
@@ -244,7 +248,7 @@ async def _change(data: Data, change: _Change, reason: str | None) -> Rebalance:
             if not after.living:
                 await rebalances.abort_moves(connection, before.id)
             told = _Told(change.verb, {"state": before.state}, {"state": after.state})
-            await _record(connection, before.id, told, reason)
+            await _record(connection, before.id, told, ordered_by(caller, reason))
     return after
 
 
@@ -284,7 +288,7 @@ def _refusals() -> Iterator[None]:
 
 
 async def _record(
-    connection: WriteConnection, rebalance_id: UUID, told: _Told, reason: str | None
+    connection: WriteConnection, rebalance_id: UUID, told: _Told, by: Caller | Origin
 ) -> None:
     event = Event(f"rebalance.{told.verb}", "rebalance", rebalance_id, told.before, told.after)
-    await record_global(connection, Origin(reason=reason), event)
+    await record_global(connection, by, event)

@@ -21,7 +21,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -83,7 +83,9 @@ async def make_point(data: Data, manifests: Manifests, wish: PointWish) -> Resto
 async def make_automatic(resources: Resources) -> str:
     """One of the points that the worker makes; answers its name."""
     async with open_manifests(resources.settings) as manifests:
-        return (await make_point(resources.data, manifests, PointWish())).name
+        name = (await make_point(resources.data, manifests, PointWish())).name
+        await manifests.forget(datetime.now(UTC) - _KEPT)
+        return name
 
 
 async def list_points(data: Data, most: int = 500) -> list[RestorePoint]:

@@ -19,14 +19,15 @@ from global_db.shard_catalog import Shard
 from services.audit import Event, record_global
 from services.failures import global_failures
 from services.fleet import migrate, sweeps
-from services.fleet.doctor import Finding, ask
+from services.fleet.doctor import ask
+from services.fleet.finding import Finding
 from services.fleet.shard_checks import Candidate, Installation, Verdict, check
 from services.fleet.shards import entity_of
 from services.fleet.unmet import Unmet
 from services.identity.principal import Origin
 from services.resources import Data
+from shards.history import HISTORY
 from shards.occupancy import Occupancy, occupancy
-from shards.registry import HISTORY
 
 _ANSWER_SECONDS = 5.0
 _AT_ONCE = 16

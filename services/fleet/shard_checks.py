@@ -9,7 +9,8 @@ from datetime import date
 
 from global_db.bootstrap import ROLES
 from global_db.inspection import ServerSetup
-from services.fleet.doctor import ClusterFacts, Finding, judge, judge_clock
+from services.fleet.doctor import ClusterFacts, judge, judge_clock
+from services.fleet.finding import Finding
 from shards.occupancy import Occupancy
 from shards.ring import MAX_WEIGHT
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psycopg
 
 from global_db.address import Login
 from global_db.bootstrap import BootstrapRefused, bootstrap
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.fleet.unmet import Unmet
+from services.pooler_settings import PoolerPasswords
 from services.settings import DatabaseRole, SettingMissing, Settings
 
 SERVING = (DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.MOVER)
@@ -26,15 +27,20 @@ def logins(settings: Settings, roles: Iterable[DatabaseRole] = DatabaseRole) -> 
     return tuple(found)
 
 
-async def prepare(superuser: str, known: Iterable[Login], database: str) -> None:
-    """Bootstrap the cluster behind the connection string of its superuser; safe to repeat.
+def passwords(settings: Settings, poolers: PoolerPasswords) -> dict[str, str]:
+    """Those of all roles of ours, as far as they are in the environment."""
+    known = {login.role: login.password for login in logins(settings)} | dict(poolers.known())
+    if settings.backup.db_password is not None:
+        known["docshard_backup"] = settings.backup.db_password.get_secret_value()
+    return known
 
-    The roles that are known get their passwords.
+
+async def prepare(superuser: str, passwords: Mapping[str, str], database: str) -> None:
+    """Bootstrap the cluster behind the connection string of its superuser; safe to repeat.
 
     Raises:
         Unmet: the server cannot be used, or does not let us in.
     """
-    passwords = {login.role: login.password for login in known}
     try:
         await asyncio.to_thread(bootstrap, superuser, passwords, database)
     except (BootstrapRefused, psycopg.Error) as error:

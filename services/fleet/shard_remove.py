@@ -13,7 +13,7 @@ from global_db.shard_catalog import Shard
 from services.audit import record_global
 from services.errors import NotFound, ShardUnavailable
 from services.failures import global_failures
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 from services.fleet.shards import status_event
 from services.fleet.unmet import Unmet
 from services.identity.principal import Origin

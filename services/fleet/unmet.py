@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.fleet.doctor import Finding
+from services.fleet.finding import Finding
 
 
 class Unmet(Exception):

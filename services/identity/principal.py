@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -79,6 +79,14 @@ class Caller:
 
     principal: Principal
     origin: Origin
+
+
+def ordered_by(caller: Caller | None, reason: str | None) -> Caller | Origin:
+    """Whom the audit log names for an operator's order, with their words: the person who gave it in
+    the console; without a caller a command did."""
+    if caller is None:
+        return Origin(reason=reason)
+    return replace(caller, origin=replace(caller.origin, reason=reason))
 
 
 OPERATOR: Final = Principal(

@@ -230,6 +230,8 @@ async def _begin(
 ) -> Upload:
     async def work(tenant: TenantWrite) -> Upload:
         document = await lock_living(tenant, document_id)
+        # How many come is not known yet; a tenant that is full need not send them.
+        await tenant.room.check_bytes(1)
         upload_id = new_id()
         upload = Upload(
             client_id=access.client_id,

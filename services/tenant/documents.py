@@ -73,7 +73,8 @@ async def create(
     """Make a document without content.
 
     Raises:
-        IdempotencyMismatch, IdempotencyInProgress, and what every tenant's write may raise.
+        IdempotencyMismatch, IdempotencyInProgress, QuotaExceeded, and what every tenant's write may
+        raise.
     """
     check_metadata(new.metadata)
     caller = access.caller
@@ -82,6 +83,7 @@ async def create(
 
     async def work(tenant: TenantWrite) -> Document:
         async def effect() -> Document:
+            await tenant.room.take_documents(1)
             document = made(tenant, new, caller.principal.user_id)
             await documents.insert(tenant, document)
             await record(tenant, caller, event("document.create", None, document))
@@ -148,6 +150,7 @@ async def delete(
 
     async def work(tenant: TenantWrite) -> Document:
         before = await lock_unchanged(tenant, document_id, precondition)
+        tenant.room.give_documents_back(1)
         return await _store(
             tenant, access, "document.delete", before, replace(before, deleted_at=tenant.now)
         )
@@ -161,7 +164,7 @@ async def restore(
     """Take back a soft delete.
 
     Raises:
-        NotFound; Conflict: the document is not deleted.
+        NotFound; Conflict: the document is not deleted; QuotaExceeded.
     """
 
     async def work(tenant: TenantWrite) -> Document:
@@ -170,6 +173,7 @@ async def restore(
             raise NotFound
         if before.deleted_at is None:
             raise Conflict("The document is not deleted, so there is nothing to restore.")
+        await tenant.room.take_documents(1)
         return await _store(
             tenant, access, "document.restore", before, replace(before, deleted_at=None)
         )

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from global_db.timing import WAIT, measured
 from services.chain.sources import TenantChain
 from services.errors import Overloaded, ServiceError
 from services.resources import Data
@@ -63,8 +64,9 @@ class Feed:
         self._waiting += 1
         watch.waiting += 1
         try:
-            async with asyncio.timeout(seconds), watch.looked:
-                await watch.looked.wait_for(lambda: watch.seq > seq or watch.failed)
+            with measured(WAIT):
+                async with asyncio.timeout(seconds), watch.looked:
+                    await watch.looked.wait_for(lambda: watch.seq > seq or watch.failed)
         except TimeoutError:
             return False
         finally:

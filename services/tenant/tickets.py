@@ -86,7 +86,12 @@ async def issue(
     document: Document,
     intent: Intent,
 ) -> Ticket:
-    """Record an upload of the document's next version, and say what its holder may do."""
+    """Record an upload of the document's next version, and say what its holder may do.
+
+    Raises:
+        NoRoom.
+    """
+    await tenant.room.check_bytes(intent.size)
     limits, upload_id = resources.settings.limits, new_id()
     expires_at = tenant.now + timedelta(hours=limits.upload_hours)
     ticket = Ticket(

@@ -101,6 +101,7 @@ async def create_document(
 
     async def work(tenant: TenantWrite) -> NewWithUpload:
         async def effect() -> NewWithUpload:
+            await tenant.room.take_documents(1)
             document = made(tenant, new, caller.principal.user_id)
             await documents.insert(tenant, document)
             await record(tenant, caller, event("document.create", None, document))

@@ -60,7 +60,11 @@ async def append(
 
     The lock makes numbers dense: the next one is read from the locked row, and a transaction that
     rolls back leaves no gap.
+
+    Raises:
+        NoRoom.
     """
+    await tenant.room.take_bytes(content.size)
     version = Version(
         client_id=tenant.client_id,
         id=content.version_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -14,7 +14,7 @@ import orjson
 
 from tests.acceptance.api import make_key
 from tests.acceptance.matrix_cast import STATUS, Cast
-from tests.acceptance.matrix_operations import OPENAPI, Operation
+from tests.acceptance.matrix_operations import KNOWN, OPENAPI, Operation
 from tests.acceptance.stage import KEY_SCOPES, Actor
 from tests.access_model import Target, refusal
 
@@ -53,6 +53,26 @@ def variants(operation: Operation) -> Iterator[Variant]:
         yield Variant("not JSON", b"{")
         yield Variant("nothing of the type", b"[]", "text/plain")
         yield Variant("huge", HUGE)
+
+
+def everything(operation: Operation, people: Sequence[str]) -> Iterator[tuple[str, list[Variant]]]:
+    """Everybody with every variant."""
+    for name in people:
+        yield name, list(variants(operation))
+
+
+def shared(operation: Operation, people: Sequence[str]) -> Iterator[tuple[str, list[Variant]]]:
+    """Everybody with half of the variants, and every variant with two people, one with a session
+    and one with a key: they stand beside each other. Which ones, depends on the operation."""
+    first = KNOWN.index(operation)
+    for place, name in enumerate(people):
+        turn = (first + place // 2) % 2
+        yield name, list(variants(operation))[turn::2]
+
+
+Sharing = Callable[[Operation, Sequence[str]], Iterator[tuple[str, list[Variant]]]]
+STRANGERS = ("other's owner", "other's key", "suspended's key", "user without roles")
+INMATES = ("owner", "own key", "viewer", "own key for reports")
 
 
 def _example(operation: Operation) -> bytes:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.acceptance.api import Tenant
-from tests.acceptance.fleet import LocalFleet
+from tests.acceptance.fleet import LocalFleet, until
 
 
 def test_health(anonymous: httpx.Client) -> None:
@@ -75,3 +75,22 @@ def test_unknown_addresses(tenant: Tenant) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     answer = tenant.http.put(tenant.documents)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+
+
+def test_figures_of_all_workers_add_up(anonymous: httpx.Client) -> None:
+    """A scrape meets any worker of the router; what it tells is what all have counted."""
+    before = answered_to_nobody(anonymous)
+    for _ in range(20):
+        assert anonymous.get("/v1/me").status_code == 401
+    until(lambda: answered_to_nobody(anonymous) >= before + 20)
+
+
+def answered_to_nobody(anonymous: httpx.Client) -> int:
+    page = anonymous.get("/metrics").raise_for_status().text
+    found = re.search(r'^docshard_requests_total\{route="get_me",status="4xx"\} (\d+)$', page, re.M)
+    return int(found[1]) if found else 0
+
+
+def test_figures_are_not_for_those_behind_a_proxy(anonymous: httpx.Client) -> None:
+    hidden = anonymous.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert (hidden.status_code, hidden.json()["code"]) == (404, "not_found")

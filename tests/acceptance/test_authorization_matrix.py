@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -20,16 +20,20 @@ from tests.acceptance.api import connect
 from tests.acceptance.fleet import LocalFleet, until
 from tests.acceptance.matrix_calls import (
     AT_ONCE,
+    INMATES,
+    STRANGERS,
     Caller,
     Cell,
+    Sharing,
     Variant,
     all_of,
     cells,
     code_of,
+    everything,
     expected,
     fresh,
     shape_of,
-    variants,
+    shared,
 )
 from tests.acceptance.matrix_cast import Cast, make_cast
 from tests.acceptance.matrix_operations import KNOWN, OPENAPI, OPERATIONS, RULES, Operation
@@ -85,21 +89,34 @@ async def test_everybody_everywhere(operation: Operation, cast: Cast, caller: Ca
 async def assert_alike(
     operation: Operation,
     caller: Caller,
-    who: Any,
-    foreign: dict[str, Any],
-    absent: dict[str, Any],
+    who: Actor,
+    pair: tuple[dict[str, Any], dict[str, Any]],
+    dresses: Iterable[Variant],
 ) -> None:
-    """Whatever is sent along, both answer the same."""
+    """Whatever is sent along, both places answer the same."""
 
     async def differs(variant: Variant) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
         one, other = [
             shape_of(operation, await caller.call(operation, who.bearer, ids, variant))
-            for ids in (foreign, absent)
+            for ids in pair
         ]
         return None if one == other else (f"{who.name}, {variant.name}", one, other)
 
-    results = await all_of(differs(variant) for variant in variants(operation))
+    results = await all_of(differs(variant) for variant in dresses)
     assert [one for one in results if one] == []
+
+
+async def assert_strangers_learn_nothing(
+    operation: Operation, cast: Cast, caller: Caller, sharing: Sharing
+) -> None:
+    foreign = dict(cast.clients["own"])
+    absent = foreign | {"client_id": str(uuid4())}
+    for name, dresses in sharing(operation, STRANGERS):
+        await assert_alike(operation, caller, cast.actor(name), (foreign, absent), dresses)
+    # What cannot be an id names nothing.
+    nonsense = absent | {"client_id": "nonsense"}
+    (name, dresses), *_ = sharing(operation, STRANGERS)
+    await assert_alike(operation, caller, cast.actor(name), (nonsense, absent), dresses)
 
 
 @each(on_client=True)
@@ -107,31 +124,48 @@ async def test_a_foreign_client_answers_like_an_absent_one(
     operation: Operation, cast: Cast, caller: Caller
 ) -> None:
     """I4."""
-    for name in ("other's owner", "other's key", "suspended's key", "user without roles"):
-        who = cast.actor(name)
-        foreign = dict(cast.clients["own"])
-        absent = foreign | {"client_id": str(uuid4())}
-        await assert_alike(operation, caller, who, foreign, absent)
-    # What cannot be an id names nothing.
-    nonsense = absent | {"client_id": "nonsense"}
-    await assert_alike(operation, caller, cast.actor("other's owner"), nonsense, absent)
+    await assert_strangers_learn_nothing(operation, cast, caller, shared)
+
+
+@pytest.mark.torture
+@each(on_client=True)
+async def test_a_foreign_client_answers_everybody_like_an_absent_one(
+    operation: Operation, cast: Cast, caller: Caller
+) -> None:
+    """I4."""
+    await assert_strangers_learn_nothing(operation, cast, caller, everything)
 
 
 INSIDE = [one for one in KNOWN if one.on_client and one.names - {"number"}]
+inside = pytest.mark.parametrize("operation", INSIDE, ids=[one.name for one in INSIDE])
 
 
-@pytest.mark.parametrize("operation", INSIDE, ids=[one.name for one in INSIDE])
+async def assert_inmates_learn_nothing(
+    operation: Operation, cast: Cast, caller: Caller, sharing: Sharing
+) -> None:
+    theirs, mine = cast.clients["other"], dict(cast.clients["own"])
+    for things in {operation.names, operation.names & {"upload_id"}} - {frozenset()}:
+        foreign = mine | {one: theirs[one] for one in things}
+        absent = mine | {one: str(uuid4()) for one in things - {"number"}}
+        for name, dresses in sharing(operation, INMATES):
+            await assert_alike(operation, caller, cast.actor(name), (foreign, absent), dresses)
+
+
+@inside
 async def test_a_foreign_thing_answers_like_an_absent_one_inside_the_own_client(
     operation: Operation, cast: Cast, caller: Caller
 ) -> None:
     """I4."""
-    theirs = cast.clients["other"]
-    for name in ("owner", "own key", "viewer", "own key for reports"):
-        mine = dict(cast.clients["own"])
-        for things in {operation.names, operation.names & {"upload_id"}} - {frozenset()}:
-            foreign = mine | {one: theirs[one] for one in things}
-            absent = mine | {one: str(uuid4()) for one in things - {"number"}}
-            await assert_alike(operation, caller, cast.actor(name), foreign, absent)
+    await assert_inmates_learn_nothing(operation, cast, caller, shared)
+
+
+@pytest.mark.torture
+@inside
+async def test_a_foreign_thing_answers_everybody_like_an_absent_one_inside_the_own_client(
+    operation: Operation, cast: Cast, caller: Caller
+) -> None:
+    """I4."""
+    await assert_inmates_learn_nothing(operation, cast, caller, everything)
 
 
 LISTS = [one for one in KNOWN if one.on_client and one.name.startswith("list_")]

@@ -93,3 +93,33 @@ def test_refusals_say_what_to_do(fleet: LocalFleet, admin: httpx.Client, code: s
     several = fleet.run("client", "restore", code, check=False)
     assert several.returncode == Exit.REFUSED
     assert made["id"] in several.stderr
+
+
+def test_quotas_are_set_shown_and_heeded(
+    stage: Stage, fleet: LocalFleet, admin: httpx.Client, code: str
+) -> None:
+    made = docshard(fleet, "create", code)
+    set_it = ("quota", code, "--documents", "1", "--bytes", "10GiB", "--requests", "60/min")
+    assert "from none to 1" in fleet.run("client", *set_it, "--dry-run").stdout
+    fleet.run("client", *set_it, "--reason", "the small plan")
+    shown = docshard(fleet, "show", code)
+    limits = (shown["max_documents"], shown["max_bytes"], shown["requests_per_second"])
+    assert limits == (1, 10 * 1024**3, 1)
+    key = make_key(admin, made["id"], ("document:read", "document:write"))["key"]
+    with connect(fleet, key) as http:
+        path = f"/v1/clients/{made['id']}/documents"
+        body = {"original_name": "a.txt", "mime_type": "text/plain"}
+        assert http.post(path, json=body).status_code == 201
+        until(lambda: (full := http.post(path, json=body)).status_code == 403 and refused(full))
+        until(lambda: (late := http.get(path)).status_code == 429 and late.headers["Retry-After"])
+    fleet.run("client", "quota", code, "--documents", "none", "--requests", "none")
+    found = json.loads(fleet.run("client", "quota", code, "-o", "json").stdout)["quota"]
+    assert (found["documents"], found["max_documents"], found["max_bytes"]) == (1, None, limits[1])
+
+
+def refused(answer: httpx.Response) -> bool:
+    return (
+        answer.json()["code"] == "quota_exceeded"
+        and '"documents";q=1' in answer.headers["RateLimit-Policy"]
+        and '"documents";r=0' in answer.headers["RateLimit"]
+    )

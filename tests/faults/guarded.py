@@ -21,7 +21,7 @@ from services.fleet.moving.runner import Rhythm, untold
 from services.fleet.placement_examination import examine
 from services.move_settings import MoveSettings
 from shards.copying.batch import Stream
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from shards.tenants import TenantMisplaced, TenantMoving
 from tests.faults.standbys import Standbys, standbys
 from tests.integration.databases import Fleet

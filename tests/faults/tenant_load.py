@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import threading
 import time
 from collections import Counter
@@ -21,7 +22,6 @@ from uuid import uuid4
 
 import httpx
 
-_PATIENCE_SECONDS = 10.0
 _AGAIN = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS}
 
 
@@ -39,6 +39,10 @@ class Ledger:
 
     client_id: str
     key: str = field(repr=False)
+    trust: ssl.SSLContext | bool = True
+    """Who may have signed the service's certificate."""
+    patience_seconds: float = 10.0
+    """How long a request is sent again before it counts as failed."""
     made: dict[str, str] = field(default_factory=dict)
     """Ids by name of documents whose making was acknowledged."""
     counter: str = ""
@@ -88,7 +92,7 @@ class Load:
                 group.create_task(self._caller(ledger))
 
     async def _caller(self, ledger: Ledger) -> None:
-        async with _connected(self.api, ledger.key) as http:
+        async with _connected(self.api, ledger) as http:
             try:
                 await self._begin(http, ledger)
                 await asyncio.gather(self._writer(http, ledger), self._reader(http, ledger))
@@ -159,16 +163,16 @@ async def _sent(ledger: Ledger, send: Any, *, writes: bool = False) -> httpx.Res
             if not temporary:
                 raise _Fault(f"{answer.request.method} {answer.request.url.path}: {answer.text}")
         ledger.again[why] += 1
-        if time.monotonic() - begun > _PATIENCE_SECONDS:
-            raise _Fault(f"not answered within {_PATIENCE_SECONDS:.0f} s: {why}")
+        if time.monotonic() - begun > ledger.patience_seconds:
+            raise _Fault(f"not answered within {ledger.patience_seconds:.0f} s: {why}")
         await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
-async def _connected(api: str, key: str) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"Authorization": f"Bearer {key}"}
+async def _connected(api: str, ledger: Ledger) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {ledger.key}"}
     async with httpx.AsyncClient(
-        base_url=api, headers=headers, timeout=20, trust_env=False
+        base_url=api, headers=headers, timeout=20, trust_env=False, verify=ledger.trust
     ) as http:
         yield http
 
@@ -189,7 +193,9 @@ def under_load(api: str, ledgers: Sequence[Ledger], rhythm: Rhythm | None = None
 def lost_or_doubled(api: str, ledger: Ledger) -> list[str]:
     """What is not there exactly once of all that was acknowledged (I1, I2)."""
     headers = {"Authorization": f"Bearer {ledger.key}"}
-    with httpx.Client(base_url=api, headers=headers, timeout=20, trust_env=False) as http:
+    with httpx.Client(
+        base_url=api, headers=headers, timeout=20, trust_env=False, verify=ledger.trust
+    ) as http:
         there = Counter(_names(http, ledger))
         last = http.get(f"{ledger.documents}/{ledger.counter}").raise_for_status().json()
     found = [f"{name} is there {there[name]} times" for name in ledger.made if there[name] != 1]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.model.grounds import Grounds, grounds
 from tests.faults.model.plants import PLANTS, Plant
 from tests.faults.model.playing import machine, play, play_told

@@ -17,7 +17,8 @@ from services.fleet.clients import living_or_deleted
 from services.fleet.portability.export import Exported, Order, export_client
 from services.fleet.portability.reach import Reach, open_reach
 from services.keys.local_file import create_key_file
-from services.settings import DatabaseRole, S3Settings
+from services.s3_settings import S3Settings
+from services.settings import DatabaseRole
 from services.tenant import content, documents, purge, versions
 from services.tenant.content import Incoming
 from shards.documents import Document

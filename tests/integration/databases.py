@@ -14,7 +14,7 @@ from global_db import shard_catalog
 from global_db.cluster import Cluster, NodeAddress, PoolLimits
 from services.resources import Data
 from shards.placement import CacheLimits, PlacementCache
-from shards.registry import HISTORY, ShardRegistry
+from shards.registry import REVISIONS, ShardRegistry
 from shards.tenants import FenceLimits, Tenants
 from tests.integration.postgres import ADMIN, APP, TEMPLATES, Database, Postgres, Site, site
 
@@ -162,7 +162,7 @@ async def registered_fleet(
         async with global_db.cluster(ADMIN) as cluster, cluster.write() as connection:
             for name, shard in shards.items():
                 await shard_catalog.register(connection, name, [shard.address], weight=1)
-                await shard_catalog.set_revision(connection, name, HISTORY.head)
+                await shard_catalog.set_revision(connection, name, REVISIONS.head)
         yield Fleet(global_db, shards)
 
 

@@ -19,7 +19,8 @@ from services.identity.principal import Caller, Origin, Principal
 from services.ids import new_id
 from services.keys.local_file import create_key_file
 from services.resources import Resources, open_resources
-from services.settings import DatabaseRole, Limits, S3Settings, Settings
+from services.s3_settings import S3Settings
+from services.settings import DatabaseRole, Limits, Settings
 from services.tenant import documents, uploads
 from services.tenant.documents import Document, NewDocument
 from services.tenant.tickets import Granted, Intent

@@ -14,7 +14,8 @@ import httpx
 
 from services.fleet import blob_check
 from services.resources import open_data
-from services.settings import DatabaseRole, S3Settings
+from services.s3_settings import S3Settings
+from services.settings import DatabaseRole
 from tests.integration.databases import registered_fleet
 from tests.integration.document_model import Document, Refusal, Told, changes, comparable
 from tests.integration.frames import COMMIT, Fault, How

@@ -17,7 +17,7 @@ from deploy.local.processes import give
 from global_db import shard_catalog
 from global_db.address import NodeAddress, Pooler
 from global_db.bootstrap import DATABASE
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.integration.databases import Fleet, ShardDatabase
 from tests.integration.pooler import end_pooler, pooler_command
 from tests.integration.postgres import (

@@ -12,7 +12,8 @@ from services.identity.principal import Caller, Origin, Principal
 from services.ids import new_id
 from services.keys.local_file import create_key_file
 from services.resources import Resources, open_resources
-from services.settings import DatabaseRole, S3Settings, Settings, Timing
+from services.s3_settings import S3Settings
+from services.settings import DatabaseRole, Settings, Timing
 from tests.integration.postgres import Database
 
 ALL_PERMISSIONS = frozenset(

@@ -16,7 +16,8 @@ from services.fleet import audit_heads, audit_links
 from services.fleet.invariants.proof import Finding, Report, Scope, Sources, prove
 from services.keys.local_file import create_key_file
 from services.resources import Resources
-from services.settings import DatabaseRole, S3Settings
+from services.s3_settings import S3Settings
+from services.settings import DatabaseRole
 from services.tenant import content, documents, purge, versions
 from services.tenant.content import Incoming
 from services.tenant.documents import Document, DocumentPatch, NewDocument

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from services.blobs.store import BlobStore
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 
 _GRPC_DISTANCE = 10_000  # SeaweedFS listens for gRPC that far above each port
 _PARTS = ("master", "volume", "filer", "s3", "admin")

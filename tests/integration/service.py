@@ -18,11 +18,13 @@ from global_db.identities import NewUser
 from router.app import create_app
 from router.settings import RouterSettings
 from services.identity import key_text
+from services.identity.passwords import Passwords
 from services.ids import new_id
 from services.keys.envelope import FieldPlace
 from services.keys.local_file import create_key_file
 from services.resources import Resources
-from services.settings import Limits, S3Settings, SessionSettings, Settings, Timing
+from services.s3_settings import S3Settings
+from services.settings import Limits, SessionSettings, Settings, Timing
 from tests.integration.postgres import Database
 
 PASSWORD = "correct horse battery staple"
@@ -96,7 +98,7 @@ class Service:
             id=user_id,
             email=secrets.fields.seal(FieldPlace("users", "email", user_id), email),
             email_index=secrets.fields.email_index(email),
-            password_hash=None if password is None else await secrets.passwords.hash(password),
+            password_hash=None if password is None else await _hashed(secrets.passwords, password),
         )
         async with self.resources.data.global_db.write() as connection:
             await identities.insert_user(connection, row)
@@ -132,6 +134,16 @@ class Service:
         return await self.sql(
             "SELECT * FROM docshard.audit_logs WHERE action = %s ORDER BY created_at, id", action
         )
+
+
+_HASHES: dict[str, str] = {}
+
+
+async def _hashed(passwords: Passwords, password: str) -> str:
+    """The password's hash, made once for all users of a test process: a tenth of a second each."""
+    if password not in _HASHES:
+        _HASHES[password] = await passwords.hash(password)
+    return _HASHES[password]
 
 
 def settings_for(database: Database, key_file: Path, **sessions: Any) -> Settings:

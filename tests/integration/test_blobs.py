@@ -21,7 +21,7 @@ from services.errors import (
     RangeNotSatisfiable,
     StorageUnavailable,
 )
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.integration.s3 import S3Server
 
 MIB = 1024**2

@@ -17,7 +17,7 @@ from services.fleet.portability import certificate
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.erasure import Erased, ErasureOrder, erase_client
 from services.ids import new_id
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from shards.whole_tenant import row_counts
 from tests.integration import killed_erasure, lives
 from tests.integration.belongings import Estate, estate, furnish

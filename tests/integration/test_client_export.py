@@ -12,7 +12,7 @@ from services.errors import Conflict
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.layout import Manifest, NotAnExport
 from services.fleet.portability.verify import check
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.integration.belongings import EMAIL, Estate, digest, estate, furnish
 from tests.integration.postgres import Postgres
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from services.blobs.store import BlobStore
 from services.keys.local_file import create_key_file
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.integration.document_histories import DocumentHistories
 from tests.integration.document_world import World, world
 from tests.integration.postgres import Postgres

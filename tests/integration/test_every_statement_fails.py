@@ -10,7 +10,7 @@ import pytest
 
 from services.blobs.store import BlobStore
 from services.keys.local_file import create_key_file
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.integration.changes import CHANGES, CHANGING, ELSEWHERE, Change, Maker
 from tests.integration.databases import Fleet
 from tests.integration.frames import COMMIT, Fault, How

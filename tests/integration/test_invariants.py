@@ -15,7 +15,7 @@ from global_db import shard_catalog
 from global_db.address import NodeAddress
 from services.blobs.upload import Expected
 from services.fleet.invariants.proof import Finding, Report, Rule
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.integration.databases import NEW_CLIENT
 from tests.integration.desk import single
 from tests.integration.proving import SETTLED, Proving

@@ -40,7 +40,6 @@ async def claimed(at: Desk, seconds: float = LONG) -> Move:
 
 Act = Callable[[WriteConnection, Move], Awaitable[Any]]
 STATEMENTS: dict[str, Act] = {
-    "heartbeat": lambda c, m: move_claims.heartbeat(c, m, LONG),
     "advance": lambda c, m: move_runs.advance(c, m, "copying"),
     "note": lambda c, m: move_runs.note(c, m, facts={"late": True}),
     "switch": lambda c, m: move_endings.switch(c, m, 1, LONG),
@@ -75,6 +74,8 @@ async def test_a_run_that_is_over_changes_nothing(at: Desk) -> None:
         with pytest.raises(RunEnded):
             async with at.data.global_db.write() as connection:
                 await act(connection, stale)
+    with pytest.raises(RunEnded):
+        await move_claims.heartbeat(at.data.global_db, stale, LONG)
     for act in SILENT.values():
         async with at.data.global_db.write() as connection:
             await act(connection, stale)
@@ -109,6 +110,11 @@ async def test_a_rebalance_says_whether_its_moves_begin(at: Desk) -> None:
     found = await claim(at)
     assert found is not None
     assert found.wish == "abort"
+    wishes = []
+    for state in ("stopped", "paused", "running"):
+        await at.rebalance_becomes(rebalance, state)
+        wishes.append(await move_claims.heartbeat(at.data.global_db, found.move, LONG))
+    assert wishes == ["abort", "pause", "run"]
 
 
 async def test_a_move_that_failed_is_left_alone_for_a_while_unless_it_is_to_be_aborted(

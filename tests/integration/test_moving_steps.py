@@ -18,7 +18,7 @@ from shards.copying import (
 )
 from shards.copying.errors import Superseded, Unready
 from shards.copying.sessions import session
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from shards.tables import TENANT_TABLES
 from tests.integration.databases import Fleet
 from tests.integration.movers import ROWS, Course, contents, furnished, go_on

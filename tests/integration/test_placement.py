@@ -14,7 +14,7 @@ from global_db.errors import ClusterUnavailable
 from global_db.listener import listen
 from services.resources import Data
 from shards.placement import CacheLimits, UnknownClient
-from shards.registry import HISTORY, NoShards, ShardBehind, UnknownShard
+from shards.registry import REVISIONS, NoShards, ShardBehind, UnknownShard
 from tests.integration.databases import Bounds, Fleet
 from tests.integration.postgres import ADMIN
 from tests.integration.waiting import until
@@ -201,7 +201,7 @@ async def test_a_shard_with_an_older_schema_serves_nobody(own_fleet: Fleet, own_
     assert own_data.registry.any_cluster("shard-1").available
     assert await own_data.tenants.read(neighbour, look(uuid4())) is None
 
-    await set_revision(own_fleet, "shard-1", HISTORY.head)
+    await set_revision(own_fleet, "shard-1", REVISIONS.head)
     await own_data.registry.refresh()
     assert await own_data.tenants.read(client_id, look(uuid4())) is None
 

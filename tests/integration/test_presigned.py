@@ -11,7 +11,7 @@ import pytest
 
 from services.blobs.direct import Announced
 from services.blobs.store import BlobStore, Expected
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 
 NAME = 'Résumé "final"\r\nX-Evil: 1 😀.pdf'
 TYPE = "application/pdf"

@@ -16,7 +16,9 @@ import patroni.api
 from deploy.fleet.file import read_fleet_file
 from deploy.fleet.pgbackrest import RepositorySecrets, render_secrets
 from deploy.local.certificates import write_certificates
+from deploy.rendering.haproxy import FOLDER
 from deploy.rendering.targets import TARGETS
+from tests.integration import alert_scenes
 from tests.lacking import lacking
 
 SCENES = Path(__file__).parent / "alert_scenes.yml"
@@ -55,7 +57,8 @@ def test_haproxy_reads_its_file(tmp_path: Path) -> None:
     write_certificates(tmp_path)
     both = tmp_path / "both.pem"
     both.write_text((tmp_path / "certificate.pem").read_text() + (tmp_path / "key.pem").read_text())
-    (path,) = written("haproxy", tmp_path, {"/etc/docshard/tls/api.pem": str(both)})
+    here = {"/etc/docshard/tls/api.pem": str(both), str(FOLDER): str(tmp_path / "haproxy")}
+    (path,) = (one for one in written("haproxy", tmp_path, here) if one.suffix == ".cfg")
     done = run([program("haproxy"), "-c", "-f", str(path)])
     assert done.returncode == 0, done.stderr
     path.write_text(path.read_text().replace("balance leastconn", "balance lestconn"))
@@ -103,6 +106,28 @@ def test_prometheus_reads_its_files_and_the_alerts_fire(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rules.write_text(rules.read_text().replace("pg_up == 0", "pg_up ="))
     assert run([promtool, "check", "rules", str(rules)]).returncode != 0
+
+
+def test_every_alert_fires_when_it_should_and_none_when_all_is_well(tmp_path: Path) -> None:
+    _, rules = written("prometheus", tmp_path, {})
+    named = set(re.findall(r"alert: (\w+)", rules.read_text()))
+    assert set(alert_scenes.FIRING) == named
+    scenes = rules.parent / "scenes.yml"
+    scenes.write_text(alert_scenes.file())
+    done = run([program("promtool"), "test", "rules", str(scenes)])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_runbook_and_asks_for_figures_that_we_tell() -> None:
+    text = "".join(TARGETS["prometheus"](read_fleet_file(EXAMPLE)).values())
+    root = Path(__file__).parents[2]
+    headings = set(re.findall(r"^### (\w+)$", (root / "docs/runbooks.md").read_text(), re.M))
+    assert set(re.findall(r"alert: (\w+)", text)) == headings
+    asked = set(re.findall(r"docshard_\w+", text)) - {"docshard_restore"}
+    sources = ("router/figures.py", "services/metrics.py", "services/fleet/figures.py")
+    told = "".join((root / name).read_text() for name in (*sources, "deploy/worker_figures.py"))
+    suffixes = re.compile("_(bucket|count|sum)$")
+    assert {name for name in asked if f'"{suffixes.sub("", name)}"' not in told} == set()
 
 
 def test_patroni_tells_every_figure_that_alerts_ask_for() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +12,7 @@ from global_db import restore_points
 from services.blobs.store import BlobStore
 from services.fleet.point_manifests import Manifests
 from services.fleet.restore_points import PointWish, list_points, make_point
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.integration.databases import Fleet
 from tests.integration.postgres import ADMIN, APP, WORKER, Database
 from tests.integration.waiting import until
@@ -49,6 +50,9 @@ async def test_a_point_is_in_every_cluster_and_beside_the_backups(
     assert await manifests.find("before-release") == point
     assert await manifests.find(str(automatic.id)) == automatic
     assert await manifests.find("before") is None
+    assert await manifests.forget(point.created_at - timedelta(seconds=2)) == 0
+    assert await manifests.forget(automatic.created_at + timedelta(seconds=2)) >= 2
+    assert await manifests.find("before-release") is None
     async with fleet_dbs.global_db.session() as session:
         audit = await session.execute("SELECT entity_id, reason FROM docshard.audit_logs")
         assert [(row["entity_id"], row["reason"]) for row in await audit.fetchall()] == [

@@ -22,7 +22,7 @@ from services.fleet.shard_add import Offer
 from services.fleet.shards import register_shard, set_draining, shard_states
 from services.fleet.unmet import Unmet
 from services.resources import Data
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.integration.databases import Fleet
 from tests.integration.moving import set_state
 from tests.integration.postgres import ADMIN, APP, Postgres, Site
@@ -41,8 +41,8 @@ class Newcomer:
 
     async def prepare(self) -> None:
         database = self.fleet.global_db.name
-        known = [Login(role, self.server.password, database) for role in (APP, ADMIN, MOVER)]
-        await shard_prepare.prepare(self.server.conninfo(), known, database)
+        passwords = dict.fromkeys((APP, ADMIN, MOVER), self.server.password)
+        await shard_prepare.prepare(self.server.conninfo(), passwords, database)
 
     def offer(self, name: str = "shard-3", password: str | None = None) -> Offer:
         login = Login(APP, password or self.server.password, self.fleet.global_db.name)

@@ -10,6 +10,7 @@ from global_db.directory import Placement
 from global_db.idempotency import IdempotencyKey
 from shards import documents, idempotency, uploads
 from shards.residency import enter_write
+from shards.rooms import Rooms
 from shards.tenants import TenantWrite
 from tests.integration.crowd import LARGE, Crowd
 from tests.integration.explaining import explaining
@@ -31,7 +32,7 @@ async def test_changes_of_a_tenant(crowd: Crowd) -> None:
         session.adapters.register_dumper(dict, JsonbDumper)
         async with transaction(session) as connection:
             now = await enter_write(connection, client_id, 1)
-            tenant = TenantWrite(connection, placement, now)
+            tenant = TenantWrite(connection, placement, now, Rooms())
             document = await documents.lock(tenant, document_id)
             assert document is not None
             await documents.update(tenant, document)

@@ -37,6 +37,7 @@ class VaultDouble:
     """Its state, which a test may change at any time."""
 
     token_file: Path
+    host: str = "127.0.0.1"
     port: int = 0
     token: str = "hvs.first"
     sealed: bool = False
@@ -47,7 +48,7 @@ class VaultDouble:
         """How our side is told of it."""
         return VaultSettings.model_validate(
             {
-                "addr": f"http://127.0.0.1:{self.port}",
+                "addr": f"http://{self.host}:{self.port}",
                 "token_file": self.token_file,
                 "transit_key": KEY,
                 "mount": MOUNT,
@@ -101,7 +102,7 @@ class VaultDouble:
 def running(double: VaultDouble) -> Iterator[VaultDouble]:
     """Let it listen for the length of the block."""
     double.token_file.write_text(double.token + "\n")
-    server = ThreadingHTTPServer(("127.0.0.1", double.port), _handler(double))
+    server = ThreadingHTTPServer((double.host, double.port), _handler(double))
     double.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

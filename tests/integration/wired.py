@@ -15,7 +15,8 @@ from global_db import shard_catalog
 from global_db.connection import RawConnection
 from services.access.first_admin import init_admin
 from services.fleet.readiness import readiness
-from services.settings import Limits, S3Settings, Timing
+from services.s3_settings import S3Settings
+from services.settings import Limits, Timing
 from tests.integration.databases import Fleet
 from tests.integration.frames import FrameWire
 from tests.integration.postgres import ADMIN, Database

@@ -8,7 +8,8 @@ from global_db import shard_catalog
 from global_db.migration import GLOBAL_HISTORY
 from services.fleet import migrate
 from services.resources import Data
-from shards.registry import HISTORY, ShardBehind
+from shards.history import HISTORY
+from shards.registry import ShardBehind
 from tests.integration.databases import Fleet
 from tests.integration.postgres import ADMIN
 from tests.integration.wire import Wire

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from global_db.migration import GLOBAL_HISTORY, History
-from shards.registry import HISTORY as SHARD_HISTORY
+from shards.history import HISTORY as SHARD_HISTORY
 from tests.integration.postgres import ADMIN, APP, SUPERUSER, Database, Postgres
 from tests.migration import catalog
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from global_db.migration import MigrationUnderWay
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.integration.databases import ShardDatabase
 from tests.integration.postgres import ADMIN, SUPERUSER, Postgres
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 import global_db.archive_tables
 import global_db.audit_tables
+import global_db.drill_tables
 import global_db.erasure_tables
 import global_db.move_tables
 import global_db.restore_point_tables
@@ -14,7 +15,7 @@ import global_db.statistics_tables
 import global_db.tables
 import shards.move_tables
 import shards.tables
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.integration.postgres import SUPERUSER, Postgres
 from tests.migration import catalog
 

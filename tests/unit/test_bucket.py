@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from services.blobs.bucket import render
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 
 
 def settings(**more: Any) -> S3Settings:

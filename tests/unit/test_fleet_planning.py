@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def test_names_are_those_that_scripts_rely_on() -> None:
         "router",
         "worker",
     ]
+
+
+def test_a_fleet_that_is_backed_up_has_a_store_in_a_second_region() -> None:
+    plain, backed = a_fleet(), a_fleet(replace(TWO_SHARDS, backups=True))
+    assert set(backed.names()) - set(plain.names()) == {"s3-far"}
+    assert backed.backups is not None
+    ports = [one.address.port for one in backed.backups.repositories]
+    assert ports == [
+        backed.storages[n].inner_ports[f"{backed.storages[n].name}-https"] for n in (0, 1)
+    ]
+    assert ports_of(plain).items() <= ports_of(backed).items()
+    numbers = list(ports_of(backed).values())
+    assert len(numbers) == len(set(numbers))
 
 
 def test_more_replicas_are_numbered_from_two() -> None:

@@ -6,20 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.cli.moves_view import (
-    NOBODY_RUNS,
-    View,
-    changes,
-    eta_words,
-    move_document,
-    move_steps,
-    rebalance_steps,
-    summary,
-)
+from deploy.cli.moves_view import View, changes, move_document, summary
 from deploy.cli.run_options import Rate
 from global_db.moves import Move
 from services.fleet.move_eta import Eta
 from services.fleet.move_progress import progress_of
+from services.fleet.move_words import NOBODY_RUNS, eta_words, move_steps, rebalance_steps
 from tests.unit.test_move_progress import NOW, ago, copying, move, seen, switched
 
 

@@ -123,6 +123,24 @@ def test_the_command_says_what_why_and_what_to_do(
     assert "password-password" not in told
 
 
+@pytest.mark.parametrize("command", ["doctor", "worker", "up"])
+def test_a_local_fleet_is_never_production(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its home brings its own settings, which say development."""
+    (tmp_path / "service.env").write_text("export DOCSHARD_ENV=development\n")
+    monkeypatch.setenv("DOCSHARD_HOME", str(tmp_path))
+    monkeypatch.setenv("DOCSHARD_ENV", "production")
+    monkeypatch.delenv("DOCSHARD_GLOBAL_NODES", raising=False)
+    assert run([command]) == Exit.REFUSED
+    assert "is for development" in capsys.readouterr().err
+    assert os.environ["DOCSHARD_ENV"] == "production"
+    assert [path.name for path in tmp_path.iterdir()] == ["service.env"]
+
+
 def test_the_router_ends_before_it_starts_workers() -> None:
     given = {**ALLOWED, "DOCSHARD_DATABASE_SSLMODE": "require"}
     done = subprocess.run(

@@ -50,3 +50,21 @@ def test_who_waits_as_the_refusal_says_is_served(rate: int, pauses: list[float])
         share = limiter.take("a", now)
     assert share.remaining < 0
     assert limiter.take("a", now + refuse(share).retry_after_seconds).remaining >= 0
+
+
+def test_a_client_may_have_a_rate_of_its_own() -> None:
+    limiter = Limiter("client", 100, 100, workers=2)
+    shares = [limiter.take("a", now=0, own=4) for _ in range(5)]
+    assert [share.remaining for share in shares] == [3, 2, 1, 0, -1]
+    assert shares[0].headers()[0] == (b"ratelimit-policy", b'"client";q=4;w=2')
+    assert limiter.take("a", now=0.5, own=4).remaining == 0
+    assert limiter.take("b", now=0).remaining == 99
+
+
+def test_a_rate_below_one_a_second_admits_one() -> None:
+    limiter = Limiter("client", 100, 100, workers=2)
+    assert limiter.take("a", now=0, own=0.2).remaining == 0
+    refused = limiter.take("a", now=5, own=0.2)
+    assert refused.remaining == -1
+    assert refuse(refused).retry_after_seconds == 10
+    assert limiter.take("a", now=10, own=0.2).remaining == 0

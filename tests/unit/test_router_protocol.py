@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from router.protocol import DeadlineProtocol
+from router.protocol import ENDLESS, DeadlineProtocol
 from tests.integration.waiting import until
 from tests.unit.router_frame import TinyRule, tiny_app
 
@@ -226,3 +226,22 @@ async def drained(reader: asyncio.StreamReader) -> int:
     while piece := await reader.read(2**20):
         taken += len(piece)
     return taken
+
+
+async def test_a_stopping_server_waits_for_no_answer_without_an_end() -> None:
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        scope[ENDLESS] = True
+        await receive()  # the request itself
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+
+    async with serving(endless, DeadlineProtocol) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+        writer.write(REQUEST)
+        await asyncio.wait_for(reader.readuntil(b"begun"), 5)
+        server.should_exit = True
+        await asyncio.wait_for(reader.read(), 5)
+        writer.close()

@@ -173,8 +173,7 @@ class Runner:
                 return
             asked = time.monotonic()
             try:
-                async with self.data.global_db.write() as connection:
-                    wish = await move_claims.heartbeat(connection, run.move, self.rhythm.lease)
+                wish = await move_claims.heartbeat(self.data.global_db, run.move, self.rhythm.lease)
             except RunEnded:
                 return
             except ClusterError as error:

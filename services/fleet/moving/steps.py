@@ -33,7 +33,7 @@ from shards.copying import (
     subscriptions,
 )
 from shards.copying.errors import Unready
-from shards.registry import HISTORY
+from shards.registry import REVISIONS
 
 # Caught up is what a marker passes in this time; each further try is content with twice as much.
 _PASSING_SECONDS = 0.1
@@ -84,7 +84,7 @@ async def begin(run: Run) -> None:
             facts.examine(run.source, run.batch), facts.examine(run.target, run.batch)
         )
         target = replace(target, free_bytes=free_bytes(run.terms.data_folder, run.target))
-        look = Look(run.move.source, run.move.target, source, target, HISTORY.head, None in held)
+        look = Look(run.move.source, run.move.target, source, target, REVISIONS.head, None in held)
         refusals = judge(look)
         if refusals:
             raise Unready(" ".join(map(str, refusals)))

@@ -174,9 +174,11 @@ class _Erasing:
     # Removed
 
     async def _remove_objects(self) -> None:
-        for prefix in self._prefixes():
-            await self.reach.blobs.whole.remove(prefix)
-            self.progress.step(f"objects {prefix}* removed")
+        # The bucket before its copies: what is gone here is not copied again.
+        for store in self.reach.buckets:
+            for prefix in self._prefixes():
+                await store.whole.remove(prefix)
+                self.progress.step(f"objects {prefix}* removed")
 
     async def _remove_rows(self, cluster: Cluster) -> None:
         found = await self._residence(cluster)
@@ -215,10 +217,11 @@ class _Erasing:
             found = await self._residence(cluster)
             if left or (found is not None and found.state != "gone"):
                 raise Conflict(f"{cluster.name} has {left} rows again: run it again.")
-        for prefix in self._prefixes():
-            held = await self.reach.blobs.whole.count(prefix)
-            if held.versions or held.markers:
-                raise Conflict(f"There are objects {prefix}* again: run it again.")
+        for store in self.reach.buckets:
+            for prefix in self._prefixes():
+                held = await store.whole.count(prefix)
+                if held.versions or held.markers:
+                    raise Conflict(f"There are objects {prefix}* again: run it again.")
         self.progress.step("nothing left")
 
     # Erased

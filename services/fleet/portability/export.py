@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +22,11 @@ from global_db.audit_heads import Head
 from global_db.chain import Tip
 from global_db.clients import Client
 from services.audit import Event, record_global
-from services.blobs.store import BlobAbsent
 from services.chain import heads as chain_heads
 from services.chain.hashing import instant
 from services.chain.heads import Heads
-from services.errors import Conflict, KeysUnavailable, ServiceError, StorageUnavailable
+from services.errors import Conflict, KeysUnavailable, StorageUnavailable
 from services.failures import global_failures
-from services.fleet.audit_heads import sign_chain
 from services.fleet.portability.at_once import AtOnce
 from services.fleet.portability.audit_proof import AuditProof, begun_archives, prove
 from services.fleet.portability.folder import ExportFolder
@@ -41,8 +39,9 @@ from services.fleet.portability.layout import (
     SignedHead,
 )
 from services.fleet.portability.people import KEYS, PEOPLE, key_lines, people_lines
-from services.fleet.portability.reach import QUIET, Progress, Reach, home_snapshot
+from services.fleet.portability.reach import QUIET, Progress, Reach
 from services.fleet.portability.rows import named_blobs
+from services.fleet.portability.source import LIVING, Source
 from services.identity.principal import Origin
 from services.keys.fields import Fields, SealBroken
 from services.keys.material import Purpose
@@ -57,6 +56,7 @@ class Order:
     client: Client
     folder: Path
     reason: str | None = None
+    source: Source = LIVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ class _Exporting:
     progress: Progress
 
     async def run(self) -> Exported:
-        client = self.order.client
+        client, source = self.order.client, self.order.source
         folder = ExportFolder(self.order.folder, client.id)
         # First: what leaves and is given up halfway has left.
         await self._record({"state": "begun"})
-        known = await self._heads()
+        known = await source.heads(self.reach, client.id, self.progress)
         manifest, extent = await self._rows(folder)
         await self._demand_whole_log()
         directory = await self._directory(folder)
@@ -110,18 +110,9 @@ class _Exporting:
         await self._record({**told, "rows": manifest.rows, "blobs": manifest.blobs})
         return Exported(manifest, digest, tuple(proof.faults))
 
-    async def _heads(self) -> Heads:
-        """The heads as they are before the snapshot: the chain in it reaches as far at least."""
-        data, keyring, client_id = self.reach.data, self.reach.keyring, self.order.client.id
-        try:
-            await sign_chain(data, keyring, client_id)
-        except ServiceError as error:
-            self.progress.step(f"the audit chain is signed up to the last minute: {error.detail}")
-        return await chain_heads.load(data, keyring, client_id)
-
     async def _rows(self, folder: ExportFolder) -> tuple[Manifest, Extent]:
         client = self.order.client
-        async with home_snapshot(self.reach, client.id) as (shard, snapshot):
+        async with self.order.source.snapshot(self.reach, client.id) as (shard, snapshot):
             tables = [await self._table(folder, snapshot, table) for table in row_export.TABLES]
             extent = await snapshot.extent()
             manifest = Manifest(
@@ -200,14 +191,18 @@ class _Exporting:
         self.progress.step(f"blobs: {folder.blobs}, {folder.blob_bytes} bytes")
 
     async def _fetch(self, folder: ExportFolder, blob: NamedBlob) -> None:
-        try:
-            reader = await self.reach.blobs.open_stream(blob.s3_key)
-        except BlobAbsent as error:
-            raise StorageUnavailable(
-                f"The object {blob.s3_key} is missing: `docshard doctor --blobs`."
-            ) from error
-        with closing(reader):
-            await folder.add(blob, aiter(reader))
+        fault: StorageUnavailable | None = None
+        async with aclosing(self.order.source.places(self.reach, blob)) as places:
+            async for reader in places:
+                try:
+                    await folder.add(blob, aiter(reader))
+                except StorageUnavailable as error:
+                    fault = error
+                else:
+                    return
+        raise fault or StorageUnavailable(
+            f"The object {blob.s3_key} is missing: `docshard doctor --blobs`."
+        )
 
     def _moved(self, folder: ExportFolder, extent: Extent) -> None:
         self.progress.moved(folder.blob_bytes, extent.bytes)
@@ -218,7 +213,8 @@ class _Exporting:
         The end is signed here, when all before it is sound: what was truncated or rewritten is
         exported as it is, and never vouched for.
         """
-        client_id, heads = self.order.client.id, dict(known.by_seq)
+        client_id = self.order.client.id
+        heads = self.order.source.vouching(self.order.folder, known.by_seq)
         proof = await asyncio.to_thread(prove, self.order.folder, client_id, heads)
         proof.faults += [f"audit chain at seq {one.seq}: {one.fault.value}" for one in known.forged]
         if proof.seq and not proof.faults and proof.seq not in heads:

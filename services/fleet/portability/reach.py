@@ -14,6 +14,7 @@ from global_db import directory
 from services.blobs.store import BlobStore
 from services.errors import NotFound, TenantMoving
 from services.failures import global_failures, tenant_failures
+from services.fleet.point_manifests import copy_settings
 from services.keys.keyring import Keyring
 from services.keys.providers import open_keyring
 from services.resources import Data, open_data
@@ -33,6 +34,13 @@ class Reach:
     mover: Data
     keyring: Keyring
     blobs: BlobStore
+    copies: tuple[BlobStore, ...] = ()
+    """Copies of the bucket elsewhere, which erased clients leave, too."""
+
+    @property
+    def buckets(self) -> tuple[BlobStore, ...]:
+        """Everywhere that blobs lie."""
+        return (self.blobs, *self.copies)
 
 
 @asynccontextmanager
@@ -48,10 +56,13 @@ async def open_reach(settings: Settings) -> AsyncIterator[Reach]:
         keyring = await stack.enter_async_context(open_keyring(settings, data.global_db))
         blobs = BlobStore(settings.s3)
         stack.push_async_callback(blobs.close)
+        copies = tuple(BlobStore(one) for one in copy_settings(settings))
+        for copy in copies:
+            stack.push_async_callback(copy.close)
         with global_failures():
             await data.registry.refresh()
             await mover.registry.refresh()
-        yield Reach(data, mover, keyring, blobs)
+        yield Reach(data, mover, keyring, blobs, copies)
 
 
 @dataclass(frozen=True, slots=True)

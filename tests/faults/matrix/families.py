@@ -65,7 +65,7 @@ class TwoRunners(Family):
     """Another one takes over while the first is held, and the first finds out by refusals alone."""
 
     name = "two_runners"
-    rhythm = Rhythm(lease=30.0, heartbeat=25.0, doubt=29.0, look=0.05)
+    rhythm = Rhythm(lease=30.0, heartbeat=25.0, doubt=29.0, look=0.15)
 
     async def strike(self, play: Play) -> None:
         await play.second_runs()

@@ -32,7 +32,8 @@ class Forked:
         (orders, leads), (hears, says) = Pipe(duplex=False), Pipe(duplex=False)
         whole = {**os.environ, **environment}
         process = starter().Process(target=_become, args=(be, whole, (orders, says), log))
-        process.start()
+        # The first one waits until the process it is forked from has imported everything.
+        await asyncio.to_thread(process.start)
         for given in (orders, says):
             given.close()
         loop, words = asyncio.get_running_loop(), asyncio.StreamReader()

@@ -39,8 +39,8 @@ T = TypeVar("T")
 _PATIENCE_SECONDS = 15.0
 _AGAIN_SECONDS = 0.02
 # Others share the processor.
-_WRITE_PAUSE_SECONDS = 0.08
-_READ_PAUSE_SECONDS = 0.2
+_WRITE_PAUSE_SECONDS = 0.2
+_READ_PAUSE_SECONDS = 0.4
 # What is slow has company: the lines to the servers are served by the same loop as the callers.
 _GIVE_WAY = 3.0
 _LONGEST_PAUSE_SECONDS = 0.5

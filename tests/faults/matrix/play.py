@@ -28,6 +28,7 @@ ENDED = ("swept", "aborted")
 _ON_THE_WAY = Point(Route.FORWARD, State.VERIFYING, STEPS[State.VERIFYING][0].name, False)
 REACH_SECONDS = 60.0
 END_SECONDS = 60.0
+_LAST_WORD_SECONDS = 2.0
 _SWEEP_NOW = """
     UPDATE docshard.moves SET sweep_after = now(), not_before = NULL
      WHERE id = %s AND state = 'switched' AND sweep_after > now() AND facts ? 'way_back'
@@ -152,7 +153,10 @@ async def _held(play: Play) -> bool:
             if play.point.step in SWEEPS and await _ended(play.world, play.move_id):
                 return False
             if (await play.move()).state in ENDED and play.point.route is not Route.ABORT:
-                return False
+                # The last point of all lies behind the state's change.
+                if not await play.first.held(_LAST_WORD_SECONDS):
+                    return False
+                break
     play.generation = (await play.move()).generation
     return True
 

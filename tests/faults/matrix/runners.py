@@ -15,7 +15,7 @@ from tests.faults.matrix import runner_process
 from tests.faults.matrix.forked import Forked
 from tests.faults.matrix.points import Point
 
-QUICK = Rhythm(lease=2.0, heartbeat=0.25, doubt=1.5, look=0.05)
+QUICK = Rhythm(lease=2.0, heartbeat=0.25, doubt=1.5, look=0.15)
 """A dead runner is followed soon: the lease is as short as a busy machine allows."""
 _START_SECONDS = 120.0
 _ANSWER_SECONDS = 30.0

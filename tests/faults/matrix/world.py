@@ -20,7 +20,7 @@ from global_db.errors import ClusterError
 from global_db.migration import GLOBAL_HISTORY
 from services.resources import Data, Resources
 from shards.copying import claims
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.faults.matrix.ledger import Ledger
 from tests.faults.matrix.runners import Runners
 from tests.faults.matrix.stands import DATABASE, Stand, guarded_stand, stand

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from deploy.local import ports
 from services.keys.local_file import create_key_file
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.integration.databases import ShardDatabase
 from tests.integration.pair import Member
 from tests.integration.postgres import Postgres, Site

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from global_db import shard_catalog
 from services.resources import Data, Resources
-from shards.registry import HISTORY
+from shards.history import HISTORY
 from tests.faults.model.beliefs import Placement, Tenant
 from tests.faults.model.grounds import Grounds, shard_database
 from tests.faults.model.plants import Plant

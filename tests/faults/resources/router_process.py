@@ -15,7 +15,7 @@ import httpx
 import psutil
 
 from deploy.local import ports, processes
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.resources.lab import Tenant, keyed_tenant
 from tests.integration.databases import Fleet
 from tests.integration.process import resources_of

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from services.blobs.store import BlobStore
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.resources.clock import Clock, clock_in
 from tests.faults.resources.router_process import RouterProcess, router_process
 from tests.integration.databases import Fleet

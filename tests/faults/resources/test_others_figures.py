@@ -26,7 +26,7 @@ from deploy.local import processes
 from global_db import shard_catalog
 from loadtests.results import aligned
 from router.open_files import take_open_files
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.resources.crowds import TLS, crowd_before
 from tests.faults.resources.lab import Neighbour, neighbour
 from tests.faults.resources.router_process import RouterProcess, router_process

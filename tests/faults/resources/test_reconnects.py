@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from global_db.connection import RawConnection
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.resources.crowds import TLS
 from tests.faults.resources.router_process import RouterProcess, router_process
 from tests.integration.databases import Fleet

@@ -11,7 +11,7 @@ import pytest
 
 from router.open_files import take_open_files
 from services.blobs.store import BlobStore
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.resources.crowds import TLS, Crowd, crowd_before
 from tests.faults.resources.lab import Neighbour, Tenant, neighbour
 from tests.faults.resources.router_process import RouterProcess, router_process

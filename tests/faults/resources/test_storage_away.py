@@ -12,7 +12,7 @@ from pydantic import HttpUrl
 
 from services.blobs.store import BlobStore
 from services.keys.local_file import create_key_file
-from services.settings import S3Settings
+from services.s3_settings import S3Settings
 from tests.faults.resources.lab import Lab, assert_clear, lab_over, neighbour, settings_of
 from tests.integration.databases import Fleet
 from tests.integration.proxy import Proxy, proxy_to

@@ -1,0 +1,2 @@
+DROP TABLE docshard.drills;
+DROP TABLE docshard.canaries;

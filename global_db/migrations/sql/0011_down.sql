@@ -1,0 +1,2 @@
+DROP TABLE docshard.client_quotas;
+DROP FUNCTION docshard.announce_quota;

@@ -1,0 +1,58 @@
+"""The page of figures, and how several workers of one router come to one."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from router.figures import RequestFigures
+from services import metrics
+from services.exposition.family import Family
+from services.exposition.places import Place
+from services.metrics_settings import MetricsSettings
+from services.repeating import repeating
+from services.resources import Resources
+
+WRITE_SECONDS: Final = 5.0
+
+
+class FiguresPage:
+    """The page of figures: of this worker, or of all that have a place in the same folder."""
+
+    def __init__(self, resources: Resources, requests: RequestFigures, place: Place | None) -> None:
+        self._resources = resources
+        self._requests = requests
+        self._place = place
+
+    def families(self) -> list[Family]:
+        """What this worker and the others have counted."""
+        if self._place is None:
+            return self._own()
+        self._place.write(self._own())
+        return self._place.all()
+
+    async def write(self) -> None:
+        """Put down what this worker has counted, for the others."""
+        if self._place is not None:
+            self._place.write(self._own())
+
+    def _own(self) -> list[Family]:
+        return [*self._requests.families(), *metrics.figures(self._resources)]
+
+
+@asynccontextmanager
+async def open_page(resources: Resources, requests: RequestFigures) -> AsyncIterator[FiguresPage]:
+    """The page, kept fresh for the other workers until the block ends."""
+    with _place(resources.settings.metrics) as place:
+        page = FiguresPage(resources, requests, place)
+        async with repeating(page.write, WRITE_SECONDS):
+            yield page
+
+
+@contextmanager
+def _place(settings: MetricsSettings) -> Iterator[Place | None]:
+    place = None if settings.folder is None else Place(settings.folder)
+    try:
+        yield place
+    finally:
+        if place is not None:
+            place.leave()

@@ -1,0 +1,1 @@
+"""Drills: restores that are tried, and what they show."""

@@ -1,0 +1,158 @@
+"""How much room a tenant has left of what it may store.
+
+What a tenant stores is counted in the transaction that adds to it, and only where it has a limit. A
+count walks an index, so it costs the more the more there is: how often one process counts is
+bounded by what counting took, and far from the limit it counts every few seconds. In between it
+adds what it stored itself. So a small tenant is held exactly; others may pass their limit by what
+is stored at the same time elsewhere, and are held from the next count on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from global_db.columns import living
+from global_db.connection import WriteConnection
+from global_db.quotas import Quota
+from global_db.statement import write
+from shards.tables import document_versions, documents
+
+Kind = Literal["documents", "bytes"]
+
+REST_FACTOR: Final = 20
+"""What was counted is believed so many times as long as counting took."""
+FAR_SECONDS: Final = 5.0
+FAR: Final[dict[Kind, int]] = {"documents": 1_000, "bytes": 10 * 1024**3}
+"""With so much room left it is believed for `FAR_SECONDS`: nobody stores that much meanwhile."""
+_MOST: Final = 10_000
+
+_CLIENT = sa.bindparam("client_id", type_=sa.Uuid)
+_COUNTS: Final = {
+    "documents": write(
+        sa.select(sa.func.count().label("used"))
+        .select_from(documents)
+        .where(documents.c.client_id == _CLIENT, living(documents))
+    ),
+    "bytes": write(
+        sa.select(
+            sa.cast(
+                sa.func.coalesce(sa.func.sum(document_versions.c.size), 0), sa.BigInteger
+            ).label("used")
+        ).where(document_versions.c.client_id == _CLIENT)
+    ),
+}
+
+
+class NoRoom(Exception):
+    """The tenant would store more than it may: `limit` of `kind`."""
+
+    def __init__(self, kind: Kind, limit: int) -> None:
+        super().__init__(f"{limit} {kind}")
+        self.kind: Kind = kind
+        self.limit = limit
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was counted, and added since; `until` then it is believed, far from a limit longer."""
+
+    used: int
+    counted_at: float
+    until: float
+
+    def serves(self, now: float, room: int, far: int) -> bool:
+        """Whether it may be believed now, so much below the limit."""
+        return now < self.until or (room >= far and now < self.counted_at + FAR_SECONDS)
+
+
+class Rooms:
+    """What one process knows of tenants with limits; of many it forgets those asked longest ago."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: OrderedDict[tuple[UUID, Kind], _Known] = OrderedDict()
+
+    async def take(
+        self, connection: WriteConnection, client_id: UUID, kind: Kind, wanted: int, limit: int
+    ) -> None:
+        """Take room for what this transaction adds.
+
+        Raises:
+            NoRoom.
+        """
+        known = await self.check(connection, client_id, kind, wanted, limit)
+        known.used += wanted
+
+    def give_back(self, client_id: UUID, kind: Kind, number: int) -> None:
+        """Something was removed in this process; what others remove shows at the next count."""
+        known = self._known.get((client_id, kind))
+        if known is not None:
+            known.used -= number
+
+    async def check(
+        self, connection: WriteConnection, client_id: UUID, kind: Kind, wanted: int, limit: int
+    ) -> _Known:
+        """See that there is room, and take none yet.
+
+        Raises:
+            NoRoom.
+        """
+        known = self._known.get((client_id, kind))
+        room = 0 if known is None else limit - known.used - wanted
+        if known is None or not known.serves(self._clock(), room, FAR[kind]):
+            known = await self._count(connection, client_id, kind)
+        if known.used + wanted > limit:
+            raise NoRoom(kind, limit)
+        return known
+
+    async def _count(self, connection: WriteConnection, client_id: UUID, kind: Kind) -> _Known:
+        began = self._clock()
+        row = await connection.returning(_COUNTS[kind], client_id=client_id)
+        now = self._clock()
+        used = 0 if row is None else int(row["used"])
+        known = self._known[client_id, kind] = _Known(used, now, now + REST_FACTOR * (now - began))
+        self._known.move_to_end((client_id, kind))
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
+        return known
+
+
+class Room:
+    """What one transaction may add to its tenant. Without a limit nothing is asked."""
+
+    def __init__(
+        self, rooms: Rooms, connection: WriteConnection, client_id: UUID, quota: Quota
+    ) -> None:
+        self._rooms = rooms
+        self._connection = connection
+        self._client_id = client_id
+        self._quota = quota
+
+    async def take_documents(self, number: int) -> None:
+        """Take room for more living documents. Raises NoRoom."""
+        limit = self._quota.max_documents
+        if limit is not None:
+            await self._rooms.take(self._connection, self._client_id, "documents", number, limit)
+
+    def give_documents_back(self, number: int) -> None:
+        """So many documents live no longer."""
+        self._rooms.give_back(self._client_id, "documents", number)
+
+    async def check_bytes(self, size: int) -> None:
+        """See that there is room for so many more bytes. Raises NoRoom."""
+        limit = self._quota.max_bytes
+        if limit is not None:
+            await self._rooms.check(self._connection, self._client_id, "bytes", size, limit)
+
+    async def take_bytes(self, size: int) -> None:
+        """Take room for more bytes of content. Raises NoRoom."""
+        limit = self._quota.max_bytes
+        if limit is not None:
+            await self._rooms.take(self._connection, self._client_id, "bytes", size, limit)
