@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := router services shards global_db deploy loadtests docshard_client tests
+SOURCES := router services shards global_db deploy loadtests docshard_client plots tests
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
 # Test processes side by side: two fifths of their time is waiting, so three keep two cores busy. Tests
 # of one file, and all tests of the common fleet, stay together.
@@ -20,7 +20,7 @@ IMAGE_LOCK := deploy/container/requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-types check-lock check-style check-imports load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults bench-start bench-observability \
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults bench-start bench-observability bench-sizes \
 	help api configuration fmt lock install
 
 help:  ## List the commands.
@@ -77,14 +77,15 @@ check-lock: $(INSTALLED)
 			{ echo "requirements.lock is stale: run make lock" >&2; rm -f "$$fresh"; exit 1; }; } && \
 		rm -f "$$fresh"
 
-load: $(INSTALLED)  ## Load the running fleet for 30 seconds and print percentiles.
-	$(BIN)/python -m loadtests.run
+# What else there is: docshard load run --list. Others by LOAD="--seconds 60 --rate 50".
+load: $(INSTALLED)  ## Load the running fleet by SCENARIO (smoke), print percentiles, keep a report.
+	@$(BIN)/docshard load run --scenario "$${SCENARIO:-smoke}" $(LOAD)
 
-bench: $(INSTALLED)  ## Measure what the fence costs.
+bench: $(INSTALLED)  ## Measure the hot paths beside their peers; compare with the committed ratios.
 	$(BIN)/python -m loadtests.bench
 
 bench-quick: $(INSTALLED)  ## Print the ratios in under a minute; fail when a goal is missed.
-	$(BIN)/python -m loadtests.bench --rounds 5 --seconds 0.3
+	$(BIN)/python -m loadtests.bench --quick
 
 bench-search: $(INSTALLED)  ## Measure every kind of list and search page at a million documents.
 	$(BIN)/python -m loadtests.bench.search
@@ -114,6 +115,9 @@ bench-start: $(INSTALLED)  ## Measure what starting routers, workers and command
 
 bench-observability: $(INSTALLED)  ## Measure what figures and logs cost of a routed read.
 	$(BIN)/pytest -q -s tests/acceptance/test_price_of_observing.py -m torture
+
+bench-sizes: $(INSTALLED)  ## Measure bytes of documents and writes, memory of connections and routers.
+	$(BIN)/python -m loadtests.bench.sizes
 
 bench-planner: $(INSTALLED)  ## Measure planning for a million clients on a thousand shards.
 	$(BIN)/python -m loadtests.bench.planner

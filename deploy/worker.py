@@ -19,7 +19,7 @@ from functools import partial
 from typing import Protocol
 
 from deploy.backups.timely import take_due
-from services.fleet import audit_heads, blob_copy, restore_points, sweeps
+from services.fleet import audit_heads, blob_canaries, blob_copy, restore_points, sweeps
 from services.fleet.audit_links import Linker
 from services.fleet.drills import canaries
 from services.fleet.figures import EVERY_SECONDS as FIGURES_SECONDS
@@ -71,6 +71,9 @@ def jobs(resources: Resources, figures: FleetFigures) -> list[Job]:
     if backup.configured:
         point = partial(restore_points.make_automatic, resources)
         timed.append(Job("restore-points", backup.point_seconds, point))
+        if backup.blob_copy is not None:
+            sing = partial(blob_canaries.sing, resources)
+            timed.append(Job("blob-canaries", blob_canaries.EVERY_SECONDS, sing))
         if backup.blob_copy is not None and backup.blob_copy_seconds:
             copy = partial(blob_copy.copy_missing, resources)
             timed.append(Job("blob-copy", backup.blob_copy_seconds, copy))
@@ -81,7 +84,7 @@ def jobs(resources: Resources, figures: FleetFigures) -> list[Job]:
 
 
 async def _take_due(settings: Settings) -> list[str]:
-    return await asyncio.to_thread(take_due, settings, datetime.now(UTC))
+    return await asyncio.to_thread(take_due, settings.backup, datetime.now(UTC))
 
 
 @dataclass(frozen=True)

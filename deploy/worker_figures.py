@@ -17,6 +17,12 @@ from services.resources import Resources
 
 _PATIENCE_SECONDS: Final = 5.0
 _LONGEST_HEAD: Final = 16 * 1024
+_CALLERS_FAULTS: Final = (
+    TimeoutError,
+    OSError,
+    asyncio.IncompleteReadError,
+    asyncio.LimitOverrunError,
+)
 
 
 def figures(resources: Resources, worker: Worker, fleet: FleetFigures) -> list[Family]:
@@ -62,12 +68,14 @@ async def figures_page(
         return
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(TimeoutError, OSError, ValueError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_answer(head, tell))
-                await writer.drain()
-        writer.close()
+        try:
+            with contextlib.suppress(*_CALLERS_FAULTS):
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    writer.write(_answer(head, tell))
+                    await writer.drain()
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(serve, settings.host, settings.port, limit=_LONGEST_HEAD)
     async with server:

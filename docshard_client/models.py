@@ -268,6 +268,19 @@ class SignedHead(Model):
     public_key: str | None = None
 
 
+class UsageLimits(Model):
+    """
+    What the client may use; null: operators have set no limit of its own.
+
+    `documents` are the living ones, as in `total`, and `bytes` those of all versions, as there.
+    """
+
+    documents: int | None = None
+    bytes: int | None = None
+    requests_per_second: float | None = None
+    """In the place of all clients' limit; each answer's RateLimit has the rest."""
+
+
 class UsageOfMonth(Model):
     """What was created in one month (UTC) and is still stored."""
 
@@ -382,13 +395,14 @@ class Upload(Model):
 
 class UsageReport(Model):
     """
-    What a client stores, as it was at `as_of`.
+    What a client stores, as it was at `as_of`, and what it may, as it is now.
 
     At most 120 types, those of the most bytes, and the newest 120 months: what is missing to
     `total` belongs to the others.
     """
 
     as_of: AwareDatetime
+    limits: UsageLimits
     total: Usage
     by_mime_type: Sequence[UsageOfType]
     by_month: Sequence[UsageOfMonth]
@@ -449,6 +463,7 @@ __all__ = [
     "Upload",
     "UploadPart",
     "Usage",
+    "UsageLimits",
     "UsageOfMonth",
     "UsageOfType",
     "UsageReport",

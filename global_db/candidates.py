@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from global_db.client_statistics import rate_of
 from global_db.connection import ReadConnection
+from global_db.erasure_tables import erasures
 from global_db.move_tables import move_clients
 from global_db.statement import read
 from global_db.statistics_tables import client_rates, client_sizes
@@ -20,7 +21,8 @@ _CHUNK = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A client, living or deleted; `moving`: it is in a living move already.
+    """A client, living or deleted; `moving`: it is in a living move already, `erasing`: it is
+    being erased.
 
     Rows and bytes are None while nobody has measured them; `writes` are per second.
     """
@@ -32,6 +34,7 @@ class Candidate:
     pinned: bool
     deleted: bool
     moving: bool
+    erasing: bool
     rows: int | None
     bytes: int | None
     writes: float
@@ -48,6 +51,7 @@ _SEEN = read(
         sa.exists()
         .where(move_clients.c.client_id == clients.c.id, ~move_clients.c.ended)
         .label("moving"),
+        sa.exists().where(erasures.c.client_id == clients.c.id).label("erasing"),
         client_sizes.c.rows,
         client_sizes.c.bytes,
         sa.func.coalesce(rate_of(client_rates.c.writes_level), 0.0).label("writes"),

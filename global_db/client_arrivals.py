@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from global_db.clients import Client, CodeTaken
 from global_db.connection import WriteConnection
+from global_db.erasure_tables import BEING_ERASED
 from global_db.statement import write
 from global_db.tables import clients
 
@@ -52,6 +53,6 @@ def _refused(code: str) -> Iterator[None]:
     except psycopg.errors.UniqueViolation as error:
         raise CodeTaken(code) from error
     except psycopg.Error as error:
-        if error.sqlstate != "DS021":
+        if error.sqlstate != BEING_ERASED:
             raise
         raise Erased from error

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from global_db.columns import living
 from global_db.connection import ReadConnection, Row, WriteConnection
+from global_db.erasure_tables import BEING_ERASED
 from global_db.soft_delete import soft_delete
 from global_db.statement import ReadStatement, read, read_by_value, write
 from global_db.tables import clients
@@ -179,7 +180,7 @@ async def restore(connection: WriteConnection, client_id: UUID) -> Client | None
         try:
             row = await connection.returning(_SOFT.restore, row_id=client_id)
         except psycopg.Error as error:
-            if error.sqlstate == "DS021":
+            if error.sqlstate == BEING_ERASED:
                 raise BeingErased(str(client_id)) from error
             raise
     return None if row is None else Client(**row)

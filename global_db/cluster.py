@@ -31,7 +31,6 @@ from global_db.connection import (
     WriteConnection,
     deadline,
     is_connection_failure,
-    transaction,
 )
 from global_db.errors import (
     ClusterUnavailable,
@@ -48,6 +47,7 @@ from global_db.poller import Poller
 from global_db.probe import Place
 from global_db.tally import ClusterTally
 from global_db.timing import note_work
+from global_db.transaction import transaction
 
 __all__ = ["Cluster", "Login", "Node", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 

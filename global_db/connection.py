@@ -1,9 +1,7 @@
 """Sessions on one database: what may only read, what may write, and how a transaction ends.
 
 Read-only is a type: a `ReadConnection` takes only `ReadStatement`s, and the type checker says so.
-A transaction runs as one psycopg pipeline and a COMMIT: statements are sent as they come and waited
-for only where a result is read, so `BEGIN`, the fence and the first statement cost one round trip
-together.
+How a transaction goes to the server in few messages stands in `global_db.transaction`.
 """
 
 from __future__ import annotations
@@ -13,8 +11,9 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
@@ -35,20 +34,19 @@ __all__ = [
     "RawConnection",
     "ReadConnection",
     "Row",
+    "Sent",
     "WriteConnection",
     "cut",
     "deadline",
     "finish",
     "is_connection_failure",
     "roll_back",
-    "transaction",
 ]
 
 T = TypeVar("T")
 
 # The servers' own statement_timeout is 5 s: who waits longer waits for a server that hangs.
 WORK_SECONDS = 8.0
-_COMMIT_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
 
 # READ COMMITTED whatever the server's default: the fence needs a fresh snapshot for each statement.
@@ -110,33 +108,37 @@ class ReadConnection:
         return await self._raw.execute(text, values, prepare=statement.prepare)
 
 
+@dataclass(slots=True)
+class Sent:
+    """A statement that was sent, or waits to be. `rows`: what it returned, where that was asked."""
+
+    text: str
+    values: dict[str, Any]
+    asked: bool = False
+    rows: list[Row] | None = None
+
+
 class Answer:
     """What a statement that was sent will return."""
 
-    def __init__(self, connection: WriteConnection, cursor: psycopg.AsyncCursor[Row]) -> None:
+    def __init__(self, connection: WriteConnection, sent: Sent) -> None:
         self._connection = connection
-        self._cursor = cursor
+        self._sent = sent
 
     async def rows(self) -> list[Row]:
-        """All of it; what was sent behind it arrives with the same wait."""
-        if self._cursor.pgresult is None:
+        """All of it; what was sent before and behind it goes along with the same wait."""
+        if self._sent.rows is None:
             await self._connection.settle()
-        return await self._cursor.fetchall()
+        if self._sent.rows is None:
+            raise RuntimeError("the transaction is over")
+        return self._sent.rows
 
 
 class WriteConnection(ReadConnection):
-    """A session inside a transaction that may write; made by `transaction`.
-
-    Statements go ahead of their answers in a pipeline. Who waits for one sends a Sync, never a
-    Flush alone: a server that has had no Sync is not idle in a transaction, whatever it waits for,
-    and keeps our locks for as long as a process that stands still keeps its connection.
-    """
+    """A session inside a transaction that may write. This one sends every statement at once, for
+    who made the transaction by other means; `transaction` makes one that gathers them."""
 
     _position: Position | None = None
-
-    def __init__(self, raw: RawConnection, pipeline: psycopg.AsyncPipeline | None = None) -> None:
-        super().__init__(raw)
-        self._pipeline = pipeline
 
     @property
     def ended_at(self) -> Position:
@@ -147,13 +149,13 @@ class WriteConnection(ReadConnection):
 
     async def send(self, statement: WriteStatement, **parameters: Any) -> None:
         """Send a change without waiting; an error of it shows at the next read or at the end."""
-        await self._sent(statement, parameters)
+        await self._send(Sent(statement.text, statement.fixed | parameters))
 
     async def returning(self, statement: WriteStatement, **parameters: Any) -> Row | None:
         """Run a change and wait for its first returned row."""
         began = time.perf_counter()
-        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
-        await self.settle()
+        values = statement.fixed | parameters
+        cursor = await self._raw.execute(statement.text, values)
         note_statement(statement.text, began)
         return await cursor.fetchone()
 
@@ -163,73 +165,19 @@ class WriteConnection(ReadConnection):
 
     async def ask(self, statement: WriteStatement, **parameters: Any) -> Answer:
         """Send a change; the rows it returns are waited for where they are read."""
-        return Answer(self, await self._sent(statement, parameters))
-
-    async def _sent(
-        self, statement: WriteStatement, parameters: dict[str, Any]
-    ) -> psycopg.AsyncCursor[Row]:
-        began = time.perf_counter()
-        cursor = await self._raw.execute(statement.text, statement.fixed | parameters)
-        note_statement(statement.text, began)
-        return cursor
+        sent = Sent(statement.text, statement.fixed | parameters, asked=True)
+        await self._send(sent)
+        return Answer(self, sent)
 
     async def settle(self) -> None:
         """Wait for the answers to all that was sent."""
-        if self._pipeline is not None:
-            await self._pipeline.sync()
 
-    async def _run(
-        self, statement: ReadStatement, parameters: dict[str, Any]
-    ) -> psycopg.AsyncCursor[Row]:
-        cursor = await super()._run(statement, parameters)
-        await self.settle()
-        return cursor
-
-    async def commit(self) -> None:
-        """Commit, and learn the position of the commit in the same round trip.
-
-        Raises:
-            CommitInterrupted: no answer, or one that speaks of the connection and not of the
-                transaction. A pooler in between reports the server's death as an error of its own.
-        """
-        try:
-            with deadline(self._raw, _COMMIT_SECONDS):
-                cursor = await self._raw.execute(COMMIT, prepare=False)
-                found = await cursor.fetchone()
-                outcome = cursor.statusmessage if cursor.nextset() else None
-                row = await cursor.fetchone() if cursor.nextset() else None
-        except psycopg.OperationalError as error:
-            if self._raw.closed or is_connection_failure(error):
-                raise CommitInterrupted from error
-            raise
-        if outcome != "COMMIT" or row is None or found is None:
-            raise psycopg.errors.InFailedSqlTransaction("the transaction had failed before COMMIT")
-        self._position = Position(**row, **found)
-
-
-@asynccontextmanager
-async def transaction(raw: RawConnection) -> AsyncIterator[WriteConnection]:
-    """One transaction on `raw`, committed when the block ends and rolled back when it raises.
-
-    A caller that goes away while COMMIT is under way does not cancel it.
-
-    Raises:
-        CommitInterrupted: the connection was lost during COMMIT.
-    """
-    try:
-        # The deadline ends before COMMIT: whether that took effect is never guessed from time.
-        with deadline(raw, WORK_SECONDS):
-            # The pipeline ends before COMMIT, too. On its way out psycopg may send a Flush behind
-            # the last Sync; after COMMIT a pooler has taken the server connection back by then,
-            # and would lend one for the Flush alone, until this client happens to speak again.
-            async with raw.pipeline() as pipeline:
-                await raw.execute(BEGIN)
-                connection = WriteConnection(raw, pipeline)
-                yield connection
-        await finish(connection.commit())
-    except BaseException:
-        await finish(roll_back(raw))
-        raise
+    async def _send(self, sent: Sent) -> None:
+        began = time.perf_counter()
+        cursor = await self._raw.execute(sent.text, sent.values)
+        note_statement(sent.text, began)
+        if sent.asked:
+            sent.rows = await cursor.fetchall()
 
 
 def is_connection_failure(error: psycopg.Error) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.drill_tables import drills
@@ -44,6 +45,11 @@ _NEWEST = read(
     .order_by(drills.c.begun_at.desc())
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
+_LAST = read(
+    sa.select(drills)
+    .ext(distinct_on(drills.c.cluster))
+    .order_by(drills.c.cluster, drills.c.begun_at.desc())
+)
 _LAST_GOOD = read(
     sa.select(drills.c.cluster, sa.func.max(drills.c.begun_at).label("at"))
     .where(drills.c.good)
@@ -61,6 +67,12 @@ async def insert(connection: WriteConnection, drill: Drill) -> None:
 async def newest(connection: ReadConnection, most: int) -> list[Drill]:
     """The last ones, newest first."""
     rows = await connection.all(_NEWEST, most=most)
+    return [Drill(**row | {"findings": tuple(row["findings"])}) for row in rows]
+
+
+async def last_of_each(connection: ReadConnection) -> list[Drill]:
+    """The last one of each cluster, good or not."""
+    rows = await connection.all(_LAST)
     return [Drill(**row | {"findings": tuple(row["findings"])}) for row in rows]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from global_db.columns import moment
 from global_db.tables import METADATA
+
+BEING_ERASED: Final = "DS021"
+"""SQLSTATE of what is refused to a client whose erasure has begun, or has ended."""
 
 erasures = sa.Table(
     "erasures",

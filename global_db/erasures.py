@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,12 @@ class Erasure:
 
 _CLIENT = sa.bindparam("client_id", type_=sa.Uuid)
 _FIND = read(sa.select(erasures).where(erasures.c.client_id == _CLIENT))
+_AMONG = read(
+    sa.select(erasures.c.client_id).where(
+        erasures.c.client_id == sa.any_(sa.bindparam("client_ids", type_=sa.ARRAY(sa.Uuid))),
+        sa.or_(~sa.bindparam("ended", type_=sa.Boolean), erasures.c.state == "erased"),
+    )
+)
 _MOVING = write(
     sa.select(move_clients.c.move_id).where(
         move_clients.c.client_id == _CLIENT, ~move_clients.c.ended
@@ -101,6 +107,14 @@ async def find(connection: ReadConnection, client_id: UUID) -> Erasure | None:
     """The erasure of a client, at whatever state."""
     row = await connection.one(_FIND, client_id=client_id)
     return None if row is None else Erasure(**row)
+
+
+async def among(
+    connection: ReadConnection, client_ids: Sequence[UUID], *, ended: bool = False
+) -> frozenset[UUID]:
+    """Which of these clients were erased or are being so; with `ended` the former alone."""
+    rows = await connection.all(_AMONG, client_ids=list(client_ids), ended=ended)
+    return frozenset(row["client_id"] for row in rows)
 
 
 async def lock_deleted(connection: WriteConnection, client_id: UUID) -> Client | None:

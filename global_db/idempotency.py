@@ -7,7 +7,8 @@ global table and the one on every shard, which has the tenant in front of its ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -23,6 +24,10 @@ from global_db.tables import idempotency_keys
 
 class KeyInProgress(Exception):
     """Another request with this key has not ended within lock_timeout."""
+
+
+class KeyTaken(Exception):
+    """A key that was taken for a new one is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class IdempotencyStatements:
     claim: WriteStatement
     stored: WriteStatement
     settle: WriteStatement
+    fresh: WriteStatement
 
 
 class Transaction(Protocol):
@@ -85,6 +91,7 @@ def statements(table: sa.Table, scope: Sequence[str]) -> IdempotencyStatements:
         # Its own statement, so that its snapshot is newer than the row that `claim` waited for.
         stored=write(sa.select(table.c.request_hash, table.c.outcome).where(*own)),
         settle=write(sa.update(table).where(*own).values(outcome=sa.bindparam("new_outcome"))),
+        fresh=write(new.values(outcome=sa.bindparam("new_outcome"))),
     )
 
 
@@ -141,6 +148,38 @@ async def settle(
         new_outcome=outcome,
         **scope,
     )
+
+
+async def file(
+    transaction: Transaction,
+    key: IdempotencyKey,
+    outcome: dict[str, Any],
+    of: IdempotencyStatements = _GLOBAL,
+) -> None:
+    """Store a new key with its outcome. The primary key refuses one that is known already, and the
+    effect with it: see `taken`."""
+    await transaction.send(
+        of.fresh,
+        principal_id=key.principal_id,
+        key=key.key,
+        request_hash=key.request_hash,
+        new_outcome=outcome,
+    )
+
+
+@contextmanager
+def taken(table: sa.Table) -> Iterator[None]:
+    """Around a transaction that files a key in `table`.
+
+    Raises:
+        KeyTaken: it is known already. Nothing was committed.
+    """
+    try:
+        yield
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name != f"pk_{table.name}":
+            raise
+        raise KeyTaken from error
 
 
 async def remove_expired(connection: WriteConnection) -> int:

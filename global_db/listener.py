@@ -24,6 +24,9 @@ async def listen(
     """Call the channel's handler with each notification's payload, for ever.
 
     `on_gap` is called after every (re)connection: what was announced meanwhile was not heard.
+
+    This line hears of the primary's end at once, while the pool's hear of it when they are used: so
+    the primary is suspected when the line breaks, and who comes next waits for the verdict.
     """
     while True:
         try:
@@ -36,10 +39,15 @@ async def listen(
 async def _listen_once(
     cluster: Cluster, handlers: Mapping[str, Handler], on_gap: Callable[[], None]
 ) -> None:
-    conninfo = cluster.login.direct(cluster.primary_address())
+    primary = cluster.primary()
+    conninfo = cluster.login.direct(primary.address)
     async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
         for channel in handlers:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         on_gap()
-        async for notice in connection.notifies():
-            handlers[notice.channel](notice.payload)
+        try:
+            async for notice in connection.notifies():
+                handlers[notice.channel](notice.payload)
+        except psycopg.OperationalError:
+            primary.suspect()
+            raise

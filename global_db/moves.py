@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
+from global_db.erasure_tables import BEING_ERASED
 from global_db.move_tables import ENDED, in_state, move_clients, moves
 from global_db.statement import read, write
 from global_db.tables import clients
@@ -32,7 +33,8 @@ class AlreadyFollowed(Exception):
 
 
 class ClientsElsewhere(Exception):
-    """A client of the batch does not live on the source at the epoch that the plan knows."""
+    """A client of the batch does not live on the source at the epoch that the plan knows, or has
+    begun to be erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ async def create(connection: WriteConnection, new: NewMove) -> Move:
     values = {name: getattr(new, name) for name in _NEW}
     with _refused(new):
         row = await connection.returning(_INSERT, **values | {"predicted": dict(new.predicted)})
+    with clients_free():
         added = await connection.changed(
             _ADD_CLIENTS,
             move_id=new.id,
@@ -253,9 +256,24 @@ def _refused(new: NewMove) -> Iterator[None]:
     try:
         yield
     except psycopg.errors.UniqueViolation as error:
-        if error.diag.constraint_name in ("idx_moves_retries", "idx_moves_reverses"):
-            raise AlreadyFollowed(str(new.retries or new.reverses)) from error
+        raise AlreadyFollowed(str(new.retries or new.reverses)) from error
+
+
+@contextmanager
+def clients_free() -> Iterator[None]:
+    """While clients are taken into moves.
+
+    Raises:
+        AlreadyMoving, ClientsElsewhere.
+    """
+    try:
+        yield
+    except psycopg.errors.UniqueViolation as error:
         raise AlreadyMoving(error.diag.message_detail or "") from error
+    except psycopg.Error as error:
+        if error.sqlstate != BEING_ERASED:
+            raise
+        raise ClientsElsewhere("one is being erased") from error
 
 
 async def first_source_since(

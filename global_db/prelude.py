@@ -33,7 +33,7 @@ class Prelude:
 
 
 @lru_cache(maxsize=512)
-def _joined(first: str, second: str) -> str:
+def joined(first: str, second: str) -> str:
     """The same text object each time, which the driver has parsed already."""
     return f"{first};\n{second}"
 
@@ -44,7 +44,7 @@ async def run_behind(
     """Two statements in one simple query: their values are written into the text by psycopg."""
     cursor = psycopg.AsyncClientCursor(raw, row_factory=dict_row)
     first = prelude.statement
-    await cursor.execute(_joined(first.text, text), first.fixed | prelude.parameters | values)
+    await cursor.execute(joined(first.text, text), first.fixed | prelude.parameters | values)
     found = await cursor.fetchone()
     if prelude.learn is not None and found is not None:
         prelude.learn(found)

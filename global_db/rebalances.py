@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from global_db.columns import given_rows
 from global_db.connection import ReadConnection, WriteConnection
 from global_db.move_tables import in_state, move_clients, moves, rebalances
-from global_db.moves import AlreadyMoving, ClientsElsewhere, NewMove
+from global_db.moves import ClientsElsewhere, NewMove, clients_free
 from global_db.statement import read, write
 from global_db.tables import clients
 
@@ -236,12 +236,10 @@ async def _add_chunk(
     )
     placed = [(one.id, *client, one.source) for one in ordered for client in one.clients.items()]
     move_ids, client_ids, epochs, sources = map(list, zip(*placed, strict=True))
-    try:
+    with clients_free():
         added = await connection.changed(
             _ADD_CLIENTS, move_ids=move_ids, client_ids=client_ids, epochs=epochs, sources=sources
         )
-    except psycopg.errors.UniqueViolation as error:
-        raise AlreadyMoving(error.diag.message_detail or "") from error
     missing = set(client_ids) - {row["client_id"] for row in added}
     if missing:
         raise ClientsElsewhere(", ".join(sorted(map(str, missing))))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from global_db.address import NodeAddress
 from global_db.connection import ReadConnection, Row, WriteConnection
@@ -65,6 +65,12 @@ _SET_STATUS = write(
     sa.update(shards)
     .where(shards.c.name == _NAME)
     .values(status=sa.bindparam("status_", type_=sa.Text))
+    .returning(shards)
+)
+_SET_NODES = write(
+    sa.update(shards)
+    .where(shards.c.name == _NAME)
+    .values(nodes=sa.bindparam("nodes_", type_=JSONB))
     .returning(shards)
 )
 # Any constant of our own.
@@ -144,6 +150,15 @@ async def lock(connection: WriteConnection, name: str) -> Shard | None:
 async def set_status(connection: WriteConnection, name: str, status: str) -> Shard:
     """Write the status of a shard that this transaction has locked."""
     row = await connection.returning(_SET_STATUS, name_=name, status_=status)
+    if row is None:
+        raise LookupError(name)
+    return _shard(row)
+
+
+async def set_nodes(connection: WriteConnection, name: str, nodes: Sequence[NodeAddress]) -> Shard:
+    """Write the addresses of a shard that this transaction has locked; who listens is told."""
+    told = Jsonb([node.model_dump(mode="json") for node in nodes])
+    row = await connection.returning(_SET_NODES, name_=name, nodes_=told)
     if row is None:
         raise LookupError(name)
     return _shard(row)

@@ -1,280 +1,232 @@
-"""The scenario: readers and writers over the demo tenants. Locust loads this file.
+"""What locust loads: users of the closed model, or the schedule of the open one.
 
-`loadtests.run` starts it and says by DOCSHARD_LOAD_SCENARIO where the tenants are written and by
-DOCSHARD_LOAD_RESULTS where the results go. Every answer that is not what the contract promises
-is a failure, stale reads and doubled creations too.
+`loadtests.generator` starts it and says by DOCSHARD_LOAD_PLAN where the plan is, by
+DOCSHARD_LOAD_RUN which folder takes the seconds, by DOCSHARD_LOAD_MEASURED where everything else
+goes and by DOCSHARD_LOAD_TELL, a file descriptor, who hears how it goes. Workers of the distributed
+mode are started by hand and have the plan alone.
 """
 
 import os
-import random
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from itertools import accumulate, count
 from pathlib import Path
+from random import Random
 from typing import Any
-from uuid import UUID, uuid4
 
-from locust import FastHttpUser, between, events, task
-from locust.contrib.fasthttp import ResponseContextManager
+import gevent
+from gevent.pool import Pool
+from locust import FastHttpUser, LoadTestShape, between, events, task
 from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
-from loadtests.results import Failure, Operation, Results
-from loadtests.tenants import MARK, Scenario, Tenant
+from loadtests.arrivals import arrivals
+from loadtests.calls import OPERATIONS
+from loadtests.calls.desk import Desk, outcome_of
+from loadtests.calls.own import Books
+from loadtests.crowd import Caller, Crowd
+from loadtests.plan import Outcome, Plan
+from loadtests.recorder import Clock, Counting, Ended, Recorder
+from loadtests.runs.folder import RunFolder
+from loadtests.runs.record import Model
+from loadtests.scenario import Span, span_at
+from loadtests.telling import Teller
+from loadtests.workers import REPORT_SECONDS, Forwarder, receive
 
-SCENARIO = Scenario.model_validate_json(Path(os.environ["DOCSHARD_LOAD_SCENARIO"]).read_bytes())
-READABLE = [tenant for tenant in SCENARIO.tenants if tenant.documents]
-CONTENT = b"A line of a document under load.\n" * 200
-MOST_OWN = 10
+PLAN = Plan.model_validate_json(Path(os.environ["DOCSHARD_LOAD_PLAN"]).read_bytes())
+SCENARIO = PLAN.scenario
+SPANS = SCENARIO.spans()
+END = SPANS[-1].end
+ANSWER_SECONDS = 30.0
+"""No answer by then counts as none."""
+PATIENCE_SECONDS = 3 * ANSWER_SECONDS
+"""How long a master waits for workers whose load has ended."""
+
+CROWD = Crowd(len(PLAN.tenants), SCENARIO.skew, whale=SCENARIO.has_whale)
+MIX, MIX_REACH = list(SCENARIO.mix), list(accumulate(SCENARIO.mix.values()))
+USERS = count()
+UNDER_WAY = Pool(SCENARIO.in_flight)
+BOOKS, CLOCK, RECORDER = Books(PLAN.run_id), Clock(), Recorder(SPANS, SCENARIO.model)
+FORWARDER = Forwarder(BOOKS)
+HEARD_OUT = set[str]()
+"""Workers that have said their last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
-    """A document that this user made, which nobody else touches, so its ETag is ours to know."""
-
-    tenant: Tenant
-    document_id: UUID
-    etag: str
-    token: str
-
-
-class TenantUser(FastHttpUser):
-    """Calls of one of the tenants' programs."""
+class Calling(FastHttpUser):
+    """Who makes calls, by either model; equal seeds make equal choices."""
 
     abstract = True
-    wait_time = between(0.02, 0.1)
-
-    @contextmanager
-    def call(
-        self, name: str, expected: int, tenant: Tenant, method: str, path: str, **more: Any
-    ) -> Iterator[ResponseContextManager]:
-        """One request below the tenant's address; any other status is a failure."""
-        headers = {"Authorization": f"Bearer {tenant.key}", **more.pop("headers", {})}
-        url = f"/v1/clients/{tenant.client_id}/{path}"
-        with self.client.request(
-            method, url, name=name, headers=headers, catch_response=True, **more
-        ) as response:
-            if response.status_code != expected:
-                _fail(response, f"{response.status_code}: {(response.text or '')[:200]}")
-            yield response
-
-
-class Reader(TenantUser):
-    """Looks at what is there."""
-
-    weight = 3
-
-    @task(10)
-    def get_document(self) -> None:
-        """One document."""
-        tenant, document = _any_document()
-        with self.call("get document", 200, tenant, "GET", f"documents/{document}"):
-            pass
-
-    @task(3)
-    def list_documents(self) -> None:
-        """One page."""
-        tenant = _any_tenant()
-        with self.call("list documents", 200, tenant, "GET", "documents?limit=20"):
-            pass
-
-    @task(2)
-    def list_audit_logs(self) -> None:
-        """One page."""
-        tenant = _any_tenant()
-        with self.call("list audit logs", 200, tenant, "GET", "audit-logs?limit=20"):
-            pass
-
-    @task(2)
-    def get_content_through_the_router(self) -> None:
-        """The bytes, streamed."""
-        tenant, document = _any_document()
-        path = f"documents/{document}/content?proxy=true"
-        with self.call("get content, proxied", 200, tenant, "GET", path):
-            pass
-
-    @task(2)
-    def get_content_from_storage(self) -> None:
-        """The bytes from a presigned address, which must not see our key."""
-        tenant, document = _any_document()
-        with self.call(
-            "get content, address",
-            307,
-            tenant,
-            "GET",
-            f"documents/{document}/content",
-            allow_redirects=False,
-        ) as response:
-            address = _header(response, "Location")
-        if address:
-            self.client.get(address, name="get content, storage")
-
-
-class Writer(TenantUser):
-    """Makes documents, works on them, deletes the oldest; reads back what it wrote."""
-
-    weight = 1
-    own: deque[Own]
+    network_timeout = connection_timeout = ANSWER_SECONDS
 
     def on_start(self) -> None:
-        """Begin with nothing."""
-        self.own = deque()
+        """Begin with chance of one's own."""
+        # 307 is an answer like others: following it here would show storage our key.
+        agent = self.client.client
+        agent.redirect_response_codes = frozenset()  # type: ignore[misc]  # each object's own
+        runner = self.environment.runner
+        part = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+        self.chance = Random(f"{PLAN.seed}/{part}/{next(USERS)}")
+        self.counting = counting_of(runner)
 
-    def on_stop(self) -> None:
-        """Leave nothing behind."""
-        while self.own:
-            self.delete_oldest()
+    def pick(self, span: Span) -> Caller:
+        """Who calls in this span."""
+        return CROWD.pick(span.phase, self.chance)
 
-    @task(4)
-    def create_document(self) -> None:
-        """A document with content; one in four creations is sent twice, as a retry would be."""
-        tenant = _any_tenant()
-        headers = {"Idempotency-Key": str(uuid4())}
-        body = {
-            "original_name": f"note {uuid4().hex[:8]}.txt",
-            "mime_type": "text/plain",
-            "metadata": {MARK: True},
-        }
-        made = self._create("create document", tenant, headers, body)
-        if made and random.random() < 0.25:
-            again = self._create("create, repeated", tenant, headers, body)
-            made = made if again is None or again.document_id == made.document_id else None
-            if made is None:
-                self._complain("create, repeated", "I2: the repeated creation made another one")
-        if made:
-            self._put(made)
-        if len(self.own) > MOST_OWN:
-            self.delete_oldest()
-
-    @task(3)
-    def update_document(self) -> None:
-        """Read with the token, then merge metadata; a stale read would lose to If-Match."""
-        if not self.own:
-            return
-        own = self.own[0]
-        self.own.rotate(-1)
-        etag = self._read_back(own)
-        if etag is None:
-            return
-        with self.call(
-            "update document",
-            200,
-            own.tenant,
-            "PATCH",
-            f"documents/{own.document_id}",
-            headers={"If-Match": etag},
-            json={"metadata": {"number": random.randrange(1_000_000)}},
-        ) as response:
-            if response.status_code == 200:
-                self.own[-1] = _own(own.tenant, own.document_id, response)
-
-    @task(2)
-    def put_content(self) -> None:
-        """The next version of a document."""
-        if self.own:
-            self._put(self.own.popleft())
-
-    def delete_oldest(self) -> None:
-        """Delete what was made first, with its present ETag."""
-        own = self.own.popleft()
-        etag = self._read_back(own)
-        headers = {"If-Match": etag or ""}
-        path = f"documents/{own.document_id}"
-        with self.call("delete document", 204, own.tenant, "DELETE", path, headers=headers):
-            pass
-
-    def _create(
-        self, name: str, tenant: Tenant, headers: dict[str, str], body: dict[str, Any]
-    ) -> Own | None:
-        with self.call(name, 201, tenant, "POST", "documents", headers=headers, json=body) as made:
-            if made.status_code != 201:
-                return None
-            return _own(tenant, UUID(made.json()["id"]), made)
-
-    def _put(self, own: Own) -> None:
-        """Store a version and keep the document among our own, its ETag unknown now."""
-        with self.call(
-            "put content",
-            201,
-            own.tenant,
-            "PUT",
-            f"documents/{own.document_id}/content",
-            headers={"Content-Type": "text/plain"},
-            data=CONTENT[: random.randrange(1, len(CONTENT))],
-        ) as response:
-            if response.status_code == 201:
-                own = Own(own.tenant, own.document_id, "", _token(response))
-        self.own.append(own)
-
-    def _read_back(self, own: Own) -> str | None:
-        """The ETag as a read with our Consistency-Token sees it; it must know our last write."""
-        headers = {"Consistency-Token": own.token} if own.token else {}
-        path = f"documents/{own.document_id}"
-        with self.call(
-            "get own document", 200, own.tenant, "GET", path, headers=headers
-        ) as response:
-            if response.status_code != 200:
-                return None
-            etag = _header(response, "ETag")
-            if own.etag and etag != own.etag:
-                _fail(response, "I1: the read did not see the write before it")
-            return etag
-
-    def _complain(self, name: str, what: str) -> None:
-        self.environment.events.request.fire(
-            request_type="CHECK",
-            name=name,
-            response_time=0,
-            response_length=0,
-            exception=AssertionError(what),
-            context={},
+    def serve(self, caller: Caller, due: float) -> None:
+        """One operation of the mix, to begin at this second."""
+        name = self.chance.choices(MIX, cum_weights=MIX_REACH)[0]
+        desk = Desk(
+            session=self.client,
+            caller=caller,
+            tenant=PLAN.tenants[caller.tenant],
+            books=BOOKS,
+            chance=self.chance,
+            offered=lambda again: self.counting.offered(CLOCK.now, again.group),
+            due=CLOCK.moment(due),
         )
+        try:
+            OPERATIONS[name](desk)
+        except (LookupError, TypeError, ValueError) as error:
+            # An answer passed its judge and still could not be read.
+            what = f"{type(error).__name__} in reading an answer"
+            ended = Ended(name, due, CLOCK.now, caller.group, 0.0, Outcome.WRONG, what)
+            self.counting.ended(ended)
 
 
-def _fail(response: ResponseContextManager, why: str) -> None:
-    response.failure(why)  # type: ignore[no-untyped-call]  # locust gives it no types
+class TenantUser(Calling):
+    """The closed model: waits for an answer, thinks, and calls again."""
+
+    abstract = SCENARIO.model is not Model.CLOSED
+    wait_time = between(*(ms / 1000 for ms in SCENARIO.wait_ms))
+
+    @task
+    def turn(self) -> None:
+        """One operation of one of the tenants."""
+        now = CLOCK.now
+        caller = self.pick(SPANS[span_at(SPANS, now)])
+        self.counting.offered(now, caller.group)
+        self.serve(caller, now)
 
 
-def _any_tenant() -> Tenant:
-    return random.choices(SCENARIO.tenants, SCENARIO.weights)[0]
+class Schedule(Calling):
+    """The open model: calls begin when they are due, whatever became of those before.
+
+    One greenlet keeps the schedule, the others wait for answers. Who is due while `in_flight` are
+    under way does not call at all, and is counted.
+    """
+
+    abstract = SCENARIO.model is not Model.OPEN
+    concurrency = SCENARIO.in_flight
+
+    @task
+    def keep(self) -> None:
+        """The whole schedule; ends when its last call has ended."""
+        for due in arrivals(SPANS, self.chance, 1 / PLAN.workers):
+            # Sleeping 0 lets the others go on, too: who is late must not starve them.
+            gevent.sleep(max(0.0, due - CLOCK.now))
+            caller = self.pick(SPANS[span_at(SPANS, due)])
+            self.counting.offered(due, caller.group)
+            if UNDER_WAY.full():
+                self.counting.overflowed(due, caller.group)
+            else:
+                UNDER_WAY.spawn(self.serve, caller, due)
+        UNDER_WAY.join()
+        raise StopUser
 
 
-def _any_document() -> tuple[Tenant, UUID]:
-    tenant = random.choices(READABLE, SCENARIO.weights[: len(READABLE)])[0]
-    return tenant, random.choice(tenant.documents)
+class Phases(LoadTestShape):
+    """Users by phase; in the open model one on each worker, who keeps its part of the schedule."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """How many users there are to be, and how many may come or go in a second."""
+        second = CLOCK.now
+        if second >= END:
+            return (0, 100) if self._awaits_workers(second) else None
+        if SCENARIO.model is Model.OPEN:
+            return PLAN.workers, 100
+        users = max(1, round(SPANS[span_at(SPANS, second)].load))
+        return users, users
+
+    def _awaits_workers(self, second: float) -> bool:
+        """A master that ended now would take half a second of its workers' last words."""
+        if not isinstance(self.runner, MasterRunner):
+            return False
+        return len(HEARD_OUT) < PLAN.workers and second < END + PATIENCE_SECONDS
 
 
-def _own(tenant: Tenant, document_id: UUID, response: ResponseContextManager) -> Own:
-    return Own(tenant, document_id, _header(response, "ETag"), _token(response))
+def counting_of(runner: Runner | None) -> Counting:
+    """Who is told of this runner's calls: of a worker's, its master."""
+    return FORWARDER if isinstance(runner, WorkerRunner) else RECORDER
 
 
-def _token(response: ResponseContextManager) -> str:
-    return _header(response, "Consistency-Token")
+@events.init.add_listener  # type: ignore[untyped-decorator]  # locust gives it no types
+def set_up(environment: Environment, runner: Runner, **_: Any) -> None:
+    """Have calls counted here or at the master, and the seconds told by who counts them."""
+    counting = counting_of(runner)
+
+    def count_call(
+        name: str,
+        response_time: float,
+        exception: Exception | None,
+        context: Mapping[str, Any],
+        **_: Any,
+    ) -> None:
+        error = None if exception is None else str(exception)
+        due, group = CLOCK.at(context["due"]), context["caller"].group
+        outcome = outcome_of(exception)
+        counting.ended(Ended(name, due, CLOCK.now, group, response_time, outcome, error))
+
+    _listen(environment.events.request, count_call)
+    _listen(environment.events.test_start, lambda **_: CLOCK.begin())
+    if isinstance(runner, WorkerRunner):
+        _listen(
+            environment.events.report_to_master,
+            lambda data, **_: FORWARDER.report(data, last=_is_over(runner)),
+        )
+    else:
+        _set_up_telling(environment, runner)
 
 
-def _header(response: ResponseContextManager, name: str) -> str:
-    return "" if response.headers is None else str(response.headers.get(name, ""))
+def _listen(hook: Any, listener: Callable[..., None]) -> None:
+    hook.add_listener(listener)
 
 
-@events.quitting.add_listener  # type: ignore[untyped-decorator]  # locust gives it no types
-def write_results(environment: Environment, **_: Any) -> None:
-    """Hand the run's figures to the process that started it."""
-    stats = environment.stats
-    results = Results(
-        seconds=(stats.total.last_request_timestamp or 0) - stats.total.start_time,
-        operations=tuple(
-            Operation(
-                name=entry.name,
-                requests=entry.num_requests,
-                failures=entry.num_failures,
-                slowest=entry.max_response_time,
-                times=entry.response_times,
-            )
-            for entry in stats.entries.values()
-        ),
-        failures=tuple(
-            Failure(operation=e.name, error=str(e.error), seen=e.occurrences)
-            for e in stats.errors.values()
-        ),
+def _is_over(runner: Runner) -> bool:
+    return CLOCK.now >= END and not len(UNDER_WAY) and not runner.user_count
+
+
+def _set_up_telling(environment: Environment, runner: Runner) -> None:
+    distributed = isinstance(runner, MasterRunner)
+    teller = Teller(
+        folder=RunFolder(Path(os.environ["DOCSHARD_LOAD_RUN"])),
+        descriptor=int(os.environ["DOCSHARD_LOAD_TELL"]),
+        recorder=RECORDER,
+        clock=CLOCK,
+        under_way=lambda: len(UNDER_WAY) if SCENARIO.model is Model.OPEN else runner.user_count,
+        late=2 * REPORT_SECONDS if distributed else 0.0,
     )
-    Path(os.environ["DOCSHARD_LOAD_RESULTS"]).write_text(results.model_dump_json())
+
+    def each_second() -> None:
+        while True:
+            teller.tell()
+            gevent.sleep(1 - CLOCK.now % 1)
+
+    ticking = gevent.Greenlet(each_second)
+
+    def write_measured(**_: Any) -> None:
+        """Hand everything to the process that started this one."""
+        ticking.kill()
+        teller.end()
+        lost = PLAN.workers - len(HEARD_OUT) if distributed else 0
+        measured = RECORDER.measured(CLOCK).model_copy(
+            update={"entries": BOOKS.entries, "generators_lost": lost}
+        )
+        Path(os.environ["DOCSHARD_LOAD_MEASURED"]).write_text(measured.model_dump_json())
+
+    def hear(client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if receive(data, RECORDER, BOOKS):
+            HEARD_OUT.add(client_id)
+
+    _listen(environment.events.test_start, lambda **_: ticking.start())
+    _listen(environment.events.quitting, write_measured)
+    _listen(environment.events.worker_report, hear)

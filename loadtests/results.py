@@ -1,65 +1,22 @@
-"""What a run measured, and the table of it. Pure."""
+"""Tables of what a run measured. Pure."""
 
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from loadtests.runs.record import Gate, Operation, Run
 
-COLUMNS = ("operation", "requests", "per s", "failed", "p50", "p90", "p95", "p99", "max")
-_PERCENTILES = (0.5, 0.9, 0.95, 0.99)
-
-
-class Operation(BaseModel):
-    """One operation's counts; times are in milliseconds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    requests: int
-    failures: int
-    slowest: float
-    times: dict[int, int]
-    """Answers by time, as locust counts them: exact below 100 ms, then in steps of 10 and 100."""
+COLUMNS = ("operation", "requests", "per s", "failed", "p50", "p90", "p95", "p99", "p999", "max")
+_PARTS = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
-class Failure(BaseModel):
-    """A kind of failure and how often it was seen."""
-
-    model_config = ConfigDict(frozen=True)
-
-    operation: str
-    error: str
-    seen: int
-
-
-class Results(BaseModel):
-    """A whole run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    seconds: float
-    operations: tuple[Operation, ...]
-    failures: tuple[Failure, ...]
-
-    @property
-    def passed(self) -> bool:
-        """No failure, and something was measured: an idle run proves nothing."""
-        return not self.failures and any(o.requests for o in self.operations)
-
-
-def percentile(times: Mapping[int, int], part: float) -> int:
-    """The time within which this part of the answers came. 0 without answers."""
-    ordered = sorted(times)
-    wanted = part * sum(times.values())
-    reached = accumulate(times[time] for time in ordered)
-    return next((t for t, seen in zip(ordered, reached, strict=True) if seen >= wanted), 0)
-
-
-def table(results: Results) -> str:
+def table(run: Run) -> str:
     """An aligned table of every operation and their sum; times in milliseconds."""
-    operations = sorted(results.operations, key=lambda operation: operation.name)
-    rows = [_row(operation, results.seconds) for operation in [*operations, _sum(operations)]]
+    rows = [_row(operation, run.seconds) for operation in (*run.operations, run.whole)]
     return aligned([COLUMNS, *rows])
+
+
+def verdict(run: Run) -> str:
+    """Every gate, the ledger and fairness, a line each."""
+    return "\n".join(_verdict(run))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -75,26 +32,41 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _row(operation: Operation, seconds: float) -> tuple[str, ...]:
-    marks = (percentile(operation.times, part) for part in _PERCENTILES)
+    times = operation.times
+    marks = (*(times.percentile(part) for part in _PARTS), times.largest)
     return (
         operation.name,
         f"{operation.requests:,}",
-        f"{operation.requests / seconds:,.1f}" if seconds else "-",
+        f"{operation.requests / seconds:,.1f}",
         f"{operation.failures:,}",
-        *map(str, marks),
-        f"{operation.slowest:.0f}",
+        *(_milliseconds(mark) for mark in marks),
     )
 
 
-def _sum(operations: Sequence[Operation]) -> Operation:
-    times: dict[int, int] = {}
-    for operation in operations:
-        for time, seen in operation.times.items():
-            times[time] = times.get(time, 0) + seen
-    return Operation(
-        name="all",
-        requests=sum(o.requests for o in operations),
-        failures=sum(o.failures for o in operations),
-        slowest=max((o.slowest for o in operations), default=0),
-        times=times,
-    )
+def _milliseconds(microseconds: int) -> str:
+    """Three digits that mean something."""
+    value = microseconds / 1000
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _verdict(run: Run) -> Iterator[str]:
+    for gate in run.gates:
+        yield f"{'ok    ' if gate.passed else 'MISSED'}  {_told(gate)}"
+    ledger = run.ledger
+    if ledger is not None:
+        yield (
+            f"{'ok    ' if ledger.balanced else 'MISSED'}  ledger: {ledger.acknowledged:,} writes "
+            f"acknowledged, {ledger.checked:,} looked up, {ledger.missing} missing, "
+            f"{ledger.doubled} doubled"
+        )
+    if run.fairness is not None:
+        fair = run.fairness
+        yield (
+            f"        others' p99 is {fair.others_p99:.0f} ms beside the whale, "
+            f"{fair.without_p99:.0f} ms without it"
+        )
+
+
+def _told(gate: Gate) -> str:
+    found = "nothing to measure" if gate.measured is None else f"{gate.measured:.4g}"
+    return f"{gate.name}: {found} ({gate.bound} {gate.goal:g})"

@@ -1,14 +1,13 @@
-"""The tenants under load: a key for each, and documents to read."""
+"""The tenants under load: a key for each, documents to read, and where each lives."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Self
 from uuid import UUID
 
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from docshard_client import Client, Docshard
+from docshard_client import Client, Docshard, Document
 from loadtests.target import NoTarget, Target
 
 READ_FROM = 200
@@ -17,7 +16,20 @@ READ_FROM = 200
 SCOPES = ("client:read", "document:read", "document:write", "document:delete", "audit:read")
 
 MARK = "load_test"
-"""Metadata field of documents made by a load test. They come and go, so nobody else reads them."""
+"""Metadata field of documents made by a load test, its value is the run. They come and go, so
+nobody else reads them."""
+
+
+class Readable(BaseModel):
+    """A document with content that stays as it is while the load goes on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    size: int
+    checksum: str
+    """SHA-256 of its content, hex."""
 
 
 class Tenant(BaseModel):
@@ -27,31 +39,19 @@ class Tenant(BaseModel):
 
     client_id: UUID
     code: str
+    shard: str
+    """Where it lives when the load begins."""
     key: str
-    documents: tuple[UUID, ...]
+    documents: tuple[Readable, ...]
 
 
-class Scenario(BaseModel):
-    """What the locust process is told: tenants, the busiest first, and how busy each is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    tenants: tuple[Tenant, ...]
-
-    @property
-    def weights(self) -> list[float]:
-        """Zipf: the second tenant half as busy as the first, the third a third, and so on."""
-        return [1 / rank for rank in range(1, len(self.tenants) + 1)]
-
-    @classmethod
-    def of(cls, tenants: list[Tenant]) -> Self:
-        """A scenario in which the tenants with most documents are the busiest."""
-        ordered = sorted(tenants, key=lambda tenant: (-len(tenant.documents), tenant.code))
-        return cls(tenants=tuple(ordered))
+def busiest_first(tenants: list[Tenant]) -> tuple[Tenant, ...]:
+    """Those with most documents are the busiest."""
+    return tuple(sorted(tenants, key=lambda tenant: (-len(tenant.documents), tenant.code)))
 
 
-def prepare(target: Target, seconds: float) -> Scenario:
-    """Make a key for every demo tenant and look up what it can read.
+def prepare(target: Target, seconds: float) -> tuple[Tenant, ...]:
+    """Make a key for every demo tenant and look up what it can read; the busiest first.
 
     Raises NoTarget when the fleet has no demo tenants, DocshardError when it refuses.
     """
@@ -62,19 +62,34 @@ def prepare(target: Target, seconds: float) -> Scenario:
         demo = [client for client in admin.list_clients() if client.metadata.get("demo")]
         if not demo:
             raise NoTarget(f"{target.api} has no demo tenants. `make up` makes them.")
-        end = datetime.now(UTC) + timedelta(seconds=seconds, minutes=10)
+        end = datetime.now(UTC) + timedelta(seconds=seconds, minutes=20)
         tenants = [_tenant(admin, client, end) for client in demo]
-    if not any(tenant.documents for tenant in tenants):
+    filled = [tenant for tenant in tenants if tenant.documents]
+    if not filled:
         raise NoTarget(f"The demo tenants of {target.api} are empty. `make up` fills them.")
-    return Scenario.of(tenants)
+    return busiest_first(filled)
 
 
 def _tenant(admin: Docshard, client: Client, end: datetime) -> Tenant:
     readable = (
-        document.id
+        _readable(document)
         for document in admin.list_documents(client.id)
         if document.current_version > 0 and MARK not in document.metadata
     )
     documents = tuple(islice(readable, READ_FROM))
-    key = admin.create_api_key(client.id, "load test", SCOPES, end)
-    return Tenant(client_id=client.id, code=client.code, key=key.key, documents=documents)
+    return Tenant(
+        client_id=client.id,
+        code=client.code,
+        shard=admin.get_placement(client.id).shard,
+        key=admin.create_api_key(client.id, "load test", SCOPES, end).key,
+        documents=documents,
+    )
+
+
+def _readable(document: Document) -> Readable:
+    return Readable(
+        id=document.id,
+        name=document.original_name,
+        size=document.size or 0,
+        checksum=document.checksum_sha256 or "",
+    )

@@ -4,7 +4,7 @@ A rule admits the caller before the body is read. So refusals come in API.md's o
 403, then the body's own faults), and who may not call cannot make us read megabytes.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any, Final, Protocol, TypeVar
@@ -12,10 +12,11 @@ from typing import Any, Final, Protocol, TypeVar
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from router.answers import Answer, header, problems
+from router.binding import handler_of
 from router.bodies import BodyLimits
 from router.call import Call
 from router.headers import LONGEST_STALENESS
@@ -118,41 +119,41 @@ _READING: Final[list[Json]] = [
 
 
 class GuardedRoute(APIRoute):
-    """A route with its rule."""
+    """A route with its rule: admission, then the body, then the endpoint."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], *, rule: Rule, **options: Any):
         self.rule = rule
         super().__init__(path, endpoint, **options)
+        self._handler = handler_of(self, self.get_route_handler())
+        self._takes_json = self.body_field is not None
+        self._named = _query_names(self)
+        self.app = self._serve
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the framework's handler: admission, then the body, then the endpoint."""
-        handler = super().get_route_handler()
-        rule, takes_json = self.rule, self.body_field is not None
-        named = _query_names(self)
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        edge = scope["app"].state.edge
+        limits: BodyLimits = edge.json_limits if self._takes_json else edge.content_limits
+        call = Call(scope, receive, limits)
+        try:
+            response = await self._answer(call)
+        except _DENIALS as error:
+            call.note_denial(self.rule.permission, error.code)
+            raise
+        await response(scope, receive, send)
 
-        async def handle(request: Request) -> Response:
-            call = Call(request.scope, request.receive, _limits(request, takes_json))
-            try:
-                return await answer(call)
-            except _DENIALS as error:
-                call.note_denial(rule.permission, error.code)
-                raise
-
-        async def answer(call: Call) -> Response:
-            try:
-                await rule.admit(call)
-                _refuse_unknown(call, named)
-                if takes_json:
-                    await call.load_json()
-                return await handler(call)
-            except RequestValidationError as error:
-                await rule.confirm_target(call)
-                raise from_validation(error) from error
-            except _BEHIND_ABSENCE:
-                await rule.confirm_target(call)
-                raise
-
-        return handle
+    async def _answer(self, call: Call) -> Response:
+        try:
+            await self.rule.admit(call)
+            if call.scope["query_string"]:
+                _refuse_unknown(call, self._named)
+            if self._takes_json:
+                await call.load_json()
+            return await self._handler.answer(call)
+        except RequestValidationError as error:
+            await self.rule.confirm_target(call)
+            raise from_validation(error) from error
+        except _BEHIND_ABSENCE:
+            await self.rule.confirm_target(call)
+            raise
 
 
 def _query_names(route: APIRoute) -> frozenset[str] | None:
@@ -173,12 +174,6 @@ def _refuse_unknown(call: Call, named: frozenset[str] | None) -> None:
     for name in call.query_params:
         if name not in named:
             raise errors.InvalidRequest.at(pointer(("query", name)), "Is not known here.")
-
-
-def _limits(request: Request, takes_json: bool) -> BodyLimits:
-    edge = request.app.state.edge
-    limits: BodyLimits = edge.json_limits if takes_json else edge.content_limits
-    return limits
 
 
 class Api:

@@ -29,7 +29,7 @@ from router.routes import (
     users,
 )
 from router.settings import RouterSettings
-from router.watch import Watch, open_traces
+from router.watch import Watch, traces_of
 from services.access.denials import recording
 from services.logs.configuration import configure, open_request_log, secrets_of
 from services.logs.redaction import Redactor
@@ -64,20 +64,20 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         waiting = FeedLimits(edge_settings.feed_waiting)
-        async with (
-            open_resources(settings) as resources,
-            read_log(resources) as reads,
-            open_feed(resources.data, waiting) as feed,
-            open_page(resources, watch.figures) as page,
-        ):
-            opened = Opened(resources, reads, feed, page)
-            edge = app.state.edge = make_edge(opened, edge_settings)
+        with watch.opened():
             async with (
-                recording(resources.data, edge.denials, edge_settings.denial_seconds),
-                open_desk(resources, edge_settings.console) as app.state.desk,
+                open_resources(settings) as resources,
+                read_log(resources) as reads,
+                open_feed(resources.data, waiting) as feed,
+                open_page(resources, watch.figures) as page,
             ):
-                yield
-        watch.close()
+                opened = Opened(resources, reads, feed, page)
+                edge = app.state.edge = make_edge(opened, edge_settings)
+                async with (
+                    recording(resources.data, edge.denials, edge_settings.denial_seconds),
+                    open_desk(resources, edge_settings.console, page) as app.state.desk,
+                ):
+                    yield
 
     return assemble(all_routes(), lifespan, edge_settings.max_running, watch)
 
@@ -87,5 +87,5 @@ def from_environment() -> FastAPI:
     settings = Settings()
     redactor = Redactor(secrets_of(settings))
     configure(settings.log, redactor)
-    watch = Watch(open_request_log(settings.log, redactor), open_traces(settings.traces))
+    watch = Watch(open_request_log(settings.log, redactor), traces_of(settings.traces))
     return create_app(settings, RouterSettings(), watch)

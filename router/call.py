@@ -1,6 +1,7 @@
 """One call of the API, as the endpoints see it."""
 
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,15 @@ from services.access.denials import Denial
 from services.errors import InvalidRequest, RequestTimeout, UnsupportedMediaType
 from services.identity.principal import Caller, Origin
 from services.resources import Resources
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """A caller's address, None where it is none: whoever called once calls again."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 class Call(Request):
@@ -53,11 +63,8 @@ class Call(Request):
 
     def origin(self) -> Origin:
         """Where the call came from."""
-        try:
-            address = ip_address(self.scope["client"][0])
-        except (TypeError, ValueError):
-            address = None
-        return Origin(address, self.context.request_id)
+        client = self.scope["client"]
+        return Origin(None if client is None else _address(client[0]), self.context.request_id)
 
     def note_denial(self, permission: str, code: str) -> None:
         """Count that the caller was refused, for the audit log."""
@@ -101,6 +108,11 @@ class Call(Request):
             raise UnsupportedMediaType("Send the body as application/json.")
         self._value = json_body.parse(body) if body else None
 
+    @property
+    def value(self) -> Any:
+        """The parsed body; `load_json` came before. None without one."""
+        return self._value
+
     async def json(self) -> Any:
-        """The parsed body; `load_json` came before."""
+        """The same, where the framework asks for it."""
         return self._value

@@ -44,7 +44,7 @@ _KINDS: Final[dict[Any, str]] = {
     **{Path: "path", HttpUrl: "URL", SecretStr: "text, **secret**"},
 }
 _BOUNDS: Final = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
-_SECRETS: Final = frozenset({"DOCSHARD_S3_ACCESS_KEY"})
+_SECRETS: Final = frozenset({"DOCSHARD_BACKUP_ACCESS_KEY", "DOCSHARD_S3_ACCESS_KEY"})
 
 
 def page() -> str:

@@ -1,5 +1,6 @@
 """The page of figures, and how several workers of one router come to one."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -12,6 +13,7 @@ from services.metrics_settings import MetricsSettings
 from services.repeating import repeating
 from services.resources import Resources
 
+_log = logging.getLogger(__name__)
 WRITE_SECONDS: Final = 5.0
 
 
@@ -27,13 +29,20 @@ class FiguresPage:
         """What this worker and the others have counted."""
         if self._place is None:
             return self._own()
-        self._place.write(self._own())
+        self._put_down(self._place)
         return self._place.all()
 
     async def write(self) -> None:
         """Put down what this worker has counted, for the others."""
         if self._place is not None:
-            self._place.write(self._own())
+            self._put_down(self._place)
+
+    def _put_down(self, place: Place) -> None:
+        try:
+            place.write(self._own())
+        except OSError as error:
+            # A full disk, say: figures are wanted most then, and it is tried again soon (I10).
+            _log.warning("the other workers do not hear of this one's figures: %s", error)
 
     def _own(self) -> list[Family]:
         return [*self._requests.families(), *metrics.figures(self._resources)]
@@ -44,7 +53,7 @@ async def open_page(resources: Resources, requests: RequestFigures) -> AsyncIter
     """The page, kept fresh for the other workers until the block ends."""
     with _place(resources.settings.metrics) as place:
         page = FiguresPage(resources, requests, place)
-        async with repeating(page.write, WRITE_SECONDS):
+        async with repeating(page.write, "other workers do not know our figures", WRITE_SECONDS):
             yield page
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp
 
 from router import docs
 from router.answers import PROBLEM_SCHEMA, problem_examples
@@ -42,6 +44,17 @@ class DocshardApp(FastAPI):
         if self.openapi_schema is None:
             self.openapi_schema = _completed(super().openapi())
         return self.openapi_schema
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Our edge, the handlers of errors, the routes.
+
+        The framework's further layers do nothing here and take their time: our edge is the last
+        resort for what breaks, bodies are bounded in `Call`, nothing is left open for a request.
+        """
+        app: ASGIApp = ExceptionMiddleware(self.router, self.exception_handlers, self.debug)
+        for cls, args, kwargs in reversed(self.user_middleware):
+            app = cls(app, *args, **kwargs)
+        return app
 
 
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +90,8 @@ def assemble(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Who watches requests is our own watch: its figures, its lines, its spans.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.router.routes.extend([*routes, *docs.routes()])
     _demand_rules(app.router.routes)

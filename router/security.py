@@ -210,7 +210,7 @@ class Tenant:
         client_id = _id_in_path(call, "client_id")
         access = await admit_to_client(call.resources, caller, client_id, self.permission)
         call.context.about.client_id = client_id
-        _spend(call, call.edge.clients, client_id, access.requests_per_second)
+        _spend(call, call.edge.clients, client_id, access.quota.requests_per_second)
         call.tenant = access
         if call.method in READS:
             call.tenant = await with_reading(call.resources, access, _asked(call))

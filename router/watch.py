@@ -1,5 +1,8 @@
 """What is kept of each request: its place in the figures, and its line in the log."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Protocol
 
@@ -27,10 +30,27 @@ class Traces(Protocol):
 class Watch:
     """Looks at every request of a worker once it is answered."""
 
-    def __init__(self, log: RequestLog | None = None, traces: Traces | None = None) -> None:
+    def __init__(
+        self, log: RequestLog | None = None, make_traces: Callable[[], Traces] | None = None
+    ) -> None:
         self.figures = RequestFigures()
         self._log = log
-        self._traces = traces
+        self._make_traces = make_traces
+        self._traces: Traces | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make spans, too, until the block ends; then write what is still to be written.
+
+        Spans are sent by a thread, and workers are forked from a process that has one thread: so
+        it begins here, in the worker.
+        """
+        if self._make_traces is not None:
+            self._traces = self._make_traces()
+        try:
+            yield
+        finally:
+            self._close()
 
     def begins(self, context: RequestContext) -> None:
         """Keep what will be told of the request."""
@@ -49,16 +69,15 @@ class Watch:
         if self._traces is not None:
             self._traces.tell(scope, context, route)
 
-    def close(self) -> None:
-        """Write what is still to be written."""
+    def _close(self) -> None:
         if self._log is not None:
             self._log.flush()
         if self._traces is not None:
             self._traces.close()
 
 
-def open_traces(settings: TraceSettings) -> Traces | None:
-    """What makes spans, where somebody wants them.
+def traces_of(settings: TraceSettings) -> Callable[[], Traces] | None:
+    """How to make what makes spans, where somebody wants them. Nothing is opened here.
 
     Raises:
         ModuleNotFoundError: they are wanted, and the extra `traces` is not installed.
@@ -66,8 +85,7 @@ def open_traces(settings: TraceSettings) -> Traces | None:
     if settings.endpoint is None:
         return None
     # Imported by name, so that who traces nothing pays nothing, and needs no package for it.
-    made: Traces = import_module("router.tracing").OtelTraces(settings)
-    return made
+    return partial(import_module("router.tracing").OtelTraces, settings)
 
 
 def _line(scope: Scope, context: RequestContext, route: str) -> Answered:

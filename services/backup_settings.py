@@ -16,6 +16,7 @@ class BackupBucket(BaseModel):
     endpoint: HttpUrl
     bucket: str = Field(min_length=3, max_length=63)
     region: str = "us-east-1"
+    ca_file: Path | None = None
 
 
 class BackupSettings(FromEnvironment):

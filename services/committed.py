@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from global_db.errors import ClusterError, ClusterUnavailable, OutcomeUnknown
-from global_db.idempotency import KeyInProgress
+from global_db.idempotency import IdempotencyKey, KeyInProgress, KeyTaken
 from services.consistency import ConsistencyToken
+from services.errors import Busy
+from services.errors.base import ServiceError, TemporaryError
 from services.failures import tenant_failures
+from services.idempotency import once_in_tenant
 from services.resources import Resources
+from shards import idempotency as keys
 from shards.tenants import (
     PRIMARY_READING,
     TenantMoving,
@@ -48,17 +54,62 @@ async def write(
     again when nobody knows whether its COMMIT took effect, and answers that outcome, or does what
     was not done (I2).
     """
+    return await _written(resources, client_id, work, work if repeatable else None)
+
+
+async def _written(
+    resources: Resources, client_id: UUID, work: Work[T], again: Work[T] | None
+) -> Committed[T]:
+    """`again` is what is run when the outcome of `work` is unknown."""
     with tenant_failures():
         try:
             written = await resources.data.tenants.write(client_id, work)
         except OutcomeUnknown as unknown:
-            if not repeatable:
+            if again is None:
                 raise
-            written = await _settled(resources, client_id, work, unknown)
+            written = await _settled(resources, client_id, again, unknown)
     token = ConsistencyToken(
         client_id, written.placement.shard, written.placement.epoch, written.position
     )
     return Committed(written.value, resources.secrets.consistency.encode(token))
+
+
+async def write_once(
+    resources: Resources,
+    client_id: UUID,
+    key: IdempotencyKey,
+    kept: TypeAdapter[T],
+    effect: Work[T],
+) -> Committed[T]:
+    """Run `effect` and store its outcome, or answer what the key's first request got (I2).
+
+    Nearly every key is new, so it is not asked for first: key, outcome and effect are filed
+    together, and the primary key refuses all of it when the key is known. Only then, or when the
+    effect is refused, it is claimed.
+
+    Raises:
+        IdempotencyMismatch, IdempotencyInProgress, and what every tenant's write may raise.
+    """
+
+    async def filed(tenant: TenantWrite) -> T:
+        value = await effect(tenant)
+        await keys.file(tenant, key, kept.dump_python(value, mode="json"))
+        return value
+
+    async def claimed(tenant: TenantWrite) -> T:
+        return await once_in_tenant(tenant, key, kept, lambda: effect(tenant))
+
+    try:
+        with keys.taken():
+            return await _written(resources, client_id, filed, claimed)
+    except KeyTaken:
+        pass
+    except ServiceError as refusal:
+        # What refuses it now may be what the first request did: its quota is used up by that. Busy:
+        # the first one may be under way. Any other outage is one for the key, too.
+        if isinstance(refusal, TemporaryError) and not isinstance(refusal, Busy):
+            raise
+    return await write(resources, client_id, claimed, repeatable=True)
 
 
 async def _settled(

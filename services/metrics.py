@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from global_db.cluster import Cluster, Role
 from global_db.node import Node
@@ -16,6 +17,7 @@ from services.resources import Data, Resources
 
 _Values = Iterable[tuple[Labels, float]]
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_STATM = Path("/proc/self/statm")
 
 
 def figures(resources: Resources) -> list[Family]:
@@ -168,7 +170,6 @@ def _process() -> Iterator[Family]:
 
 def _resident() -> int:
     try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - no file, a word of the kernel
-            return int(file.read().split()[1]) * _PAGE_BYTES
+        return int(_STATM.read_bytes().split()[1]) * _PAGE_BYTES
     except OSError:  # not Linux: the largest so far, in KiB
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

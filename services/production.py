@@ -12,10 +12,11 @@ _SHORTEST_SECRET = 12
 # Of what engines, their examples and people in a hurry make their first password.
 _DEFAULTS = frozenset(
     (
-        *("a", "access", "admin", "app", "be", "change", "changeit", "changeme", "db", "default"),
-        *("docker", "docshard", "example", "here", "key", "me", "minio", "minioadmin", "mover"),
-        *("my", "pass", "password", "placeholder", "please", "postgres", "replace", "replaceme"),
-        *("role", "root", "s", "secret", "super", "test", "to", "todo", "user", "worker", "your"),
+        *("a", "access", "admin", "app", "backup", "be", "change", "changeit", "changeme", "db"),
+        *("default", "docker", "docshard", "example", "here", "key", "me", "minio", "minioadmin"),
+        *("mover", "my", "pass", "password", "placeholder", "please", "postgres", "replace"),
+        *("replaceme", "role", "root", "s", "secret", "super", "test", "to", "todo", "user"),
+        *("worker", "your"),
     )
 )
 

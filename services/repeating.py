@@ -16,17 +16,24 @@ _LAST_WORDS_SECONDS = 2.0
 
 @asynccontextmanager
 async def repeating(
-    work: Callable[[], Awaitable[None]], every_seconds: float
+    work: Callable[[], Awaitable[None]], loss: str, every_seconds: float
 ) -> AsyncIterator[None]:
     """Do the work again and again while the block lasts, and once more in the end.
 
-    It deals with its own errors: one that it raises ends the repetition.
+    It deals with the errors that it expects. Any other is logged, with `loss`, which says what it
+    means; requests go on, and so does the work: nobody would see that it had ended.
     """
+
+    async def try_to_work() -> None:
+        try:
+            await work()
+        except Exception:
+            _log.exception("%s for %g s", loss, every_seconds)
 
     async def keep_working() -> None:
         while True:
             await asyncio.sleep(every_seconds)
-            await work()
+            await try_to_work()
 
     task = asyncio.create_task(keep_working())
     try:
@@ -37,7 +44,7 @@ async def repeating(
             await task
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                await work()
+                await try_to_work()
 
 
 @asynccontextmanager
@@ -53,10 +60,8 @@ async def telling(
         try:
             await tell()
         except ClusterError as error:
+            # No warning: the database's absence has its own, and its figures count this failure.
             _log.info("%s for %g s: %s", loss, every_seconds, error)
-        except Exception:
-            # Whatever it is, say a schema that is behind: requests go on, and so does counting.
-            _log.exception("%s for %g s", loss, every_seconds)
 
-    async with repeating(try_to_tell, every_seconds):
+    async with repeating(try_to_tell, loss, every_seconds):
         yield

@@ -1,6 +1,7 @@
 """Where blobs live."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -37,3 +38,14 @@ class S3Settings(FromEnvironment):
     versioning: bool = False
     """Whether the bucket keeps what was overwritten or removed, for `noncurrent_days`."""
     noncurrent_days: int = Field(default=7, ge=1)
+    encryption: Literal["AES256", "aws:kms"] | None = None
+    """How the bucket enciphers what is put there, with keys of S3's or of KMS; none: as it is."""
+    encryption_key: str | None = None
+    """The key in KMS; none: the account's own for S3."""
+    block_public: bool = True
+    """Whether the bucket refuses everybody without a signature, whatever policies say."""
+    replication_role: str | None = None
+    """ARN of the role in which S3 itself copies to `DOCSHARD_BACKUP_BLOB_COPY`; none: it does not,
+    or somebody else has told it to."""
+    replica_key: str | None = None
+    """The key in KMS with which S3 enciphers those copies."""

@@ -224,6 +224,8 @@ class Settings(FromEnvironment):
             "DOCSHARD_ADMIN_DB_PASSWORD": self.admin_db_password,
             "DOCSHARD_MOVER_PASSWORD": self.mover_password,
             "DOCSHARD_S3_SECRET_KEY": self.s3.secret_key,
+            "DOCSHARD_BACKUP_SECRET_KEY": self.backup.secret_key,
+            "DOCSHARD_BACKUP_DB_PASSWORD": self.backup.db_password,
             "DOCSHARD_METRICS_TOKEN": self.metrics.token,
         }
         return {name: given.get_secret_value() for name, given in known.items() if given}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,9 @@ import sqlalchemy as sa
 from global_db.connection import ReadConnection
 from global_db.idempotency import IdempotencyKey, Stored, statements
 from global_db.idempotency import claim as claim_row
+from global_db.idempotency import file as file_row
 from global_db.idempotency import settle as settle_row
+from global_db.idempotency import taken as taken_in
 from global_db.statement import read, write
 from shards.tables import idempotency_keys, residency
 from shards.tenants import TenantWrite
@@ -48,6 +51,20 @@ async def claim(tenant: TenantWrite, key: IdempotencyKey) -> Stored | None:
 async def settle(tenant: TenantWrite, key: IdempotencyKey, outcome: dict[str, Any]) -> None:
     """Store the outcome in the transaction of the effect."""
     await settle_row(tenant, key, outcome, _OWN, own_client_id=tenant.client_id)
+
+
+async def file(tenant: TenantWrite, key: IdempotencyKey, outcome: dict[str, Any]) -> None:
+    """Store a new key with its outcome, in the transaction of the effect; inside `taken`."""
+    await file_row(tenant, key, outcome, _OWN)
+
+
+def taken() -> AbstractContextManager[None]:
+    """Around a transaction that files a key.
+
+    Raises:
+        KeyTaken: it is known already. Nothing was committed.
+    """
+    return taken_in(idempotency_keys)
 
 
 async def tenants_with_expired(connection: ReadConnection, limit: int) -> list[UUID]:

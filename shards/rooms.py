@@ -1,18 +1,21 @@
 """How much room a tenant has left of what it may store.
 
 What a tenant stores is counted in the transaction that adds to it, and only where it has a limit. A
-count walks an index, so it costs the more the more there is: how often one process counts is
-bounded by what counting took, and far from the limit it counts every few seconds. In between it
-adds what it stored itself. So a small tenant is held exactly; others may pass their limit by what
-is stored at the same time elsewhere, and are held from the next count on.
+count walks an index, so it costs the more the more there is: one process counts a tenant once at a
+time, how often is bounded by what counting took, and far from the limit it is every few seconds. In
+between it adds what it stored itself. So a small tenant is held to the last one, but for what is
+stored at the same moment; others may pass their limit by what is stored elsewhere meanwhile, and
+are held from the next count on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Literal
 from uuid import UUID
 
@@ -63,12 +66,14 @@ class NoRoom(Exception):
 class _Known:
     """What was counted, and added since; `until` then it is believed, far from a limit longer."""
 
-    used: int
-    counted_at: float
-    until: float
+    used: int = 0
+    counted_at: float = -inf
+    until: float = -inf
+    counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def serves(self, now: float, room: int, far: int) -> bool:
-        """Whether it may be believed now, so much below the limit."""
+    def serves(self, now: float, limit: int, wanted: int, far: int) -> bool:
+        """Whether it may be believed now."""
+        room = limit - self.used - wanted
         return now < self.until or (room >= far and now < self.counted_at + FAR_SECONDS)
 
 
@@ -104,24 +109,32 @@ class Rooms:
         Raises:
             NoRoom.
         """
-        known = self._known.get((client_id, kind))
-        room = 0 if known is None else limit - known.used - wanted
-        if known is None or not known.serves(self._clock(), room, FAR[kind]):
-            known = await self._count(connection, client_id, kind)
+        known = self._of(client_id, kind)
+        if not known.serves(self._clock(), limit, wanted, FAR[kind]):
+            # Whoever comes while one counts takes that one's count: a hundred counts at a time
+            # would each take a hundred times as long, and every connection (I9).
+            async with known.counting:
+                if not known.serves(self._clock(), limit, wanted, FAR[kind]):
+                    await self._count(connection, client_id, kind, known)
         if known.used + wanted > limit:
             raise NoRoom(kind, limit)
         return known
 
-    async def _count(self, connection: WriteConnection, client_id: UUID, kind: Kind) -> _Known:
-        began = self._clock()
-        row = await connection.returning(_COUNTS[kind], client_id=client_id)
-        now = self._clock()
-        used = 0 if row is None else int(row["used"])
-        known = self._known[client_id, kind] = _Known(used, now, now + REST_FACTOR * (now - began))
+    def _of(self, client_id: UUID, kind: Kind) -> _Known:
+        known = self._known.setdefault((client_id, kind), _Known())
         self._known.move_to_end((client_id, kind))
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
         return known
+
+    async def _count(
+        self, connection: WriteConnection, client_id: UUID, kind: Kind, known: _Known
+    ) -> None:
+        began = self._clock()
+        row = await connection.returning(_COUNTS[kind], client_id=client_id)
+        known.counted_at = now = self._clock()
+        known.until = now + REST_FACTOR * (now - began)
+        known.used = 0 if row is None else int(row["used"])
 
 
 class Room:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,6 @@ from shards.document_query import (
     after,
 )
 from shards.documents import Document
-from shards.tables import documents
 from shards.tenants import TenantRead
 
 
@@ -256,11 +256,11 @@ class Search:
 
 _Key = tuple[Any, UUID] | None
 _FILTERS = ("mime_type", "metadata", "created_after", "created_before")
-_NAMES = tuple(column.name for column in documents.columns)
+_VALUES = itemgetter(*Document.__slots__)
 
 
 def _documents(rows: Sequence[Row]) -> list[Document]:
-    return [Document(**{name: row[name] for name in _NAMES}) for row in rows]
+    return [Document(*_VALUES(row)) for row in rows]
 
 
 def _first(rows: Sequence[Row]) -> Row | None:

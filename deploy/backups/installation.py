@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.errors import NotFound, OperatorError
 from deploy.fleet.pgbackrest import cluster_of
-from services.settings import Settings
+from services.backup_settings import BackupSettings
 
 _LISTENS_AT = 5  # the line of a postmaster's lock file
 
@@ -64,6 +64,14 @@ class Installation:
             {one.cluster for one in self.servers}, key=lambda name: (name != "global", name)
         )
 
+    def led_here(self) -> list[str]:
+        """The clusters whose primary runs on this host."""
+        return [
+            name
+            for name in self.clusters()
+            if any(one.leads for one in self.servers if one.cluster == name)
+        ]
+
     def any_of(self, cluster: str) -> Backed:
         """A server of this cluster: each of them reaches the repositories.
 
@@ -96,13 +104,13 @@ class Installation:
         )
 
 
-def find_installation(settings: Settings) -> Installation:
+def find_installation(settings: BackupSettings) -> Installation:
     """What this host has.
 
     Raises:
         NotFound: backups are not configured. OperatorError: pgBackRest is not installed.
     """
-    folder = settings.backup.folder
+    folder = settings.folder
     found = tuple(_read(path) for path in sorted(folder.glob("*.conf")))
     if not found:
         raise NotFound(
@@ -116,13 +124,13 @@ def find_installation(settings: Settings) -> Installation:
         raise OperatorError(
             "pgBackRest is not installed.", "", "Debian: apt-get install pgbackrest"
         )
-    user, password = _owner(folder / "secrets"), settings.backup.db_password
+    user, password = _owner(folder / "secrets"), settings.db_password
     return Installation(
         program=Path(program),
         folder=folder,
         user=user,
         group=pwd.getpwnam(user).pw_gid if user else None,
-        password=password.get_secret_value() if password else None,
+        password=password.get_secret_value() if password else os.environ.get("PGPASSWORD"),
         servers=found,
     )
 
@@ -130,7 +138,7 @@ def find_installation(settings: Settings) -> Installation:
 def _read(path: Path) -> Backed:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(path.read_text())
-    (stanza,) = (name for name in parser.sections() if name != "global")
+    (stanza,) = (name for name in parser.sections() if name.partition(":")[0] != "global")
     paths = [
         name for name in parser["global"] if name.startswith("repo") and name.endswith("-path")
     ]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from deploy.backups.history import Stanza, read_info
 from deploy.backups.installation import Backed, Installation, find_installation
-from deploy.backups.tool import BackupFailed, Progress, Tool
+from deploy.backups.tool import BackupFailed, BackupUnderWay, Progress, Tool
 from services.settings import Settings
 
 Kind = Literal["full", "incr"]
+T = TypeVar("T")
+_PATIENCE_SECONDS = 3600.0
+_PAUSE_SECONDS = 2.0
 _CUT_OFF = "is not later than latest backup label"
 
 
@@ -70,6 +75,26 @@ def history(tool: Tool, server: Backed) -> Stanza:
     return stanza
 
 
+def renew_backups(settings: Settings, cluster: str) -> str:
+    """Begin anew after a restored cluster has taken this one's place: a full backup into each
+    repository, from which alone its new timeline can be restored.
+
+    The stanza stays: pgBackRest knows a cluster by its system identifier, which a copy has, too. It
+    is brought up to date where that is another one.
+
+    Raises:
+        OperatorError.
+    """
+    tool = Tool(find_installation(settings.backup))
+    server = tool.installation.primary(cluster)
+    for command in ("stanza-create", "stanza-upgrade"):
+        _patiently(partial(tool.run, server, [command], host=server.host))
+    wanted = list(planned(tool.installation, [cluster], "full"))
+    for one in wanted:
+        _patiently(partial(take, tool, one))
+    return f"took {len(wanted)}"
+
+
 def ensure_backups(settings: Settings, cluster: str) -> str:
     """Make the repositories ready for a cluster, and take the first backup where there is none.
 
@@ -78,13 +103,34 @@ def ensure_backups(settings: Settings, cluster: str) -> str:
     Raises:
         OperatorError.
     """
-    tool = Tool(find_installation(settings))
+    tool = Tool(find_installation(settings.backup))
     server = tool.installation.primary(cluster)
-    tool.run(server, ["stanza-create"], host=server.host)
-    kept = {one.repository for one in history(tool, server).backups}
-    missing = [
-        one for one in planned(tool.installation, [cluster], "full") if one.repository not in kept
-    ]
-    for wanted in missing:
+    _patiently(partial(tool.run, server, ["stanza-create"], host=server.host))
+    taken = 0
+    for wanted in planned(tool.installation, [cluster], "full"):
+        taken += _patiently(partial(_take_first, tool, server, wanted))
+    return f"took {taken}" if taken else ""
+
+
+def _take_first(tool: Tool, server: Backed, wanted: Wanted) -> bool:
+    """Whether it had to be taken: the worker may have been faster."""
+    missing = all(one.repository != wanted.repository for one in history(tool, server).backups)
+    if missing:
         take(tool, wanted)
-    return f"took {len(missing)}" if missing else ""
+    return missing
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    """Do it when nobody else takes a backup of the cluster here, as the worker may at any time.
+
+    Raises:
+        BackupUnderWay: that takes longer than anybody waits. OperatorError: as the work does.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return work()
+        except BackupUnderWay:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)

@@ -16,6 +16,7 @@ from deploy.fleet.pgbackrest import options
 _PERCENT = re.compile(r"\((?:bundle [^,]*, )?([\d.]+)([KMGT]?B), (\d+(?:\.\d+)?)%\)")
 _LOG = re.compile(r"^(?:\S+ \S+ )?P\d\d +(\w+): (.*)$")
 _TOLD = 6
+_LOCKED = "[050]"
 
 Progress = Callable[[float], None]
 """Hears what part is done, 0 to 1."""
@@ -23,6 +24,10 @@ Progress = Callable[[float], None]
 
 class BackupFailed(OperatorError):
     """pgBackRest ended with an error, which is told in its own words."""
+
+
+class BackupUnderWay(BackupFailed):
+    """Another process takes a backup of this cluster on this host."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +118,11 @@ class Tool:
 
 
 def _failed(command: str, server: Backed, lines: Sequence[str]) -> BackupFailed:
-    return BackupFailed(
+    words = _words_of_errors(lines)
+    kind = BackupUnderWay if any(one.startswith(_LOCKED) for one in words) else BackupFailed
+    return kind(
         f"pgBackRest's {command} of {server.cluster} failed.",
-        "\n".join(_words_of_errors(lines)),
+        "\n".join(words),
         "Nothing that lives was touched. Mend the cause and run the command again.",
     )
 

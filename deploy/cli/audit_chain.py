@@ -12,6 +12,7 @@ from uuid import UUID
 
 import click
 
+from deploy.cli.folders import into_option, writing_into
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -198,13 +199,7 @@ def _verify_export(folder: Path, public_key: str | None, output: Format) -> Exit
 @click.command()
 @_CLIENT
 @_GLOBAL
-@click.option(
-    "--into",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="A folder that is empty, or is made.",
-)
+@into_option("A folder that is empty, or is made.")
 @_times
 @dry_run_option
 @reason_option
@@ -213,7 +208,7 @@ def export(
     *,
     client: str | None,
     of_global: bool,
-    folder: Path,
+    into: Path,
     since: datetime | None,
     until: datetime | None,
     dry_run: bool,
@@ -226,20 +221,21 @@ def export(
     """
     _one_of(client, of_global)
     if dry_run:
-        steps = [f"read the chain in order and check every row, into {folder}/{bundle.LINES}"]
-        show_steps([*steps, f"write the signed head and counts into {folder}/{bundle.MANIFEST}"])
+        steps = [f"read the chain in order and check every row, into {into}/{bundle.LINES}"]
+        show_steps([*steps, f"write the signed head and counts into {into}/{bundle.MANIFEST}"])
         return
-    if folder.exists() and any(folder.iterdir()):
-        raise Refused(f"{folder} is not empty.", "Nothing was written.", "Name a new folder.")
-    folder.mkdir(parents=True, exist_ok=True)
 
     async def work(data: Data, keyring: Keyring) -> dict[str, Any]:
         _, client_id = await _chain(data, client)
-        copy = Copy(client_id, Extent(since, until), folder, reason)
+        copy = Copy(client_id, Extent(since, until), into, reason)
         return await audit_chains.export_chain(data, keyring, copy)
 
-    manifest = _with_keyring(work)
-    click.echo(f"`docshard audit verify --export {folder}` checks it anywhere", err=True)
+    with writing_into(into, "Make room, and name a new folder."):
+        if into.exists() and any(into.iterdir()):
+            raise Refused(f"{into} is not empty.", "Nothing was written.", "Name a new folder.")
+        into.mkdir(parents=True, exist_ok=True)
+        manifest = _with_keyring(work)
+    click.echo(f"`docshard audit verify --export {into}` checks it anywhere", err=True)
     show_one("manifest", manifest, output)
 
 

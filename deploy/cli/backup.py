@@ -11,6 +11,8 @@ _COMMANDS = {
     "list": "deploy.cli.backup_list:list_backups",
     "verify": "deploy.cli.backup_list:verify",
     "restore": "deploy.cli.backup_restore:restore",
+    "adopt": "deploy.cli.backup_adopt:adopt",
+    "due": "deploy.cli.backup_due:due",
     "drill": "deploy.cli.backup_drill:drill",
     "restore-client": "deploy.cli.backup_restore_client:restore_client",
 }

@@ -34,6 +34,7 @@ from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit, Refused
 from deploy.local import restored as beside
 from deploy.local.amcheck import amcheck
+from deploy.local.beside import Lying, running
 from deploy.local.restored import Order, Restored
 from services.fleet.drills import canaries, goals
 from services.fleet.drills import history as kept
@@ -102,7 +103,7 @@ def drill(
         _show_history(output)
         return
     settings = service_settings()
-    tool = Tool(find_installation(settings))
+    tool = Tool(find_installation(settings.backup))
     plans = [_plan(tool, one) for one in _clusters(tool, cluster, everything=everything)]
     if dry_run:
         show_steps([step for plan in plans for step in _steps(plan)])
@@ -157,12 +158,17 @@ def _drill(tool: Tool, settings: Settings, plan: _Plan, named: Path | None) -> D
     with side_folder(None if named is None else named / plan.cluster, installation) as folder:
         moment = Moment(at=plan.at)
         server = installation.any_of(plan.cluster)
-        order = Order(server, plan.backup, moment, folder, programs)
+        order = Order(
+            server,
+            plan.backup,
+            moment,
+            Lying(plan.cluster, folder, programs, installation.user),
+        )
         beside.require_room([order], folder)
         restored = beside.restore(tool, order, SHOWN)
-        with beside.running(order, installation.user, SHOWN):
+        with running(order.lying, SHOWN.say):
             SHOWN.say(f"{plan.cluster}: pg_amcheck, canaries, audit logs, contents …")
-            pages = amcheck(order, restored.port, installation.user, settings.database)
+            pages = amcheck(order.lying, restored.port, settings.database)
             checked = with_reach(
                 partial(
                     check,

@@ -28,7 +28,7 @@ _POINTS_SHOWN = 10
 @output_option
 def list_backups(points: int, output: Format) -> None:
     """Show backups by cluster and repository, the WAL behind them, and the last restore points."""
-    tool = Tool(find_installation(service_settings()))
+    tool = Tool(find_installation(service_settings().backup))
     stanzas = [
         history(tool, tool.installation.any_of(cluster)) for cluster in tool.installation.clusters()
     ]
@@ -60,7 +60,7 @@ def verify(ctx: click.Context, clusters: tuple[str, ...], output: Format) -> Non
 
     Exit status 6 when anything is missing or damaged.
     """
-    tool = Tool(find_installation(service_settings()))
+    tool = Tool(find_installation(service_settings().backup))
     rows: list[dict[str, Any]] = []
     for cluster in clusters or tool.installation.clusters():
         server = tool.installation.any_of(cluster)

@@ -64,7 +64,7 @@ def now(
             "Up to 40 lower-case letters, digits, '.', '_' and '-'.",
         )
     settings = service_settings()
-    installation = find_installation(settings)
+    installation = find_installation(settings.backup)
     wanted = _wanted(installation, clusters, all_clusters=all_clusters, full=full, point=point)
     if dry_run:
         steps = [

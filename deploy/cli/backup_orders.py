@@ -15,6 +15,7 @@ from deploy.backups.taking import history
 from deploy.backups.tool import Tool
 from deploy.cli.service import run_told
 from deploy.errors import NotFound, Refused, UsageFault
+from deploy.local.apart import has_socket
 from deploy.local.engines import passable
 from services.fleet.point_manifests import open_manifests
 from services.fleet.restore_points import RestorePoint
@@ -84,6 +85,12 @@ def empty_folder(into: Path, installation: Installation) -> Path:
             f"The user {installation.user} cannot get to {into}.",
             "The restored servers are that user's.",
             "Name a folder below ones that everybody may pass, such as /var/lib/docshard/restored.",
+        )
+    if not all(has_socket(into / cluster) for cluster in installation.clusters()):
+        raise Refused(
+            f"{into} is too long: a restored server's socket is to lie below it.",
+            "Sockets have names of at most 107 bytes.",
+            "Name a folder with a shorter path.",
         )
     return into
 

@@ -29,10 +29,12 @@ from deploy.cli.output import (
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.errors import Exit, OperatorError, UsageFault
 from deploy.local import restored as beside
+from deploy.local.beside import Lying, running
 from deploy.local.home import write_private
 from deploy.local.restored import Order, Restored
 from services.fleet.backup_records import record_restore
 from services.fleet.restored_fleet import Reconciled, reconcile_restored
+from services.fleet.side_restore.present import Side, let_in
 from services.settings import Settings
 
 _SHOWN = 50
@@ -71,7 +73,7 @@ def restore(
     if everything == (shard is not None):
         raise UsageFault("Say --all, or --shard and which.")
     settings = service_settings()
-    installation = find_installation(settings)
+    installation = find_installation(settings.backup)
     tool = Tool(installation)
     clusters = installation.clusters() if shard is None else [installation.any_of(shard).cluster]
     wanted = moments(settings, clusters, to)
@@ -82,8 +84,7 @@ def restore(
             installation.any_of(cluster),
             chosen_backup(tool, cluster, moment, repo),
             moment,
-            folder,
-            programs,
+            Lying(cluster, folder, programs, installation.user),
         )
         for cluster, moment in wanted.items()
     ]
@@ -93,7 +94,7 @@ def restore(
     make_folder(folder)
     beside.require_room(orders, folder)
     restored = [beside.restore(tool, order, SHOWN) for order in orders]
-    reconciled = _reconciled(settings, orders, restored, installation.user)
+    reconciled = _reconciled(settings, orders, restored)
     report = _report(to, restored, reconciled)
     text = orjson.dumps(report, option=orjson.OPT_INDENT_2, default=str).decode()
     write_private(folder / "report.json", text)
@@ -110,12 +111,12 @@ def _step(order: Order) -> str:
     )
 
 
-def _reconciled(
-    settings: Settings, orders: list[Order], restored: list[Restored], user: str | None
-) -> Reconciled:
+def _reconciled(settings: Settings, orders: list[Order], restored: list[Restored]) -> Reconciled:
     with ExitStack() as stack:
         for order in orders:
-            stack.enter_context(beside.running(order, user, SHOWN))
+            stack.enter_context(running(order.lying, SHOWN.say))
+        for one in restored:
+            run_told(let_in(settings, Side(one.cluster, one.data, one.port)))
         ports = {one.cluster: one.port for one in restored}
         return run_told(reconcile_restored(settings, ports))
 
@@ -131,6 +132,7 @@ def _report(to: str, restored: list[Restored], reconciled: Reconciled) -> dict[s
         "served": reconciled.served,
         "refused": refused,
         "closed": reconciled.closed,
+        "erased_rows": reconciled.erased,
     }
 
 
@@ -149,6 +151,8 @@ def _show(report: Mapping[str, Any], folder: Path, output: Format) -> None:
         return
     show_rows("clusters", report["clusters"], output)
     click.echo(f"\n{report['served']} tenants match the directory")
+    if report["erased_rows"]:
+        click.echo(f"removed again, of clients who were erased since: {report['erased_rows']} rows")
     if report["refused"]:
         click.echo(f"not served from there: {len(report['refused'])}\n")
         columns = ("client_id", "code", "shard", "directory", "found", "why", "advice")
@@ -157,3 +161,4 @@ def _show(report: Mapping[str, Any], folder: Path, output: Format) -> None:
     first = report["clusters"][0]
     click.echo(f"\nthe whole report: {folder / 'report.json'}")
     click.echo(f"start a server, as its files' owner: postgres -D {first['data']}")
+    click.echo(f"put it into use: docshard backup adopt {folder} --dry-run")

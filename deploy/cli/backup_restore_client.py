@@ -26,19 +26,27 @@ from deploy.cli.output import (
     show_rows,
     show_steps,
 )
-from deploy.cli.service import service_settings, with_data
+from deploy.cli.service import run_told, service_settings, with_data
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, Refused, UsageFault
 from deploy.local import restored as beside
+from deploy.local.beside import Lying, running
 from deploy.local.restored import Order, Restored
-from services.fleet.clients import Client, living_or_deleted
+from services.fleet.clients import Client
 from services.fleet.portability.export import Exported, export_client
 from services.fleet.portability.export import Order as ExportOrder
 from services.fleet.portability.reach import Reach
 from services.fleet.side_restore import put_back as putting
 from services.fleet.side_restore.comparison import Comparison, compare
 from services.fleet.side_restore.contents import Contents
-from services.fleet.side_restore.past import Past, PastSource, home_at, open_past
+from services.fleet.side_restore.past import (
+    Past,
+    PastSource,
+    home_at,
+    open_past,
+    restorable_client,
+)
+from services.fleet.side_restore.present import Side, make_present
 from services.fleet.side_restore.put_back import PutBack
 from services.resources import Data
 from services.settings import Settings
@@ -105,7 +113,7 @@ def restore_client(
     if into is not None and put_back:
         raise UsageFault("Either --into or --put-back.", "", "Run the command twice.")
     settings = service_settings()
-    tool = Tool(find_installation(settings))
+    tool = Tool(find_installation(settings.backup))
     wish = _Wish(to, into, put_back, reason)
     at = time_of(settings, to)
     client, home = with_data(partial(_client, name=name, at=at))
@@ -118,17 +126,21 @@ def restore_client(
         show_steps(_steps(client, cluster, backup.label, wish))
         return
     with side_folder(named, tool.installation) as folder:
-        order = Order(tool.installation.any_of(cluster), backup, moment, folder, programs)
+        lying = Lying(cluster, folder, programs, tool.installation.user)
+        order = Order(tool.installation.any_of(cluster), backup, moment, lying)
         beside.require_room([order], folder)
         restored = beside.restore(tool, order, SHOWN)
-        with beside.running(order, tool.installation.user, SHOWN):
+        with running(lying, SHOWN.say):
+            side = Side(restored.cluster, restored.data, restored.port)
+            if before := run_told(make_present(settings, side)):
+                SHOWN.say(f"{cluster}: its schema of then, {before}, is migrated to this code's")
             found = with_reach(partial(_work, client=client, restored=restored, at=at, wish=wish))
     _show(client, restored, found, output)
     ctx.exit(Exit.FINDINGS if _leaves(found) else Exit.OK)
 
 
 async def _client(data: Data, *, name: str, at: datetime) -> tuple[Client, str]:
-    client = await living_or_deleted(data, name)
+    client = await restorable_client(data, name)
     return client, await home_at(data, client.id, at, client.shard)
 
 
@@ -144,7 +156,8 @@ def _demand_living(client: Client, wish: _Wish) -> None:
 def _steps(client: Client, cluster: str, label: str, wish: _Wish) -> list[str]:
     steps = [
         f"restore {cluster} from {label} into a folder beside what lives, to {wish.to}",
-        f"start it on a free loopback port, and read {client.code} ({client.id}) there",
+        "start it on a free loopback port, and bring its schema to this code's",
+        f"read {client.code} ({client.id}) there",
     ]
     if wish.into is not None:
         return [*steps, f"export what it was into {wish.into}", "stop and remove the server"]

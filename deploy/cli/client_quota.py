@@ -24,6 +24,8 @@ from services.fleet.quotas import Quota, Standing
 from services.fleet.units import size
 
 NONE: Final = "none"
+_MOST: Final = 2**63 - 1
+"""What the database can count to."""
 _BYTES: Final = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTP]i?)?B?")
 _POWERS: Final = "KMGTP"
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|min))?")
@@ -39,7 +41,7 @@ class Limit(click.ParamType[Any]):
         if not isinstance(value, str) or value == NONE:
             return value
         found = self.parse(value)
-        if found is None or found < 0:
+        if found is None or not 0 <= found <= _MOST:
             self.fail(f"{value!r} is neither {self.name} nor `{NONE}`", param, ctx)
         return found
 
@@ -105,14 +107,13 @@ def quota(
         for limit, value in given.items()
         if value is not None
     }
+    if changes and dry_run:
+        now = with_data(partial(quotas.of_client, name=name))
+        show_steps([*_steps(name, now, replace(now, **changes))])
+        return
     if changes:
-        before = with_data(partial(quotas.of_client, name=name))
-        wanted = replace(before, **changes)
-        if dry_run:
-            show_steps([*_steps(name, before, wanted)])
-            return
-        with_data(partial(quotas.change, name=name, wanted=wanted, reason=reason))
-        for step in _steps(name, before, wanted):
+        outcome = with_data(partial(quotas.change, name=name, limits=changes, reason=reason))
+        for step in _steps(name, *outcome):
             click.echo(f"done: {step}", err=True)
     found = with_data(partial(quotas.standing, name=name))
     show_one("quota", _shown(found, output), output)

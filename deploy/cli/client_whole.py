@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 import orjson
 
+from deploy.cli.folders import into_option, writing_into
 from deploy.cli.output import (
     Format,
     dry_run_option,
@@ -55,13 +56,7 @@ def with_reach(work: Callable[[Reach, Settings], Awaitable[T]]) -> T:
 
 @click.command()
 @click.argument("name", metavar="CLIENT")
-@click.option(
-    "--into",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="A folder that is made, or one where an export of this client was interrupted.",
-)
+@into_option("A folder that is made, or one where an export of this client was interrupted.")
 @dry_run_option
 @reason_option
 @output_option
@@ -70,7 +65,7 @@ def export(
     ctx: click.Context,
     *,
     name: str,
-    folder: Path,
+    into: Path,
     dry_run: bool,
     reason: str | None,
     output: Format,
@@ -84,14 +79,15 @@ def export(
     async def work(reach: Reach, _: Settings) -> Exported:
         client = await living_or_deleted(reach.data, name)
         if dry_run:
-            show_steps(_export_steps(client.code, folder))
+            show_steps(_export_steps(client.code, into))
             ctx.exit()
-        return await export_client(reach, Order(client, folder, reason), Telling().progress)
+        return await export_client(reach, Order(client, into, reason), Telling().progress)
 
-    done = with_reach(work)
+    with writing_into(into, "Make room, and run it again: it goes on. Or name another folder."):
+        done = with_reach(work)
     for fault in done.faults:
         click.echo(f"NOT SOUND: {fault}", err=True)
-    click.echo(f"`docshard client verify {folder}` checks it anywhere", err=True)
+    click.echo(f"`docshard client verify {into}` checks it anywhere", err=True)
     click.echo("It is SECRET: nothing in it is encrypted.", err=True)
     show_one("export", _told(done.manifest, done.manifest_sha256, output), output)
     ctx.exit(Exit.FINDINGS if done.faults else Exit.OK)

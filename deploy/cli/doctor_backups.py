@@ -22,7 +22,7 @@ def backup_findings(settings: Settings) -> list[Finding]:
     if not (settings.backup.configured and any(settings.backup.folder.glob("*.conf"))):
         return []
     try:
-        tool = Tool(find_installation(settings))
+        tool = Tool(find_installation(settings.backup))
         kept = {
             name: history(tool, tool.installation.any_of(name))
             for name in tool.installation.clusters()

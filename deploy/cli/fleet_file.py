@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from deploy.cli.folders import into_option
 from deploy.errors import NotFound, Refused, UsageFault
 from deploy.fleet.file import FleetFile, FleetFileFault, read_fleet_file
 from deploy.fleet.pgbouncer import PoolerRefused
@@ -20,12 +21,7 @@ fleet_option = click.option(
     required=True,
     help="The fleet file; deploy/fleet.example.toml is one.",
 )
-into_option = click.option(
-    "--into",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="The folder to write into; what it holds under other names stays.",
-)
+rendered_option = into_option("The folder to write into; what it holds under other names stays.")
 
 
 def write_files(files: Mapping[PurePosixPath, str], into: Path, *, dry_run: bool) -> None:

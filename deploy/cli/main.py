@@ -32,6 +32,7 @@ _COMMANDS = {
     "ring": "deploy.cli.ring:ring",
     "rebalance": "deploy.cli.rebalancing:rebalance",
     "move": "deploy.cli.move:move",
+    "bucket": "deploy.cli.bucket:bucket",
     "migrate": "deploy.cli.migrate:migrate",
     "pool": "deploy.cli.pool:pool",
     "render": "deploy.cli.render:render",
@@ -39,6 +40,7 @@ _COMMANDS = {
     "audit": "deploy.cli.audit:audit",
     "key": "deploy.cli.key:key",
     "docs": "deploy.cli.docs:docs",
+    "load": "deploy.cli.load:load",
 }
 
 

@@ -16,7 +16,6 @@ from services.fleet.move_progress import MoveProgress
 from services.fleet.move_words import NOBODY_RUNS, bytes_words, eta_words, rows_words, states_words
 from services.fleet.units import size
 
-_AT_WORK: Final = frozenset({"copying", "catching_up", "verifying", "fenced"})
 _WIDE: Final = 120
 """From so many columns on there is room for a move's id and its own rate."""
 _MOST_FAULTS: Final = 3
@@ -36,7 +35,7 @@ class Frame:
     view: View
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        at_work = [one for one in self.view.overview.moves if one.move.state in _AT_WORK]
+        at_work = [one for one in self.view.overview.moves if one.at_work]
         head = _head(self.view)
         room = console.height - _AROUND_ROWS - _lines(console, options, head)
         foots = [_faults(self.view, most) for most in range(_MOST_FAULTS, 0, -1)]
@@ -117,4 +116,4 @@ def _faults(view: View, most: int) -> Table:
 
 def _in_trouble(one: MoveProgress, view: View) -> bool:
     """What another move has retried, or is about to, is history."""
-    return one.move.state not in ("swept", "aborted") or one.move.id in view.overview.lost
+    return not one.ended or one.move.id in view.overview.lost

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.fleet_file import fleet_option, into_option, load, refusals, write_files
+from deploy.cli.fleet_file import fleet_option, load, refusals, rendered_option, write_files
 from deploy.cli.output import Format, dry_run_option, output_option, show_rows
 from deploy.errors import Exit, NotFound, Refused, UsageFault
 from deploy.fleet.pgbouncer import PROBE_ROLE, parse_pooler
@@ -39,7 +39,7 @@ def show(fleet_file: Path, output: Format) -> None:
 
 @pool.command()
 @fleet_option
-@into_option
+@rendered_option
 @dry_run_option
 def render(fleet_file: Path, into: Path, *, dry_run: bool) -> None:
     """Write pgbouncer.ini for each process below a folder."""

@@ -29,6 +29,7 @@ _LEFT_OUT = {
     "pinned": "were pinned meanwhile",
     "moved": "were moved meanwhile",
     "moving": "are in another move",
+    "erasing": "are being erased",
     "gone": "are not known any more",
 }
 

@@ -28,7 +28,6 @@ from services.fleet.rebalance_standing import Record, Standing, history, standin
 from services.fleet.units import duration, size
 from services.resources import Data
 
-_AT_WORK = frozenset({"copying", "catching_up", "verifying", "fenced"})
 _ID = click.argument("rebalance_id", metavar="[REBALANCE]", type=click.UUID, required=False)
 
 
@@ -159,7 +158,7 @@ def _show(found: Standing, output: Format) -> None:
         show_json(document_of(found))
         return
     show_one("rebalance", _summary(found), output)
-    rows = [_move_row(one) for one in found.overview.moves if one.move.state in _AT_WORK]
+    rows = [_move_row(one) for one in found.overview.moves if one.at_work]
     if rows:
         click.echo()
         show_rows("moves", rows, output)

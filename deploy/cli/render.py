@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.fleet_file import fleet_option, into_option, load, refusals, write_files
+from deploy.cli.fleet_file import fleet_option, load, refusals, rendered_option, write_files
 from deploy.cli.output import dry_run_option
 from deploy.errors import NotFound
 from deploy.rendering.targets import TARGETS
@@ -15,7 +15,7 @@ from deploy.rendering.targets import TARGETS
 @click.command()
 @click.argument("target", type=click.Choice(sorted(TARGETS)))
 @fleet_option
-@into_option
+@rendered_option
 @dry_run_option
 def render(target: str, fleet_file: Path, into: Path, *, dry_run: bool) -> None:
     """Write the configuration of TARGET below a folder, and print what was written.

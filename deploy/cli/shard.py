@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deploy.cli import shard_add, shard_drain, shard_remove
+from deploy.cli import shard_add, shard_drain, shard_readdress, shard_remove
 from deploy.cli.home import present_home
 from deploy.cli.output import (
     Format,
@@ -34,6 +34,7 @@ shard.add_command(shard_add.prepare)
 shard.add_command(shard_add.add)
 shard.add_command(shard_drain.drain)
 shard.add_command(shard_remove.remove)
+shard.add_command(shard_readdress.readdress)
 
 
 @shard.command("list")

@@ -56,6 +56,16 @@ def _node(value: str) -> NodeAddress:
     return NodeAddress(name=name, host=host.strip("[]"), port=int(port))
 
 
+nodes_option = click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    callback=_nodes,
+    metavar="NAME=HOST:PORT",
+    help="A server of a cluster that stands already; once for each. Its poolers are not used.",
+)
+
+
 @click.command()
 @click.argument("superuser", metavar="CONNINFO")
 @dry_run_option
@@ -77,14 +87,7 @@ def prepare(superuser: str, dry_run: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option(
-    "--node",
-    "nodes",
-    multiple=True,
-    callback=_nodes,
-    metavar="NAME=HOST:PORT",
-    help="A server of a cluster that stands already; once for each. Its poolers are not used.",
-)
+@nodes_option
 @click.option(
     "--fleet",
     "fleet_file",

@@ -129,7 +129,9 @@ class FleetFile(Part):
                 address=Address(host=self.storage.host, port=self.storage.port),
                 bucket=Bucket(name=self.storage.bucket, region=self.storage.region),
             ),
-            backups=_backups(self.fleet.name, self.backups) if self.backups else None,
+            backups=_backups(self.fleet.name, self.backups, self.postgres.cpus)
+            if self.backups
+            else None,
             routers=tuple(
                 Router(
                     name=router.name,
@@ -190,10 +192,13 @@ def _twice(given: Iterator[str]) -> str | None:
     return None
 
 
-def _backups(fleet: str, section: BackupsSection) -> Backups:
+def _backups(fleet: str, section: BackupsSection, cpus: int) -> Backups:
     return Backups(
         path=f"/{fleet}",
         retention_days=section.retention_days,
+        # A quarter of the cores is felt by nobody; a backup has the whole night.
+        processes=section.processes or max(1, cpus // 4),
+        restore_processes=cpus,
         repositories=tuple(
             Repository(
                 address=Address(host=one.host, port=one.port),

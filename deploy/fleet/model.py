@@ -137,12 +137,15 @@ class Backups(Part):
     """How every cluster is backed up: into each repository, the first is asked first.
 
     Full backups, and WAL since the oldest of them, are kept so that each of the last
-    `retention_days` can be restored to. `path` is where they lie in each bucket.
+    `retention_days` can be restored to. `path` is where they lie in each bucket. A backup takes
+    `processes` beside a primary that serves, a restore `restore_processes` where nobody does yet.
     """
 
     path: str
     repositories: tuple[Repository, ...]
     retention_days: int
+    processes: int = 2
+    restore_processes: int = 2
 
 
 class Router(Part):
@@ -154,10 +157,15 @@ class Router(Part):
 
 
 class Worker(Part):
-    """A process that runs timed jobs and moves; `host` is None on a machine of its own fleet."""
+    """A process that runs timed jobs and moves.
+
+    `host` is None on a machine of its own fleet, where `figures` is where it tells its figures: on
+    hosts the fleet file's [prometheus] says that, and homes written before it did not.
+    """
 
     name: str
     host: str | None = None
+    figures: Address | None = None
 
 
 class Fleet(Part):

@@ -29,6 +29,7 @@ _FIRST_CLUSTER = 20
 _PORTS_PER_CLUSTER = 20
 _PATRONI = 9
 _POOLER = 19
+_FIGURES = 6
 _ETCD = 10
 _BACKUP_BUCKETS = ("docshard-backups", "docshard-backups-far")
 _RETENTION_DAYS = 7
@@ -136,7 +137,7 @@ def plan(shape: Shape, ports: Ports) -> Fleet:
         shards=tuple(
             _cluster(shard_name(number), number, shape, ports) for number in shape.numbers()
         ),
-        workers=(Worker(name="worker"),),
+        workers=(_worker("worker", ports),),
     )
 
 
@@ -148,6 +149,7 @@ def ports_of(fleet: Fleet) -> dict[str, int]:
         ports |= {node.name: node.address.port for node in cluster.nodes}
         ports |= {pooler.name: pooler.address.port for pooler in cluster.poolers}
     ports |= {member.name: member.address.port for member in fleet.etcd}
+    ports |= {worker.name: worker.figures.port for worker in fleet.workers if worker.figures}
     for inner in inner_ports_of(fleet).values():
         ports |= inner
     return ports
@@ -172,6 +174,10 @@ def _patroni(node: str) -> str:
 
 def _peer(etcd: str) -> str:
     return f"{etcd}-peer"
+
+
+def _worker(name: str, ports: Ports) -> Worker:
+    return Worker(name=name, figures=Address(host=LOOPBACK, port=ports.take(name, _FIGURES)))
 
 
 def _etcd(ports: Ports) -> Etcd:

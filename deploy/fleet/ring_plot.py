@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deploy.fleet.templates import TEMPLATES
+from plots.scales import Logarithmic, decimal_marks, path, ticks
 from services.fleet.planner.prediction import MIB
 from services.fleet.planner.simulation import Answer, Question
 
 _WIDTH, _PANEL_WIDTH, _PANEL_HEIGHT = 860, 530, 190
 _LEFT, _TOP, _STEP = 90, 76, 280
-_STEPS = (1.0, 2.0, 5.0)
-_FEWEST_TICKS, _MOST_TICKS = 3, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +79,16 @@ def _panel(
     sizes = [float(one.shards) for one in answers]
     # A logarithm has no place for nothing: lines leave out what is 0.
     values = [value for line in lines for one in answers if (value := line.of(one)) > 0]
-    x = _scale(min(sizes), max(sizes), 0, _PANEL_WIDTH)
-    ticks = _ticks(min(values, default=1), max(values, default=1))
-    y = _scale(ticks[0], ticks[-1], _PANEL_HEIGHT, 0)
+    x = Logarithmic(min(sizes), max(sizes), 0, _PANEL_WIDTH)
+    marks = decimal_marks(min(values, default=1), max(values, default=1))
+    y = Logarithmic(marks[0], marks[-1], _PANEL_HEIGHT, 0)
     return {
         "title": title,
         "unit": unit,
         "width": _PANEL_WIDTH,
         "height": _PANEL_HEIGHT,
-        "x_ticks": [{"at": x(size), "text": f"{size:,.0f}"} for size in sizes],
-        "y_ticks": [{"at": y(tick), "text": f"{tick:,.12g}"} for tick in ticks],
+        "x_ticks": ticks(x, sizes, "{:,.0f}".format),
+        "y_ticks": ticks(y, marks, "{:,.12g}".format),
         "series": [_series(line, answers, x, y) for line in lines],
     }
 
@@ -98,39 +96,15 @@ def _panel(
 def _series(
     line: _Line,
     answers: Sequence[Answer],
-    x: Callable[[float], float],
-    y: Callable[[float], float],
+    x: Logarithmic,
+    y: Logarithmic,
 ) -> dict[str, Any]:
-    dots = [(x(one.shards), y(value)) for one in answers if (value := line.of(one)) > 0]
-    points = " ".join(f"{across},{down}" for across, down in dots)
+    places = ((x.at(one.shards), y.at(v)) for one in answers if (v := line.of(one)) > 0)
+    dots = [(round(across, 1), round(down, 1)) for across, down in places]
     dashed = "dashed" in line.style
     return {
         "name": line.name,
         "style": line.style,
-        "points": points,
+        "points": path(dots),
         "dots": [] if dashed else dots,
     }
-
-
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """From values to places, by their logarithms; all in the middle when they are one value."""
-    if low == high:
-        return lambda _: (start + end) / 2
-    whole = math.log(high / low)
-    return lambda value: round(start + (end - start) * math.log(value / low) / whole, 1)
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers of which the first is not above the lowest and the last not below the highest:
-    1, 2 and 5 of each power of ten, or these alone when they are many; close values get an even
-    division."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    grid = [step * 10.0**power for power in range(first, last + 1) for step in _STEPS]
-    below = max((one for one in grid if one <= low), default=grid[0])
-    above = min((one for one in grid if one >= high), default=grid[-1])
-    ticks = [one for one in grid if below <= one <= above]
-    if len(ticks) > _MOST_TICKS:
-        return [10.0**power for power in range(first, last + 1)]
-    if len(ticks) >= _FEWEST_TICKS or below == above:
-        return ticks
-    return [below + (above - below) * part / 4 for part in range(5)]

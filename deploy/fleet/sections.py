@@ -31,7 +31,7 @@ def _supported(text: str) -> str:
     return text
 
 
-_SECRET = re.compile("PASSWORD|SECRET_KEY|ACCESS_KEY")
+_SECRET = re.compile("(PASSWORD|SECRET_KEY|ACCESS_KEY|TOKEN)$")
 SAID_ELSEWHERE = frozenset(
     f"DOCSHARD_{name}"
     for name in (
@@ -69,8 +69,9 @@ class Certificate(Part):
 class Postgres(Part):
     """The servers: major version, folders on their hosts, who may connect, how many.
 
-    `memory` is what a server's container may take. `settings` stand in for those that every server
-    has otherwise, but for those that something else rests on. In production servers need `tls`.
+    `memory` is what a server's container may take, `cpus` what a server's host has. `settings`
+    stand in for those that every server has otherwise, but for those that something else rests on.
+    In production servers need `tls`.
     """
 
     version: int = Field(ge=15, le=18)
@@ -80,6 +81,7 @@ class Postgres(Part):
     max_connections: int = Field(default=120, ge=20, le=10_000)
     reserved: Reserved = Reserved()
     memory: Quantity = "8Gi"
+    cpus: int = Field(default=4, ge=1, le=1024)
     tls: Certificate | None = None
     settings: dict[Setting, str] = Field(default_factory=dict)
 
@@ -218,13 +220,30 @@ class RepositorySection(Part):
     authority: FilePath | None = None
 
 
+class BlobCopySection(Part):
+    """The copy of the documents' bucket in another region, which is read with the backups' keys.
+
+    Every `seconds` a worker copies there what is missing; 0: the store replicates by itself.
+    """
+
+    host: Host
+    port: Port = 443
+    bucket: Name
+    region: Name
+    authority: FilePath | None = None
+    seconds: int = Field(default=0, ge=0, le=86_400)
+
+
 class BackupsSection(Part):
     """Backups of every cluster by pgBackRest, into one bucket or two.
 
-    Any second of the last `retention_days` can be restored to.
+    Any second of the last `retention_days` can be restored to. A backup takes `processes`; a
+    quarter of the servers' cores unless told.
     """
 
     retention_days: int = Field(default=14, ge=7, le=35)
+    processes: int | None = Field(default=None, ge=1, le=999)
+    blob_copy: BlobCopySection | None = None
     repository: tuple[RepositorySection, ...] = Field(min_length=1, max_length=2)
 
 

@@ -6,27 +6,27 @@ import subprocess
 
 from deploy.local import processes
 from deploy.local.apart import has_socket
+from deploy.local.beside import Lying
 from deploy.local.postgres import ENVIRONMENT
-from deploy.local.restored import Order
 
 _FAULTY = 2
 _TOLD = 5
 
 
-def amcheck(order: Order, port: int, user: str | None, database: str) -> list[str]:
+def amcheck(lying: Lying, port: int, database: str) -> list[str]:
     """Look at every table and B-tree of the database; answers what is wrong.
 
     The extension that does it is made in the copy alone.
     """
-    program = order.programs / "pg_amcheck"
+    program = lying.programs / "pg_amcheck"
     if not program.exists():
         return [f"{program} is not there: pages were not looked at"]
-    if not has_socket(order.data):
-        return [f"{order.data} is too long for a socket's name: pages were not looked at"]
+    if not has_socket(lying.data):
+        return [f"{lying.data} is too long for a socket's name: pages were not looked at"]
     done = subprocess.run(
         [
             str(program),
-            f"--host={order.data}",
+            f"--host={lying.data}",
             f"--port={port}",
             "--username=postgres",
             "--install-missing",
@@ -39,9 +39,9 @@ def amcheck(order: Order, port: int, user: str | None, database: str) -> list[st
         check=False,
         cwd="/",
         env=ENVIRONMENT,
-        user=user,
-        group=processes.primary_group(user),
-        extra_groups=[] if user else None,
+        user=lying.user,
+        group=processes.primary_group(lying.user),
+        extra_groups=[] if lying.user else None,
     )
     if done.returncode == 0:
         return []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pwd
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.fleet.planning import LOOPBACK
@@ -12,6 +14,10 @@ from deploy.local import ports, processes
 _LONGEST_SOCKET = 90
 """A socket's path has room for 107 bytes, its own name among them."""
 _MAP = "beside"
+_OWN = "postgresql.auto.conf"
+_FROM_HERE = "# Apart from what lives, from here on."
+_RECOVERY = re.compile(r"#.*pgBackRest|(restore_command|recovery_target|archive_mode)\w*\s*=")
+"""What pgBackRest writes there for the recovery; that nothing is archived, too."""
 
 
 def has_socket(data: Path) -> bool:
@@ -50,7 +56,8 @@ def set_apart(data: Path, cluster: str, user: str | None) -> int:
         "hba_file": str(data / "pg_hba.conf"),
         "ident_file": str(data / "pg_ident.conf"),
     }
-    with (data / "postgresql.auto.conf").open("a") as handle:
+    with (data / _OWN).open("a") as handle:
+        handle.write(f"{_FROM_HERE}\n")
         handle.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
     owner = user or pwd.getpwuid(data.stat().st_uid).pw_name
     texts = {
@@ -63,3 +70,50 @@ def set_apart(data: Path, cluster: str, user: str | None) -> int:
         (data / name).write_text(text)
         processes.give(data / name, user)
     return port
+
+
+def listen_elsewhere(data: Path) -> int:
+    """Give a restored server a port that is free now; answers it."""
+    port = ports.free()
+    with (data / _OWN).open("a") as handle:
+        handle.write(f"port = '{port}'\n")
+    return port
+
+
+def forget_recovery(data: Path) -> None:
+    """Take away where WAL comes from, once it was replayed: a server that is put into recovery
+    again would go on with what others have archived since."""
+    lines = (data / _OWN).read_text().splitlines()
+    apart = lines.index(_FROM_HERE)
+    kept = [line for line in lines[:apart] if not _RECOVERY.match(line)]
+    _rewrite(data / _OWN, [*kept, *lines[apart:]])
+
+
+def rejoin(data: Path) -> None:
+    """Take away what parts it from what lives: the next start is in the fleet's own configuration.
+
+    Access and names of users are the fleet's to write; ours are not to be believed there.
+    """
+    lines = (data / _OWN).read_text().splitlines()
+    if _FROM_HERE in lines:
+        _rewrite(data / _OWN, lines[: lines.index(_FROM_HERE)])
+    for name in ("pg_hba.conf", "pg_ident.conf"):
+        (data / name).write_text("")
+    _archive_history(data)
+
+
+def _archive_history(data: Path) -> None:
+    """Have the history of its timeline archived, which began while nothing was: without it nobody
+    could restore to a point on it. Those of timelines between stay away: so whoever restores an
+    older backup is not led from the history of then into this one."""
+    wal = data / "pg_wal"
+    newest = max((path.name for path in wal.glob("*.history")), default=None)
+    if newest is not None:
+        ready = wal / "archive_status" / f"{newest}.ready"
+        ready.touch()
+        processes.give(ready, pwd.getpwuid(data.stat().st_uid).pw_name)
+
+
+def _rewrite(path: Path, lines: Sequence[str]) -> None:
+    """In place, so that it stays its owner's."""
+    path.write_text("".join(f"{line}\n" for line in lines))

@@ -17,7 +17,7 @@ from deploy.local import processes
 from deploy.local.secrets import credentials
 from deploy.local.servers import Server
 
-_PACKAGES = ("router", "services", "shards", "global_db", "deploy")
+_PACKAGES = ("router", "services", "shards", "global_db", "deploy", "plots")
 
 
 class Application(Server):
@@ -82,12 +82,19 @@ class WorkerServer(Application):
     arguments: ClassVar[tuple[str, ...]] = ("deploy.cli.main", "worker")
 
     @property
-    def port(self) -> None:
-        """It does not listen."""
+    def port(self) -> int | None:
+        """Where it tells its figures; None in a home that has not been started since it does."""
+        figures = self.site.state.fleet.workers[0].figures
+        return None if figures is None else figures.port
 
     def ready(self) -> bool:
-        """Whether it lives: it serves nobody who could be asked."""
-        return self.process() is not None
+        """Whether it has found its databases, and tells so; without a port whether it lives."""
+        return self.process() is not None if self.port is None else self.listens()
+
+    def _environment(self) -> dict[str, str]:
+        # Not in the common environment: a second worker could not listen there, too.
+        told = {} if self.port is None else {"DOCSHARD_METRICS_PORT": str(self.port)}
+        return super()._environment() | told
 
 
 def code_mark() -> str:

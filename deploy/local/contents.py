@@ -14,10 +14,9 @@ from deploy.local.secrets import DemoSecret, credentials, save_demo
 from deploy.local.servers import Site
 from services import errors
 from services.access.first_admin import init_admin
-from services.blobs.store import BlobStore
-from services.fleet import migrate
+from services.blobs.bucket_setup import Outcome
+from services.fleet import buckets, migrate
 from services.fleet.migrate import Migrated
-from services.fleet.point_manifests import bucket_settings, copy_settings
 from services.fleet.shards import NodeAddress, register_shard
 from services.resources import Data, open_data, open_resources
 from services.settings import DatabaseRole, Settings
@@ -38,14 +37,16 @@ class Contents:
         self.settings = Settings()
 
     async def make_buckets(self) -> None:
-        """Make the bucket of blobs, its copy, and those of backups, unless they are there."""
-        buckets = (*bucket_settings(self.settings), *copy_settings(self.settings))
-        for s3 in (self.settings.s3, *buckets):
-            blobs = BlobStore(s3)
-            try:
-                await blobs.ensure_bucket()
-            finally:
-                await blobs.close()
+        """Make the bucket of blobs, its copy, and those of backups what they should be.
+
+        Raises:
+            OperatorError: the store refuses.
+        """
+        steps = await buckets.prepare(self.settings)
+        refused = [one for one in steps if one.outcome is Outcome.REFUSED]
+        if refused:
+            told = "\n".join(f"{one.bucket}, {one.what}: {one.why}" for one in refused)
+            raise OperatorError("A bucket is not what it should be.", told)
 
     async def migrate(self) -> str:
         """Bring every schema to this code and register the shards; says what changed.

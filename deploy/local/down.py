@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from deploy.errors import Refused
+from deploy.errors import OperatorError, Refused
 from deploy.local import processes
 from deploy.local.checklist import Checklist
 from deploy.local.home import Home
@@ -35,6 +35,27 @@ def take_down(home: Home, checklist: Checklist) -> int:
     for pidfile in home.run.glob("*.json"):
         pidfile.unlink()
     return len(running) + left
+
+
+def end_departed(parts: Parts, checklist: Checklist) -> None:
+    """End what runs and is no part of the fleet any more, such as the second store of one whose
+    backups have ended.
+
+    Raises:
+        OperatorError: a process does not end.
+    """
+    home, names = parts.site.home, {part.name for part in parts.all}
+    for pidfile in home.run.glob("*.json"):
+        if pidfile.stem in names:
+            continue
+        process = processes.find(pidfile)
+        if process is not None:
+            with checklist.part(f"stop {pidfile.stem}"):
+                family = processes.family(process)
+                processes.send(family, signal.SIGKILL)
+                if left := processes.await_end(family, seconds=5):
+                    raise OperatorError(f"{pidfile.stem} (pid {left[0].pid}) does not end.")
+        pidfile.unlink(missing_ok=True)
 
 
 def end_strays(home: Home) -> int:

@@ -82,7 +82,7 @@ def require_own(home: Home, directory: Sequence[NodeAddress]) -> State:
         NotFound: there is no fleet. Refused: the environment names another installation.
     """
     state = home.require()
-    if not _is_own(state, directory):
+    if not is_own(state, directory):
         raise Refused(
             f"The environment names another installation than the fleet in {home.path}.",
             "Only a local fleet starts clusters of its own.",
@@ -94,7 +94,7 @@ def require_own(home: Home, directory: Sequence[NodeAddress]) -> State:
 def runs_here(home: Home, directory: Sequence[NodeAddress], name: str) -> bool:
     """Whether a shard of that directory is one of this home's own clusters."""
     state = home.load()
-    if state is None or not _is_own(state, directory):
+    if state is None or not is_own(state, directory):
         return False
     return any(shard.name == name for shard in state.fleet.shards)
 
@@ -116,7 +116,8 @@ def free_bytes(state: State) -> int:
     return shutil.disk_usage(state.data).free
 
 
-def _is_own(state: State, directory: Sequence[NodeAddress]) -> bool:
+def is_own(state: State, directory: Sequence[NodeAddress]) -> bool:
+    """Whether that directory is the fleet's own global database."""
     own = {(node.host, node.port) for node in addresses(state.fleet.global_cluster)}
     return {(node.host, node.port) for node in directory} == own
 

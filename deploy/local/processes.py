@@ -142,6 +142,14 @@ def alive(pid: int) -> psutil.Process | None:
         return None
 
 
+def ending(pid: int) -> str:
+    """How a process that this one started has ended; empty when that is not known."""
+    for child in _children:
+        if child.pid == pid and (status := child.poll()) is not None:
+            return f"status {status}" if status >= 0 else signal.Signals(-status).name
+    return ""
+
+
 def paused(process: psutil.Process) -> bool:
     """Whether it was stopped by a signal."""
     with contextlib.suppress(psutil.NoSuchProcess):

@@ -198,7 +198,8 @@ class Server(ABC):
         if not awaited(lambda: self.ready() or ended(), self.start_seconds):
             raise self._failed(f"does not serve after {self.start_seconds:.0f} s")
         if ended():
-            raise self._failed("ended while starting")
+            how = processes.ending(process.pid)
+            raise self._failed(f"ended while starting ({how})" if how else "ended while starting")
 
     def _failed(self, how: str) -> OperatorError:
         try:

@@ -15,7 +15,7 @@ from deploy.local.application import code_mark
 from deploy.local.backups import write_all
 from deploy.local.checklist import Checklist
 from deploy.local.contents import Contents
-from deploy.local.down import end_strays
+from deploy.local.down import end_departed, end_strays
 from deploy.local.home import Home, State
 from deploy.local.parts import Parts, parts_of
 from deploy.local.planning import settle_state
@@ -65,6 +65,8 @@ async def bring_up(home: Home, wish: Wish, checklist: Checklist) -> Raised:
     home.save(state.model_copy(update={"settled": None}))
     raising = _Raising(parts, checklist)
     await raising.run()
+    # Last: servers that archive are told of its end before the store that they push to goes.
+    await to_thread(end_departed, parts, checklist)
     if wants_demo:
         await raising.fill()
     home.save(state.model_copy(update={"settled": mark}))

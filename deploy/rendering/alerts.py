@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
 from deploy.rendering import yaml
 from deploy.rendering.alert import Alert
-from deploy.rendering.service_alerts import BACKUPS, SERVICE
+from deploy.rendering.service_alerts import BACKUPS, DRILL_DAYS, SERVICE, drills_and_copies
 
 
 def groups(file: FleetFile) -> list[yaml.Value]:
@@ -17,7 +17,7 @@ def groups(file: FleetFile) -> list[yaml.Value]:
     patroni = [cluster for cluster in fleet.clusters if any(node.patroni for node in cluster.nodes)]
     by_program = {
         "targets": _TARGETS,
-        "docshard": [*SERVICE, *(BACKUPS if file.backups else ())],
+        "docshard": [*SERVICE, *_backups(file)],
         "etcd": list(_etcd(len(fleet.etcd))) if fleet.etcd else [],
         "patroni": [*(alert for cluster in patroni for alert in _cluster(cluster)), *_PATRONI]
         if patroni
@@ -25,11 +25,29 @@ def groups(file: FleetFile) -> list[yaml.Value]:
         "postgres": _POSTGRES,
         "pgbouncer": _PGBOUNCER if any(cluster.poolers for cluster in fleet.clusters) else [],
     }
+    return _listed(by_program)
+
+
+def container_groups() -> list[yaml.Value]:
+    """The rules where servers are somebody else's to watch: of router and worker alone."""
+    return _listed({"targets": _TARGETS, "docshard": SERVICE})
+
+
+def _listed(by_program: Mapping[str, Sequence[Alert]]) -> list[yaml.Value]:
     return [
         {"name": program, "rules": [alert.rule() for alert in alerts]}
         for program, alerts in by_program.items()
         if alerts
     ]
+
+
+def _backups(file: FleetFile) -> Iterator[Alert]:
+    if file.backups is None:
+        return
+    days = int(file.service.settings.get("DOCSHARD_BACKUP_DRILL_DAYS", DRILL_DAYS))
+    copy = file.backups.blob_copy
+    yield from BACKUPS
+    yield from drills_and_copies(days, None if copy is None else copy.seconds)
 
 
 def _cluster(cluster: Cluster) -> Iterator[Alert]:

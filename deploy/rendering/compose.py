@@ -13,7 +13,14 @@ from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
 from deploy.fleet.postgres import initdb_options
 from deploy.rendering import yaml
-from deploy.rendering.service import SECRETS, STORAGE_SECRETS, service_variables
+from deploy.rendering.alerts import container_groups
+from deploy.rendering.prometheus import configuration
+from deploy.rendering.service import (
+    SECRETS,
+    STORAGE_SECRETS,
+    service_variables,
+    worker_variables,
+)
 from deploy.rendering.target import Files, header
 
 TARGET = "compose"
@@ -21,13 +28,33 @@ _SECRETS = PurePosixPath("/run/secrets")
 _SERVICE_USER = "10001:10001"
 _SERVER_USER = "999:999"  # of the official image
 _SERVER_FILES = ("server.crt", "server.key", "superuser_password")
-_READY = "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"
+_HTTP = 8080
+_FOUND = "15s"  # how often Prometheus asks which containers there are
 
 
 def render(file: FleetFile) -> Files:
-    """compose/compose.yaml."""
-    text = yaml.documents(_project(file))
-    return {PurePosixPath(TARGET, "compose.yaml"): header(TARGET, file.fleet.name) + text}
+    """compose/compose.yaml, and compose/prometheus/ for a Prometheus in the same networks."""
+    head = header(TARGET, file.fleet.name)
+    texts = {
+        "compose.yaml": yaml.documents(_project(file)),
+        "prometheus/prometheus.yml": yaml.documents(configuration(file, _jobs(file))),
+        "prometheus/rules.yml": yaml.documents({"groups": container_groups()}),
+    }
+    return {PurePosixPath(TARGET, name): head + text for name, text in texts.items()}
+
+
+def _jobs(file: FleetFile) -> list[yaml.Value]:
+    """A service's name leads to each of its containers, however many there are."""
+    ports = {"router": _HTTP, "worker": file.prometheus.worker_port}
+    return [
+        {
+            "dns_sd_configs": [
+                {"names": [name], "port": port, "refresh_interval": _FOUND, "type": "A"}
+            ],
+            "job_name": name,
+        }
+        for name, port in ports.items()
+    ]
 
 
 def _project(file: FleetFile) -> dict[str, yaml.Value]:
@@ -154,34 +181,43 @@ def _router(file: FleetFile) -> dict[str, yaml.Value]:
     environment = {
         **_mapping(service["environment"]),
         "DOCSHARD_LISTEN_HOST": "0.0.0.0",  # noqa: S104 - inside the container
-        "DOCSHARD_LISTEN_PORT": "8080",
+        "DOCSHARD_LISTEN_PORT": str(_HTTP),
         "DOCSHARD_ROUTER_WORKERS": str(file.model.router.workers),
     }
     return service | {
         "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
         "environment": environment,
-        "healthcheck": {
-            "interval": "5s",
-            "retries": 3,
-            "start_period": "30s",
-            "test": ["CMD", "python", "-c", _READY],
-            "timeout": "4s",
-        },
+        "healthcheck": _asked(_HTTP, "/readyz"),
         # The only port that leaves the machine, once a proxy with TLS stands before it.
-        "ports": ["${DOCSHARD_PUBLISH:-127.0.0.1:8080}:8080"],
+        "ports": [f"${{DOCSHARD_PUBLISH:-127.0.0.1:{_HTTP}}}:{_HTTP}"],
         "restart": "unless-stopped",
         "stop_grace_period": "60s",
     }
 
 
 def _worker(file: FleetFile) -> dict[str, yaml.Value]:
-    return _service(file, "worker", "2g", "2") | {
+    service = _service(file, "worker", "2g", "2")
+    return service | {
         "command": ["docshard", "worker"],
         "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+        "environment": {**_mapping(service["environment"]), **worker_variables(file)},
+        "healthcheck": _asked(file.prometheus.worker_port, "/metrics"),
         # It ends when it cannot go on; leases let another take over meanwhile.
         "restart": "unless-stopped",
         "scale": len(file.model.workers),
         "stop_grace_period": "60s",
+    }
+
+
+def _asked(port: int, path: str) -> dict[str, yaml.Value]:
+    """Whether it answers, asked from inside."""
+    question = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{port}{path}', timeout=2)"
+    return {
+        "interval": "5s",
+        "retries": 3,
+        "start_period": "30s",
+        "test": ["CMD", "python", "-c", question],
+        "timeout": "4s",
     }
 
 

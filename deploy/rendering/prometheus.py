@@ -22,22 +22,15 @@ _Target = tuple[str, dict[str, str]]
 def render(file: FleetFile) -> Files:
     """prometheus/prometheus.yml and prometheus/rules.yml."""
     texts = {
-        "prometheus.yml": yaml.documents(_configuration(file)),
+        "prometheus.yml": yaml.documents(configuration(file, _jobs(file))),
         "rules.yml": yaml.documents({"groups": groups(file)}),
     }
     head = header(TARGET, file.fleet.name)
     return {PurePosixPath(TARGET, name): head + text for name, text in texts.items()}
 
 
-def _configuration(file: FleetFile) -> yaml.Value:
-    jobs = {
-        "etcd": [(member.address.text, {"node": member.name}) for member in file.model.etcd],
-        "patroni": _patroni(file),
-        "pgbouncer": list(_poolers(file)),
-        "postgres": list(_servers(file)),
-        "router": [(one.address.text, {"node": one.name}) for one in file.model.routers],
-        "worker": [(address, {"node": name}) for name, address in worker_addresses(file).items()],
-    }
+def configuration(file: FleetFile, jobs: list[yaml.Value]) -> yaml.Value:
+    """What Prometheus is told: how often it asks whom."""
     return {
         "global": {
             "evaluation_interval": "15s",
@@ -46,8 +39,20 @@ def _configuration(file: FleetFile) -> yaml.Value:
             "scrape_timeout": "10s",
         },
         "rule_files": ["rules.yml"],
-        "scrape_configs": [_job(name, targets) for name, targets in jobs.items() if targets],
+        "scrape_configs": jobs,
     }
+
+
+def _jobs(file: FleetFile) -> list[yaml.Value]:
+    jobs = {
+        "etcd": [(member.address.text, {"node": member.name}) for member in file.model.etcd],
+        "patroni": _patroni(file),
+        "pgbouncer": list(_poolers(file)),
+        "postgres": list(_servers(file)),
+        "router": [(one.address.text, {"node": one.name}) for one in file.model.routers],
+        "worker": [(address, {"node": name}) for name, address in worker_addresses(file).items()],
+    }
+    return [_job(name, targets) for name, targets in jobs.items() if targets]
 
 
 def _job(name: str, targets: Iterable[_Target]) -> yaml.Value:

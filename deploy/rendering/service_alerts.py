@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from deploy.rendering.alert import Alert
@@ -10,6 +11,8 @@ BUDGET: Final = 0.001
 """Of all requests so many may fail, in thirty days: 99.9 % are answered."""
 SLOW: Final = 0.01
 """Of all requests so many may be slow."""
+DRILL_DAYS: Final = 35
+"""What services take for DOCSHARD_BACKUP_DRILL_DAYS when nobody says it."""
 READ_SECONDS, WRITE_SECONDS = "0.25", "0.5"
 READS: Final = "get_document|list_documents|list_versions|get_version|list_audit_logs"
 WRITES: Final = "create_document|update_document|delete_document|create_upload"
@@ -152,4 +155,39 @@ BACKUPS: Final = (
         *("10m", "page"),
         "The newest backup is older than 26 hours: a restore replays so much WAL, if it is there.",
     ),
+    Alert(
+        "WalNotArchived",
+        "max by (shard) (docshard_wal_archiving_fails) > 0",
+        *("10m", "page"),
+        "WAL does not reach the repositories: a lost cluster would lose it, and it fills the disk.",
+    ),
+    Alert(
+        "WalArchivedLate",
+        "min by (shard) (docshard_wal_archived_age_seconds) > 900",
+        *("5m", "page"),
+        "No WAL has been archived for a quarter of an hour: so much a lost cluster would lose.",
+    ),
+    Alert(
+        "DrillNotGood",
+        "min by (shard) (docshard_drill_good) < 1",
+        *("5m", "ticket"),
+        "The last drill missed its goals, or what it restored was not sound.",
+    ),
 )
+
+
+def drills_and_copies(drill_days: int, copy_seconds: int | None) -> Iterator[Alert]:
+    """Alerts whose bounds the fleet file says; `copy_seconds` None: there is no copy."""
+    yield Alert(
+        "DrillOld",
+        f"min by (shard) (docshard_drill_good_age_seconds) > {drill_days * 86_400}",
+        *("1h", "ticket"),
+        f"No good drill for {drill_days} days: nobody knows whether this cluster can be restored.",
+    )
+    if copy_seconds is not None:
+        yield Alert(
+            "BlobCopyOld",
+            f"min(docshard_blob_copy_age_seconds) > {max(3_600, 3 * copy_seconds)}",
+            *("15m", "ticket"),
+            "The other region's copy of the documents lacks what is younger.",
+        )

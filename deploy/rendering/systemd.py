@@ -18,7 +18,7 @@ from deploy.fleet.seaweed import MEMORY, weed_options
 from deploy.fleet.templates import TEMPLATES
 from deploy.rendering import accounts, patroni, pgbackrest
 from deploy.rendering.prometheus import worker_addresses
-from deploy.rendering.service import service_variables
+from deploy.rendering.service import backup_variables, service_variables
 from deploy.rendering.target import Files, header
 from deploy.rendering.timers import tasks
 from deploy.rendering.unit import Unit
@@ -34,9 +34,8 @@ def render(file: FleetFile) -> Files:
     timer, whose own file stands beside it; systemd/<host>/docshard.env, the variables without
     secrets of routers and workers; and what `accounts` says of each host."""
     head = header(TARGET, file.fleet.name)
-    variables = "".join(
-        f"{name}={_quoted(value)}\n" for name, value in service_variables(file).items()
-    )
+    told = sorted((backup_variables(file) | service_variables(file)).items())
+    variables = "".join(f"{name}={_quoted(value)}\n" for name, value in told)
     texts = dict(_unit_files(file)) | dict(_task_files(file))
     texts |= {PurePosixPath(TARGET, unit.host, _VARIABLES): variables for unit in _services(file)}
     texts |= {

@@ -1,7 +1,8 @@
-"""systemd's timers: full backups by night, incremental ones by the hour, on each server's host.
+"""systemd's timers: each server's host asks four times an hour which backups are due.
 
-Every node of a cluster has them and only the present primary's do anything, so that a failover
-changes nothing in them.
+Every node of a cluster has one and only the present primary's does anything, so that a failover
+changes nothing in them. What is due, `docshard backup due` reads from the repositories: a full
+backup each night, an incremental one each hour, and again what was missed or cut off.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.file import FleetFile
 from deploy.fleet.model import DATABASE, Cluster, Node
-from deploy.fleet.pgbackrest import ROLE, options
+from deploy.fleet.pgbackrest import ROLE
 from deploy.rendering import pgbackrest
 
-_CALENDARS: Mapping[str, str] = {"full": "*-*-* 01:15:00 UTC", "incr": "*-*-* *:00:00 UTC"}
-_WORDS: Mapping[str, str] = {"full": "full backup", "incr": "incremental backup"}
+_CALENDAR = "*-*-* *:00/15:00 UTC"
 
 
 @dataclass(frozen=True)
@@ -39,35 +39,22 @@ class Task:
 
 
 def tasks(file: FleetFile) -> Iterator[Task]:
-    """A full and an incremental backup for each node and repository; none without backups.
-
-    Each repository has its own: while one is away, backups go on into the other.
-    """
-    backups = file.model.backups
-    if backups is None:
+    """Backups of each node; none without backups."""
+    if file.model.backups is None:
         return
     for cluster in file.model.clusters:
         for node in cluster.nodes:
-            for kind in _CALENDARS:
-                for repository in range(1, len(backups.repositories) + 1):
-                    yield _task(file, cluster, node, Run(kind, repository))
+            yield _task(file, cluster, node)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One backup: `full` or `incr`, into the repository of this number."""
-
-    kind: str
-    repository: int
-
-
-def _task(file: FleetFile, cluster: Cluster, node: Node, run: Run) -> Task:
+def _task(file: FleetFile, cluster: Cluster, node: Node) -> Task:
     psql = PurePosixPath(file.postgres.programs, "psql")
+    docshard = PurePosixPath(file.service.programs, "docshard")
     return Task(
-        name=f"{node.name}-{run.kind}-{run.repository}",
+        name=f"{node.name}-backup",
         host=node.address.host,
-        what=f"{_WORDS[run.kind]} of {cluster.name} into repository {run.repository}",
-        calendar=_CALENDARS[run.kind],
+        what=f"backups of {cluster.name} that are due",
+        calendar=_CALENDAR,
         user="postgres",
         environment={
             "PGHOST": node.address.host,
@@ -78,21 +65,6 @@ def _task(file: FleetFile, cluster: Cluster, node: Node, run: Run) -> Task:
         secrets=str(pgbackrest.FOLDER / "backup.env"),
         # Skipped, and not failed, where the node is a replica.
         condition=f'/bin/sh -c \'[ "$$({psql} -XAtqc "SELECT pg_is_in_recovery()")" = f ]\'',
-        command=_command(cluster, node, run),
+        command=f"{docshard} backup due --cluster {cluster.name}",
         writes=(str(pgbackrest.WORK),),
     )
-
-
-def _command(cluster: Cluster, node: Node, run: Run) -> str:
-    """One backup of a cluster at a time: an incremental one waits for less than an hour, and leaves
-    it to the next."""
-    lock = pgbackrest.WORK / f"{node.name}.lock"
-    waiting = ["--wait=21600"] if run.kind == "full" else ["--wait=3000", "--conflict-exit-code=0"]
-    words = [
-        *("/usr/bin/flock", *waiting, str(lock), pgbackrest.PROGRAM),
-        *options(pgbackrest.configuration_of(node.name), pgbackrest.SECRETS, cluster.name),
-        f"--repo={run.repository}",
-        f"--type={run.kind}",
-        "backup",
-    ]
-    return " ".join(words)

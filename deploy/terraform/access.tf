@@ -58,10 +58,6 @@ data "aws_iam_policy_document" "service" {
     actions = [
       "s3:ListBucket",
       "s3:ListBucketMultipartUploads",
-      # DOCSHARD_S3_CORS_ORIGINS, and what becomes of uploads that were left behind.
-      "s3:PutBucketCORS",
-      "s3:PutBucketVersioning",
-      "s3:PutLifecycleConfiguration",
     ]
     resources = [aws_s3_bucket.blobs.arn]
   }
@@ -91,4 +87,38 @@ data "aws_iam_policy_document" "service" {
 resource "aws_iam_policy" "service" {
   name_prefix = "docshard-${var.fleet}-service-"
   policy      = data.aws_iam_policy_document.service.json
+}
+
+# What an operator's command may do besides: `docshard client erase` removes every version in both
+# buckets, `docshard backup restore-client` reads earlier ones. No router or worker has a use for it.
+data "aws_iam_policy_document" "operator" {
+  statement {
+    actions = [
+      "s3:ListBucket",
+      "s3:ListBucketMultipartUploads",
+      "s3:ListBucketVersions",
+    ]
+    resources = [aws_s3_bucket.blobs.arn, aws_s3_bucket.replica.arn]
+  }
+
+  statement {
+    actions = [
+      "s3:AbortMultipartUpload",
+      "s3:DeleteObject",
+      "s3:DeleteObjectVersion",
+      "s3:GetObject",
+      "s3:GetObjectVersion",
+    ]
+    resources = ["${aws_s3_bucket.blobs.arn}/*", "${aws_s3_bucket.replica.arn}/*"]
+  }
+
+  statement {
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.blobs.arn, aws_kms_key.blobs_replica.arn]
+  }
+}
+
+resource "aws_iam_policy" "operator" {
+  name_prefix = "docshard-${var.fleet}-operator-"
+  policy      = data.aws_iam_policy_document.operator.json
 }

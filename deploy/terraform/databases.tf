@@ -1,5 +1,20 @@
 locals {
   clusters = concat(["global"], [for number in range(1, var.shards + 1) : "shard-${number}"])
+
+  # What moves and replicas need of deploy/fleet/postgres.py; rds.logical_replication is its
+  # wal_level=logical. Sizes are megabytes.
+  at_start = {
+    "rds.logical_replication"         = "1"
+    "max_replication_slots"           = "24"
+    "max_wal_senders"                 = "24"
+    "max_logical_replication_workers" = "16"
+    "max_worker_processes"            = "24"
+  }
+  at_once = {
+    "rds.force_ssl"          = "1"
+    "password_encryption"    = "scram-sha-256"
+    "max_slot_wal_keep_size" = "4096"
+  }
 }
 
 resource "aws_db_subnet_group" "databases" {
@@ -49,53 +64,14 @@ resource "aws_db_parameter_group" "databases" {
   name_prefix = "docshard-${var.fleet}-"
   family      = "postgres17"
 
-  # The parameters of deploy/fleet/postgres.py that RDS lets one set; this one is its wal_level=logical.
-  parameter {
-    name         = "rds.logical_replication"
-    value        = "1"
-    apply_method = "pending-reboot"
-  }
+  dynamic "parameter" {
+    for_each = merge(local.at_start, local.at_once)
 
-  parameter {
-    name         = "rds.force_ssl"
-    value        = "1"
-    apply_method = "immediate"
-  }
-
-  parameter {
-    name         = "password_encryption"
-    value        = "scram-sha-256"
-    apply_method = "immediate"
-  }
-
-  parameter {
-    name         = "max_replication_slots"
-    value        = "24"
-    apply_method = "pending-reboot"
-  }
-
-  parameter {
-    name         = "max_wal_senders"
-    value        = "24"
-    apply_method = "pending-reboot"
-  }
-
-  parameter {
-    name         = "max_logical_replication_workers"
-    value        = "16"
-    apply_method = "pending-reboot"
-  }
-
-  parameter {
-    name         = "max_worker_processes"
-    value        = "24"
-    apply_method = "pending-reboot"
-  }
-
-  parameter {
-    name         = "max_slot_wal_keep_size"
-    value        = "4096"
-    apply_method = "immediate"
+    content {
+      name         = parameter.key
+      value        = parameter.value
+      apply_method = contains(keys(local.at_start), parameter.key) ? "pending-reboot" : "immediate"
+    }
   }
 
   lifecycle {

@@ -22,3 +22,8 @@ output "service_policy" {
   description = "To attach to the role or user of routers, workers and commands."
   value       = aws_iam_policy.service.arn
 }
+
+output "operator_policy" {
+  description = "To attach to who runs commands, and to DOCSHARD_BACKUP_ACCESS_KEY's user: every version."
+  value       = aws_iam_policy.operator.arn
+}

@@ -1,4 +1,4 @@
-"""Benchmarks: what a part of the design costs, as a ratio of two forms measured in one run.
+"""Benchmarks: what the service and its parts cost, as ratios of forms measured in one run.
 
     python -m loadtests.bench
     python -m loadtests.bench.search

@@ -74,7 +74,7 @@ class Writer:
 
 async def price(shard: Shard, rounds: int, seconds: float) -> list[Form]:
     """Measure the forms by turns; one round of one form takes `seconds`."""
-    async with _sessions(shard) as (admin, writers):
+    async with sessions(shard) as (admin, writers):
 
         async def rate(name: str) -> float:
             verb = "ENABLE" if name == FORMS[2] else "DISABLE"
@@ -99,7 +99,8 @@ async def _until(end: float, writer: Writer, audited: bool) -> int:
 
 
 @asynccontextmanager
-async def _sessions(shard: Shard) -> AsyncIterator[tuple[psycopg.AsyncConnection, list[Writer]]]:
+async def sessions(shard: Shard) -> AsyncIterator[tuple[psycopg.AsyncConnection, list[Writer]]]:
+    """An administrator, and writers of a tenant each."""
     async with AsyncExitStack() as stack:
 
         async def connect(role: str, password: str) -> psycopg.AsyncConnection:

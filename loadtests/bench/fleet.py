@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from loadtests.target import Target, find_target, parse
 
@@ -20,7 +21,7 @@ class NoFleet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard's primary, reached directly and not through a pooler."""
+    """A cluster's primary, reached directly and not through a pooler."""
 
     host: str
     port: str
@@ -50,8 +51,25 @@ class Fleet:
 
     def shard(self, name: str) -> Shard:
         """A shard of it."""
+        return Shard(*self._address(f"{name}-primary"), self.variables, self.target)
+
+    def global_database(self) -> Shard:
+        """The global database's primary, in the same words."""
+        return Shard(*self._address("global-primary"), self.variables, self.target)
+
+    def process(self, node: str) -> int:
+        """The process of one of its nodes."""
+        return int(self._node(node)["pid"])
+
+    def _address(self, node: str) -> tuple[str, str]:
+        host, _, port = str(self._node(node)["address"]).rpartition(":")
+        return host, port
+
+    def _node(self, name: str) -> Mapping[str, Any]:
         status = json.loads(self.run("status", "-o", "json"))
-        return Shard(*_address(status, f"{name}-primary"), self.variables, self.target)
+        found: Mapping[str, Any]
+        [found] = [node for node in status["nodes"] if node["name"] == name]
+        return found
 
 
 @contextmanager
@@ -81,12 +99,6 @@ def throwaway_shard(replicas: int = 0) -> Iterator[Shard]:
     """
     with throwaway_fleet(1, replicas) as fleet:
         yield fleet.shard("shard-1")
-
-
-def _address(status: Mapping[str, list[Mapping[str, str]]], primary: str) -> tuple[str, str]:
-    [address] = [node["address"] for node in status["nodes"] if node["name"] == primary]
-    host, _, port = address.rpartition(":")
-    return host, port
 
 
 def _environment(home: Path, shards: int, replicas: int) -> dict[str, str]:

@@ -9,21 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-Formatter = Callable[[float], str]
+from plots.scales import Formatter, Linear, Logarithmic, Tick, path, ticks
 
 WIDTH, HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 12, 12, 28
-_ROUNDING = 1e-9  # logarithms of whole powers are seldom whole
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A mark on an axis."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +53,12 @@ def rank_size(sizes: Sequence[int], labels: Labels) -> Chart | None:
     found = [one for one in sizes if one > 0]
     if len(found) < 2:
         return None
-    x = _Logarithmic(1, len(found), _LEFT, WIDTH - _RIGHT)
+    x = Logarithmic(1, len(found), _LEFT, WIDTH - _RIGHT)
     # Bytes are told in units of 1024, so that powers of 4 are round numbers.
     low, high = _power(4, found[-1], math.floor), _power(4, found[0], math.ceil)
-    y = _Logarithmic(low, max(high, low * 4), HEIGHT - _BOTTOM, _TOP, base=4)
+    y = Logarithmic(low, max(high, low * 4), HEIGHT - _BOTTOM, _TOP, base=4)
     places = [(x.at(rank), y.at(size)) for rank, size in enumerate(found, 1) if _shown(rank)]
-    return _chart(places, _ticks(x, labels.x), _ticks(y, labels.y))
+    return _chart(places, ticks(x, x.marks(), labels.x), ticks(y, y.marks(), labels.y))
 
 
 def over_time(
@@ -77,16 +67,16 @@ def over_time(
     """Values over seconds, from 0 up to `least` or more; None for fewer than two."""
     if len(samples) < 2:
         return None
-    x = _Linear(samples[0][0], samples[-1][0], _LEFT, WIDTH - _RIGHT)
-    y = _Linear(0, max(least, *(value for _, value in samples)), HEIGHT - _BOTTOM, _TOP)
+    x = Linear(samples[0][0], samples[-1][0], _LEFT, WIDTH - _RIGHT)
+    y = Linear(0, max(least, *(value for _, value in samples)), HEIGHT - _BOTTOM, _TOP)
     places = [(x.at(moment), y.at(value)) for moment, value in samples]
-    return _chart(places, _ticks(x, labels.x), _ticks(y, labels.y))
+    return _chart(places, ticks(x, x.marks(), labels.x), ticks(y, y.marks(), labels.y))
 
 
 def _chart(
     places: Sequence[tuple[float, float]], x: tuple[Tick, ...], y: tuple[Tick, ...]
 ) -> Chart:
-    points = " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
+    points = path(places)
     floor = HEIGHT - _BOTTOM
     area = f"{places[0][0]:.1f},{floor} {points} {places[-1][0]:.1f},{floor}"
     return Chart(Line(points, area), x, y)
@@ -99,49 +89,3 @@ def _shown(rank: int) -> bool:
 
 def _power(base: int, value: float, rounded: Callable[[float], int]) -> float:
     return float(base) ** rounded(math.log(value, base))
-
-
-class _Scale(Protocol):
-    def at(self, value: float) -> float:
-        """The place of a value."""
-
-    def marks(self) -> list[float]:
-        """Values that are marked."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Linear:
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        whole = self.high - self.low or 1
-        return self.start + (self.end - self.start) * (value - self.low) / whole
-
-    def marks(self) -> list[float]:
-        return [self.low + (self.high - self.low) * part / 4 for part in range(5)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Logarithmic:
-    low: float
-    high: float
-    start: float
-    end: float
-    base: int = 10
-
-    def at(self, value: float) -> float:
-        whole = math.log(self.high / self.low) or 1
-        return self.start + (self.end - self.start) * math.log(value / self.low) / whole
-
-    def marks(self) -> list[float]:
-        first = math.ceil(math.log(self.low, self.base) - _ROUNDING)
-        last = math.floor(math.log(self.high, self.base) + _ROUNDING)
-        powers = [float(self.base) ** power for power in range(first, last + 1)]
-        return powers[:: max(1, len(powers) // 5)]
-
-
-def _ticks(scale: _Scale, label: Formatter) -> tuple[Tick, ...]:
-    return tuple(Tick(round(scale.at(value), 1), label(value)) for value in scale.marks())

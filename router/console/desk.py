@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from router.console import rendering
+from router.console.lag import LagTrack
 from router.console.live import Live
-from router.console.meter import LagTrack, PoolMeter
+from router.console.router_work import RouterMeter, RouterWork
+from router.figures_page import FiguresPage
 from router.settings import ConsoleSettings
 from services.errors import NotFound, ServiceError
 from services.fleet.operators import OperatorsData
@@ -33,16 +35,21 @@ class Desk:
     """Resources, and what was seen of late."""
 
     def __init__(
-        self, resources: Resources, settings: ConsoleSettings, operators: OperatorsData
+        self,
+        resources: Resources,
+        settings: ConsoleSettings,
+        operators: OperatorsData,
+        figures: FiguresPage,
     ) -> None:
         self.resources = resources
         self.settings = settings
         self.live = Live(settings.look_seconds, settings.streams, _fault)
-        self.pools = PoolMeter()
         self.lags = LagTrack()
         self.planning = asyncio.Semaphore(1)
         """Plans are large: one at a time."""
         self._operators = operators
+        self._figures = figures
+        self._meter = RouterMeter()
         self._known: _Known | None = None
         self._summing = asyncio.Lock()
 
@@ -54,6 +61,18 @@ class Desk:
     async def data(self) -> Data:
         """The databases as operators' commands have them."""
         return await self._operators.get()
+
+    def work(self) -> RouterWork | None:
+        """What all processes of this router do; None until it was looked at twice."""
+        now = time.monotonic()
+        if self._meter.due(now):
+            try:
+                self._meter.seen(now, self._figures.families())
+            except OSError:
+                # No room where processes write their figures: who writes them all the time logs
+                # that, and the rest of the page is wanted the more.
+                self._meter = RouterMeter()
+        return self._meter.work
 
     async def statistics(self) -> Mapping[str, ShardStatistics]:
         """Sums of each shard, some seconds old at most; all who look share them.
@@ -85,9 +104,11 @@ def _fault(error: ServiceError | None) -> str:
 
 
 @asynccontextmanager
-async def open_desk(resources: Resources, settings: ConsoleSettings) -> AsyncIterator[Desk]:
+async def open_desk(
+    resources: Resources, settings: ConsoleSettings, figures: FiguresPage
+) -> AsyncIterator[Desk]:
     """The desk until the block ends."""
     async with AsyncExitStack() as stack:
-        desk = Desk(resources, settings, OperatorsData(resources, stack))
+        desk = Desk(resources, settings, OperatorsData(resources, stack), figures)
         stack.push_async_callback(desk.live.close)
         yield desk

@@ -65,6 +65,7 @@ class ConsoleRoute(Route):
             demand_own_page(visit.headers)
         if self.permission is not None:
             await _admit(visit, self.permission)
+        visit.demand_storable_address()
         return await self._show(visit)
 
 

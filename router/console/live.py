@@ -108,11 +108,14 @@ class Live:
         try:
             html = await channel.make()
         except ServiceError as error:
+            # Who looks is told what it is, and what failed beneath is in the figures.
             html = self._fault(error)
         except Exception:
-            # Whatever it is, there is a next look: nobody else would find out (I10).
-            _log.exception("a page of the console cannot be made")
+            # Whatever it is, there is a next look: nobody else would find out (I10). A fault that
+            # stays is logged once, and not every second for as long as somebody looks.
             html = self._fault(None)
+            if html != channel.html:
+                _log.exception("a page of the console cannot be made")
         if html != channel.html:
             async with channel.changed:
                 channel.html, channel.version = html, channel.version + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -35,6 +36,14 @@ class Visit(Call):
         """Whether buttons that change something are for this person."""
         return self.caller.principal.may(OPERATE, None)
 
+    def demand_storable_address(self) -> None:
+        """Refuse an address that asks for what no database can hold.
+
+        Raises:
+            InvalidRequest.
+        """
+        _demand_storable(self.query_params.multi_items())
+
     async def fields(self) -> dict[str, str]:
         """The fields of the form that was sent, each once.
 
@@ -49,4 +58,12 @@ class Visit(Call):
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
         except ValueError as error:
             raise InvalidRequest("This is no form.") from error
+        _demand_storable(pairs)
         return dict(pairs)
+
+
+def _demand_storable(pairs: Iterable[tuple[str, str]]) -> None:
+    """As the API's bodies: PostgreSQL's text has no NUL."""
+    for name, value in pairs:
+        if "\0" in value:
+            raise InvalidRequest.at(name, "Must not contain NUL.")

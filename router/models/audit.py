@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import Field, IPvAnyAddress, JsonValue
+from pydantic import Field, IPvAnyAddress
 
-from router.models.fields import Id, Instant, PageQuery, Shown
+from router.models.fields import Id, Instant, PageQuery, Shown, StoredJson
 
 
 class AuditLogShown(Shown):
@@ -17,7 +17,7 @@ class AuditLogShown(Shown):
     action: str
     entity_type: str
     entity_id: UUID
-    changes: dict[str, JsonValue]
+    changes: StoredJson
     ip_address: IPvAnyAddress | None
     request_id: str | None
     created_at: datetime
@@ -53,7 +53,7 @@ class GlobalAuditLogShown(Shown):
     action: str
     entity_type: str
     entity_id: UUID
-    changes: dict[str, JsonValue]
+    changes: StoredJson
     ip_address: IPvAnyAddress | None
     request_id: str | None
     reason: str | None

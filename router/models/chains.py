@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from router.models.examples import AUDIT_ID, AUDIT_LOG, NOON, SHA256
 from router.models.fields import (
@@ -16,6 +16,7 @@ from router.models.fields import (
     Limit,
     Seconds,
     Shown,
+    StoredJson,
 )
 
 
@@ -86,7 +87,7 @@ class ChangeShown(Shown):
     action: str
     entity_type: str
     entity_id: UUID
-    changes: dict[str, JsonValue]
+    changes: StoredJson
     created_at: datetime
 
 

@@ -5,10 +5,20 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field
 
 from router.models import examples
-from router.models.fields import ClientCode, Given, Id, Instant, Label, Metadata, PageQuery, Shown
+from router.models.fields import (
+    ClientCode,
+    Given,
+    Id,
+    Instant,
+    Label,
+    Metadata,
+    PageQuery,
+    Shown,
+    StoredJson,
+)
 
 
 class ClientStatus(StrEnum):
@@ -48,7 +58,7 @@ class ClientShown(Shown):
     id: UUID
     code: str
     name: str
-    metadata: dict[str, JsonValue]
+    metadata: StoredJson
     status: ClientStatus
     managed_by: UUID | None
     created_at: datetime

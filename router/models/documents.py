@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from router.models import examples
 from router.models.fields import (
@@ -20,6 +20,7 @@ from router.models.fields import (
     Sha256Hex,
     Shown,
     Size,
+    StoredJson,
 )
 
 
@@ -86,7 +87,7 @@ class DocumentShown(Shown):
     current_version: int
     size: int | None
     checksum_sha256: HexDigest | None
-    metadata: dict[str, JsonValue]
+    metadata: StoredJson
     created_at: datetime
     created_by: UUID
     updated_at: datetime

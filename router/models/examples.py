@@ -71,6 +71,7 @@ AUDIT_LOG: Final[Json] = {
 _USAGE: Final[Json] = {"documents": 1, "versions": 2, "bytes": 6}
 USAGE_REPORT: Final[Json] = {
     "as_of": NOON,
+    "limits": {"documents": 10_000, "bytes": None, "requests_per_second": 20.0},
     "total": _USAGE,
     "by_mime_type": [{"mime_type": "application/pdf", **_USAGE}],
     "by_month": [{"month": "2026-01", **_USAGE}],

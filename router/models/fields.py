@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    SkipValidation,
     StringConstraints,
     WithJsonSchema,
 )
@@ -89,6 +90,8 @@ def _truth(value: Any) -> Any:
 Id = Annotated[UUID, BeforeValidator(_uuid)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small_enough)]
+StoredJson = Annotated[dict[str, JsonValue], SkipValidation]
+"""Of an answer: the database has it as JSON, which is not proven again value by value."""
 OriginalName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$"),

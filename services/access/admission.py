@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from global_db.quotas import UNLIMITED, Quota
 from global_db.reading import FROM_PRIMARY, Reading
 from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
 from services.failures import tenant_failures
@@ -29,8 +30,8 @@ class TenantAccess:
     client_id: UUID
     permission: str
     reading: TenantReading = PRIMARY_READING
-    requests_per_second: float | None = None
-    """What the client may ask, where operators have said it."""
+    quota: Quota = UNLIMITED
+    """What operators allow the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ async def admit_to_client(
         caller,
         client_id,
         permission,
-        requests_per_second=placement.quota.requests_per_second,
+        quota=placement.quota,
     )
 
 

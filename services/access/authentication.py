@@ -18,7 +18,7 @@ from global_db.connection import ReadConnection
 from global_db.identities import Grant
 from services.errors import DirectoryUnavailable, Unauthenticated
 from services.failures import global_failures
-from services.identity.key_text import looks_like_one, parse
+from services.identity.key_text import digest_of, looks_like_one, parse
 from services.identity.principal import Principal, Session
 from services.identity.tokens import AccessToken
 from services.resources import Resources
@@ -40,10 +40,8 @@ async def authenticate(resources: Resources, bearer: str) -> Principal:
 
 
 async def _by_api_key(resources: Resources, text: str) -> Principal:
-    key = parse(text)
-    if key is None:
-        raise Unauthenticated
-    return await _trusted(resources, key.digest, lambda: _holder(resources, key.digest))
+    digest = digest_of(text)
+    return await _trusted(resources, digest, lambda: _holder(resources, text, digest))
 
 
 async def _trusted(
@@ -65,7 +63,9 @@ async def _trusted(
         return remembered
 
 
-async def _holder(resources: Resources, digest: bytes) -> Principal:
+async def _holder(resources: Resources, text: str, digest: bytes) -> Principal:
+    if parse(text) is None:  # nobody's, and no reason to look for it
+        raise Unauthenticated
     with global_failures():
         async with resources.data.global_db.read() as connection:
             found = await api_keys.by_hash(connection, digest)

@@ -117,5 +117,5 @@ async def recording(data: Data, denials: Denials, every_seconds: float) -> Async
         except ServiceError as error:
             _log.warning("denials of the last %g s are lost: %s", every_seconds, error)
 
-    async with repeating(write, every_seconds):
+    async with repeating(write, "denials are not recorded", every_seconds):
         yield

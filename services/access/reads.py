@@ -55,4 +55,4 @@ def with_global_reading(reads: ReadSettings, access: GlobalAccess, asked: Asked)
 
 
 def _reading(access: TenantAccess, reading: TenantReading) -> TenantAccess:
-    return TenantAccess(access.caller, access.client_id, access.permission, reading)
+    return replace(access, reading=reading)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.blobs.bucket import apply_settings
+from services.blobs.bucket_setup import Step, carry_out, look
 from services.blobs.direct import DirectUploads, full_sha256
 from services.blobs.disposition import attachment
 from services.blobs.earlier import EarlierVersions
@@ -57,25 +57,9 @@ class BlobStore:
         self._downloads = Slots("downloads", settings.max_downloads)
         self._undoing: set[asyncio.Task[None]] = set()
 
-    async def ensure_bucket(self) -> None:
+    async def ensure_bucket(self) -> list[Step]:
         """Create the bucket when it is absent, and give it its settings."""
-        await self._create_bucket()
-        await apply_settings(self._s3, self._settings)
-
-    async def _create_bucket(self) -> None:
-        client, bucket, region = self._s3.client, self._s3.bucket, self._s3.region
-        with contextlib.suppress(BlobAbsent):
-            await self._s3.run(client.head_bucket, Bucket=bucket)
-            return
-        # S3 refuses the name of its first region as a constraint.
-        if region == "us-east-1":
-            await self._s3.run(client.create_bucket, Bucket=bucket)
-        else:
-            await self._s3.run(
-                client.create_bucket,
-                Bucket=bucket,
-                CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # an S3-like store may have regions of its own
-            )
+        return await carry_out(self._s3, await look(self._s3, self._settings))
 
     async def check(self) -> None:
         """Ask whether the store answers and has our bucket."""
@@ -182,12 +166,24 @@ class BlobStore:
             after = keys[-1]
 
     async def list_folders(self, prefix: str) -> list[str]:
-        """Give what stands between the prefix and the next `/`, in order, up to a thousand."""
+        """Give what stands between the prefix and the next `/`, in order."""
+        client, bucket = self._s3.client, self._s3.bucket
+        found: list[str] = []
         page = await self._s3.run(
-            self._s3.client.list_objects_v2, Bucket=self._s3.bucket, Prefix=prefix, Delimiter="/"
+            client.list_objects_v2, Bucket=bucket, Prefix=prefix, Delimiter="/"
         )
-        found = (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
-        return [folder.removeprefix(prefix).rstrip("/") for folder in found]
+        while True:
+            folders = (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+            found += [folder.removeprefix(prefix).rstrip("/") for folder in folders]
+            if not page.get("IsTruncated"):
+                return found
+            page = await self._s3.run(
+                client.list_objects_v2,
+                Bucket=bucket,
+                Prefix=prefix,
+                Delimiter="/",
+                ContinuationToken=page["NextContinuationToken"],
+            )
 
     async def abort_multipart(self, key: str) -> None:
         """Drop every unfinished multipart upload of this key."""

@@ -15,7 +15,17 @@ from typing import Final, Literal
 
 from global_db.tally import Histogram
 
-__all__ = ["Family", "Histogram", "counter", "gauge", "histogram", "kind_of", "merged", "text"]
+__all__ = [
+    "Family",
+    "Histogram",
+    "counter",
+    "gauge",
+    "histogram",
+    "kind_of",
+    "merged",
+    "parsed",
+    "text",
+]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 Kind = Literal["counter", "gauge", "histogram"]
@@ -23,6 +33,8 @@ Across = Literal["sum", "max", "min"]
 Labels = Mapping[str, str]
 
 _ESCAPED: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+_LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_ESCAPE: Final = re.compile(r"\\(.)")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WAYS: Final[Mapping[Across, Callable[[Sequence[float]], float]]] = {
     "sum": sum,
@@ -76,6 +88,12 @@ def labelled(name: str, labels: Labels) -> str:
     return f"{name}{{{inner}}}"
 
 
+def parsed(sample: str) -> tuple[str, dict[str, str]]:
+    """A sample's name and its labels: the reverse of `labelled`."""
+    name, _, labels = sample.partition("{")
+    return name, {key: _ESCAPE.sub(_meant, value) for key, value in _LABEL.findall(labels)}
+
+
 def kind_of(error: type[Exception]) -> str:
     """An error's name as a label has it: `pool_exhausted`."""
     return _HUMP.sub("_", error.__name__).lower()
@@ -93,6 +111,10 @@ def merged(processes: Iterable[Sequence[Family]]) -> list[Family]:
 def text(families: Iterable[Family]) -> bytes:
     """The page that Prometheus reads."""
     return "".join(line for family in families for line in _lines(family)).encode()
+
+
+def _meant(escaped: re.Match[str]) -> str:
+    return "\n" if escaped[1] == "n" else escaped[1]
 
 
 def _samples(name: str, values: Iterable[tuple[Labels, float]]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from services.exposition.family import Family, merged
 
@@ -32,18 +32,24 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path, self._lock = _take(folder)
-        self._before = _counters(_read(self._path))
+        self._told = _read(self._path)
+        self._before = _counters(self._told)
 
     def write(self, families: Sequence[Family]) -> None:
-        """Put down what this process has counted."""
-        told = merged([families, self._before])
+        """Put down what this process has counted.
+
+        Raises:
+            OSError: the others do not hear of it; `all` has it nevertheless.
+        """
+        self._told = merged([families, self._before])
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(orjson.dumps(told))
+        fresh.write_bytes(orjson.dumps(self._told))
         fresh.replace(self._path)
 
     def all(self) -> list[Family]:
-        """What every process in the folder wrote, added up."""
-        return merged(_as_written(path) for path in sorted(self._folder.glob("*.json")))
+        """What this process and every other one in the folder put down, added up."""
+        others = (path for path in sorted(self._folder.glob("*.json")) if path != self._path)
+        return merged([self._told, *map(_as_written, others)])
 
     def leave(self) -> None:
         """Let another process take the place over."""
@@ -71,9 +77,11 @@ def _as_written(path: Path) -> list[Family]:
 
 
 def _read(path: Path) -> list[Family]:
+    """What stands there. Nothing, when the machine ended before it was on the disk, or when another
+    release wrote it: figures begin anew then, and no process fails for them."""
     try:
         return _FAMILIES.validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValidationError):
         return []
 
 

@@ -66,3 +66,14 @@ async def _copy(here: BlobStore, there: BlobStore, key: str) -> None:
     with closing(reader):
         expected = Expected(info.size, digest)
         await there.put_stream(key, aiter(reader), info.mime_type, expected)
+    await take_back_removed(here, there, key)
+
+
+async def take_back_removed(here: BlobStore, there: BlobStore, key: str) -> None:
+    """Remove a copy whose object went while it was made.
+
+    Who erases a client removes its objects here first, then there. So either this one is gone here
+    by now, or what is removed there later has its copy among it. No key begins like another.
+    """
+    if await here.head(key) is None:
+        await there.whole.remove(key)

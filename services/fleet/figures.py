@@ -18,12 +18,17 @@ from typing import Final
 
 from global_db import chain as global_chain
 from global_db import moves, partitions
+from global_db.archiving import Archiving, archiving
 from global_db.cluster import Cluster
 from global_db.errors import ClusterError
 from global_db.moves import Move
 from services.errors import ServiceError
-from services.exposition.family import Family, Labels, gauge
+from services.exposition.family import Family, gauge
+from services.fleet import backup_figures
 from services.fleet.backup_ages import newest_backups
+from services.fleet.backup_figures import BackupState
+from services.fleet.blob_canaries import newest_copied
+from services.fleet.drills import history as drills
 from services.fleet.move_overview import STATES, is_unattended
 from services.fleet.restore_points import list_points
 from services.resources import Data
@@ -42,24 +47,31 @@ _LIVING: Final = STATES[:-2]
 @dataclass(frozen=True, slots=True)
 class ClusterState:
     """One cluster: since when its oldest audit row waits for its link, None where none waits; how
-    many months are made ahead; how many months have rows in DEFAULT."""
+    many months are made ahead; how many months have rows in DEFAULT; what becomes of its WAL."""
 
     name: str
     waiting_since: datetime | None
     months_ahead: int
     stray_months: int
+    archiving: Archiving | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FleetState:
-    """What was found at `now`. `pointed_at` is when the last restore point was made, `backups` when
-    each cluster's newest backup began; both None where backups are not configured."""
+    """What was found at `now`; `backups` None where none are configured."""
 
     now: datetime
     moves: Sequence[Move]
     clusters: Sequence[ClusterState]
-    pointed_at: datetime | None = None
-    backups: Mapping[str, datetime | None] | None = None
+    backups: BackupState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What the buckets say, which are asked less often."""
+
+    backups: Mapping[str, datetime | None] = field(default_factory=dict)
+    copied_at: datetime | None = None
 
 
 @dataclass
@@ -70,23 +82,17 @@ class FleetFigures:
     settings: Settings
     _state: FleetState | None = None
     _found_at: float = 0.0
-    _backups: Mapping[str, datetime | None] | None = None
-    _backups_due: float = field(default=0.0)
+    _stored: _Stored = field(default_factory=_Stored)
+    _stored_due: float = field(default=0.0)
 
     async def run(self) -> None:
         """Look at everything. What does not answer is left out; others tell that it is away."""
         async with self.data.global_db.read() as connection:
             living = await moves.living(connection)
         looked = await asyncio.gather(*(self._look(cluster) for cluster in self._clusters()))
-        points = await list_points(self.data, 1) if self._configured else []
-        await self._look_for_backups()
-        self._state = FleetState(
-            datetime.now(UTC),
-            living,
-            [one for one in looked if one is not None],
-            points[0].created_at if points else None,
-            self._backups,
-        )
+        clusters = [one for one in looked if one is not None]
+        backups = await self._backups(clusters) if self._configured else None
+        self._state = FleetState(datetime.now(UTC), living, clusters, backups)
         self._found_at = time.monotonic()
 
     def families(self) -> list[Family]:
@@ -108,12 +114,13 @@ class FleetFigures:
                 since = await oldest(connection)
                 months = await partitions.months(connection)
                 stray = await partitions.stray(connection)
+                archived = await archiving(connection)
         except ClusterError as error:
             _log.info("%s is looked at later: %s", cluster.name, error)
             return None
         attached = [one.month for one in months if one.attached]
         ahead = months_ahead(attached, datetime.now(UTC).date())
-        return ClusterState(cluster.name, since, ahead, len(stray))
+        return ClusterState(cluster.name, since, ahead, len(stray), archived)
 
     def _clusters(self) -> Iterator[Cluster]:
         yield self.data.global_db
@@ -121,14 +128,31 @@ class FleetFigures:
             with suppress(ShardBehind):  # what is asked of it may not be there yet
                 yield self.data.registry.cluster(shard.name)
 
-    async def _look_for_backups(self) -> None:
-        if not self._configured or time.monotonic() < self._backups_due:
+    async def _backups(self, clusters: Sequence[ClusterState]) -> BackupState:
+        points = await list_points(self.data, 1)
+        await self._look_into_buckets()
+        shards = self.data.registry.shards()
+        since = {one.name: one.created_at for one in shards}
+        if shards:
+            since["global"] = min(since.values())
+        return BackupState(
+            pointed_at=points[0].created_at if points else None,
+            backups=self._stored.backups,
+            copied_at=self._stored.copied_at,
+            archiving={one.name: one.archiving for one in clusters if one.archiving is not None},
+            drills=await drills.last_of_each(self.data),
+            well_drilled_at=since | await drills.last_good(self.data),
+        )
+
+    async def _look_into_buckets(self) -> None:
+        if time.monotonic() < self._stored_due:
             return
         try:
-            self._backups = await newest_backups(self.settings)
+            found = await newest_backups(self.settings)
+            self._stored = _Stored(found, await newest_copied(self.settings))
         except ServiceError as error:
             _log.warning("backups are looked for later: %s", error)
-        self._backups_due = time.monotonic() + _BACKUPS_SECONDS
+        self._stored_due = time.monotonic() + _BACKUPS_SECONDS
 
 
 def months_ahead(attached: Sequence[date], today: date) -> int:
@@ -163,7 +187,8 @@ def families(state: FleetState) -> Iterator[Family]:
         (({"shard": one.name}, one.stray_months) for one in state.clusters),
         "max",
     )
-    yield from _backups(state)
+    if state.backups is not None:
+        yield from backup_figures.families(state.backups, state.now)
 
 
 def _moves(state: FleetState) -> Iterator[Family]:
@@ -190,22 +215,6 @@ def _moves(state: FleetState) -> Iterator[Family]:
         [({}, float(unattended))],
         "max",
     )
-
-
-def _backups(state: FleetState) -> Iterator[Family]:
-    pointed = _age(state.now, state.pointed_at)
-    yield gauge(
-        "docshard_restore_point_age_seconds",
-        "How old the last restore point is.",
-        [] if pointed is None else [({}, pointed)],
-        "min",
-    )
-    ages: list[tuple[Labels, float]] = [
-        ({"stanza": stanza}, age)
-        for stanza, began in (state.backups or {}).items()
-        if (age := _age(state.now, began)) is not None
-    ]
-    yield gauge("docshard_backup_age_seconds", "How old the newest backup is.", ages, "min")
 
 
 def _age(now: datetime, moment: datetime | None) -> float | None:

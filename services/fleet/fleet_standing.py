@@ -21,16 +21,12 @@ DIRECTORY: Final = "global"
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """Connections of this process to one node. `requests`, those `refused` and the milliseconds
-    that they `waited` together are counted since the process began."""
+    """Connections of this process to one node."""
 
     size: int = 0
     idle: int = 0
     most: int = 0
     waiting: int = 0
-    requests: int = 0
-    refused: int = 0
-    waited_ms: int = 0
 
     @property
     def busy(self) -> int:
@@ -168,7 +164,4 @@ def _pool(node: Node) -> PoolUse:
         idle=told.get("pool_available", 0),
         most=node.places,
         waiting=told.get("requests_waiting", 0),
-        requests=told.get("requests_num", 0),
-        refused=told.get("requests_errors", 0),
-        waited_ms=told.get("requests_wait_ms", 0),
     )

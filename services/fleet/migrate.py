@@ -58,6 +58,13 @@ async def up_shard(cluster: Cluster) -> Migrated:
     return await _up(cluster, SHARD_HISTORY)
 
 
+async def up_restored(cluster: Cluster) -> Migrated:
+    """Migrate a cluster that was restored beside what lives: by its name the one history or the
+    other; the catalog does not learn of it."""
+    history = GLOBAL_HISTORY if cluster.name == "global" else SHARD_HISTORY
+    return await _up(cluster, history)
+
+
 async def up(data: Data) -> list[Migrated]:
     """Migrate the global database, then all registered shards side by side."""
     first = await up_global(data)

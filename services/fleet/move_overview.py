@@ -42,7 +42,7 @@ class Overview:
     @property
     def ended(self) -> bool:
         """Whether nothing is left to do."""
-        return all(one.move.state in ENDED for one in self.moves)
+        return all(one.ended for one in self.moves)
 
 
 def overview(moves: Sequence[Move], around: Circumstances) -> Overview:

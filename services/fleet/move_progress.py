@@ -42,6 +42,16 @@ class MoveProgress:
     part: float
     """Of the work up to the switch, from 0 to 1."""
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it works on its source and its target now."""
+        return self.move.state in STARTED
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.move.state in ENDED
+
 
 def progress_of(move: Move) -> MoveProgress:
     """How far one move is."""

@@ -115,7 +115,7 @@ async def retry(
         epochs = {
             one.client_id: one.epoch
             for one in seen.values()
-            if one.shard == old.source and not one.pinned and not one.moving
+            if one.shard == old.source and not (one.pinned or one.moving or one.erasing)
         }
         if not epochs:
             raise Conflict(f"None of its clients is free and on {old.source} any more.")

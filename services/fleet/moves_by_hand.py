@@ -81,6 +81,8 @@ def _obstacle(one: Candidate, target: str) -> str | None:
         return f"is on {target} already"
     if one.moving:
         return "is being moved"
+    if one.erasing:
+        return "is being erased"
     return "is pinned (`docshard client unpin`)" if one.pinned else None
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -29,9 +30,12 @@ def bucket_settings(settings: Settings) -> list[S3Settings]:
 
 
 def copy_settings(settings: Settings) -> list[S3Settings]:
-    """How the copy of the documents' bucket is reached; none without one."""
-    copy = settings.backup.blob_copy
-    return [] if copy is None else [_reached(settings, copy)]
+    """How the copy of the documents' bucket is reached; none without one. S3 replicates into
+    buckets with versions alone."""
+    copy, replicated = settings.backup.blob_copy, settings.s3.replication_role is not None
+    if copy is None:
+        return []
+    return [_reached(settings, copy).model_copy(update={"versioning": replicated})]
 
 
 def _reached(settings: Settings, bucket: BackupBucket) -> S3Settings:
@@ -41,6 +45,7 @@ def _reached(settings: Settings, bucket: BackupBucket) -> S3Settings:
         bucket=bucket.bucket,
         access_key=settings.backup.access_key,
         secret_key=settings.backup.secret_key,
+        ca_file=bucket.ca_file,
         cors_origins=(),
         versioning=False,
     )
@@ -76,7 +81,7 @@ class Manifests:
         """
         content = orjson.dumps({"schema_version": 1, **asdict(point)})
         key = f"{self._prefix}{point.created_at:%Y%m%dT%H%M%SZ}-{point.label}-{point.id}.json"
-        failures = [fault for one in self._stores if (fault := await _put(one, key, content))]
+        failures = [fault for one in self._stores if (fault := await put_json(one, key, content))]
         for fault in failures:
             _log.warning("the manifest of %s is not in every bucket: %s", point.name, fault)
         if self._stores and len(failures) == len(self._stores):
@@ -121,6 +126,19 @@ class Manifests:
             raise StorageUnavailable("No bucket with backups answers.")
         return None
 
+    async def newest(self) -> RestorePoint | None:
+        """The newest point of any label, from whichever bucket answers; None when none does."""
+        for store in self._stores:
+            try:
+                key = None
+                async for keys in store.list_keys(self._prefix):
+                    key = max([key or "", *keys])
+                if key:
+                    return await _read(store, key)
+            except ServiceError as error:
+                _log.warning("a bucket cannot be asked for restore points: %s", error)
+        return None
+
     async def _newest_key(self, store: BlobStore, wanted: str) -> str | None:
         newest = None
         async for keys in store.list_keys(self._prefix):
@@ -132,7 +150,9 @@ class Manifests:
         return newest
 
 
-async def _put(store: BlobStore, key: str, content: bytes) -> ServiceError | None:
+async def put_json(store: BlobStore, key: str, content: bytes) -> ServiceError | None:
+    """Write a small object; answers why it could not be."""
+
     async def chunks() -> AsyncIterator[bytes]:
         yield content
 
@@ -144,12 +164,21 @@ async def _put(store: BlobStore, key: str, content: bytes) -> ServiceError | Non
     return None
 
 
-async def _read(store: BlobStore, key: str) -> RestorePoint:
+async def read_json(store: BlobStore, key: str) -> Any:
+    """A small object's content.
+
+    Raises:
+        BlobAbsent, StorageUnavailable.
+    """
     reader = await store.open_stream(key)
     try:
-        told = orjson.loads(b"".join([chunk async for chunk in reader]))
+        return orjson.loads(b"".join([chunk async for chunk in reader]))
     finally:
         reader.close()
+
+
+async def _read(store: BlobStore, key: str) -> RestorePoint:
+    told = await read_json(store, key)
     return RestorePoint(
         id=UUID(told["id"]),
         name=told["name"],

@@ -20,7 +20,6 @@ Severity = Literal["outage", "warning", "note"]
 _LAG_SECONDS: Final = 5.0
 _LAG_BYTES: Final = 64 * 1024**2
 _LEAST_FREE: Final = 1024**3
-_ENDED: Final = ("swept", "aborted")
 _ORDER: Final = ("outage", "warning", "note")
 _STATES: Final[dict[str, tuple[Severity, str, str]]] = {
     "away": ("outage", "has no server that answers", "see that it runs: `docshard status`"),
@@ -76,7 +75,7 @@ def _of_rebalance(standing: Standing) -> Iterator[Problem]:
     whole = standing.overview
     if whole.unattended:
         yield Problem("warning", "rebalance", "nobody runs its moves", "start `docshard worker`")
-    faults = [one for one in whole.moves if one.move.fault and one.move.state not in _ENDED]
+    faults = [one for one in whole.moves if one.move.fault and not one.ended]
     if faults:
         first = faults[0].move
         what = f"{len(faults)} moves meet faults: {first.fault}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from global_db import clients, quotas
 from global_db.quotas import UNLIMITED, Quota
@@ -65,8 +67,11 @@ async def standing(data: Data, name: str) -> Standing:
     )
 
 
-async def change(data: Data, name: str, wanted: Quota, reason: str | None) -> tuple[Quota, Quota]:
-    """Set a client's limits; answers them before and after. Routers hear of it at once.
+async def change(
+    data: Data, name: str, limits: Mapping[str, Any], reason: str | None
+) -> tuple[Quota, Quota]:
+    """Set these of a client's limits, by their names in `Quota`; the others stay, whoever changes
+    them at the same time. Answers all before and after. Routers hear of it at once.
 
     Raises:
         NotFound, DirectoryUnavailable.
@@ -77,9 +82,9 @@ async def change(data: Data, name: str, wanted: Quota, reason: str | None) -> tu
             if await clients.lock(connection, client.id) is None:
                 raise NotFound(f"There is no client {name}.")
             before = await quotas.get(connection, client.id)
-            if before == wanted:
-                return before, before
-            await quotas.put(connection, client.id, wanted)
-            event = Event("client.quota", "client", client.id, asdict(before), asdict(wanted))
-            await record_global(connection, Origin(reason=reason), event, client.id)
-    return before, wanted
+            after = replace(before, **limits)
+            if after != before:
+                await quotas.put(connection, client.id, after)
+                event = Event("client.quota", "client", client.id, asdict(before), asdict(after))
+                await record_global(connection, Origin(reason=reason), event, client.id)
+    return before, after

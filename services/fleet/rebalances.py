@@ -181,6 +181,8 @@ def still_fit(
 def _obstacle(found: Candidate, source: str) -> str | None:
     if found.moving:
         return "moving"
+    if found.erasing:
+        return "erasing"
     if found.pinned:
         return "pinned"
     return None if found.shard == source else "moved"

@@ -7,8 +7,8 @@ closed, and every such tenant is told with what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from global_db.placements import Placed
@@ -25,7 +25,8 @@ class Verdict:
     """One tenant on one restored shard: served there, or refused; `why`, and what to do.
 
     `directory` is its shard and epoch there, `found` its epoch and state here. `closes`: it is open
-    here and must not be.
+    here and must not be. `erased`: nothing of it may be here at all. `waits`: it is served from
+    nowhere else, so that an operator has to say what becomes of it.
     """
 
     client_id: UUID
@@ -37,19 +38,28 @@ class Verdict:
     directory: str | None
     found: str | None
     closes: Resident | None = None
+    erased: bool = False
+    waits: bool = False
 
 
-def reconcile(placed: Sequence[Placed], restored: Residents) -> Iterator[Verdict]:
-    """Judge every tenant whom the directory has on a restored shard, or whom such a shard knows."""
+def reconcile(
+    placed: Sequence[Placed], restored: Residents, erased: Container[UUID] = frozenset()
+) -> Iterator[Verdict]:
+    """Judge every tenant whom the directory has on a restored shard, or whom such a shard knows.
+
+    `erased` are tenants who were erased, or are being so, whatever the directory says.
+    """
     known = {one.client_id: one for one in placed}
     ids = set(known)
     for residents in restored.values():
         ids |= residents.keys()
     for client_id in sorted(ids):
         for shard, residents in restored.items():
-            yield from _judge(
-                _Seen(client_id, shard, known.get(client_id), residents.get(client_id))
-            )
+            seen = _Seen(client_id, shard, known.get(client_id), residents.get(client_id))
+            if client_id in erased or (seen.place is not None and seen.place.erasing):
+                yield from _judge_erased(seen)
+            else:
+                yield from _judge(seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,11 @@ class _Seen:
         """It does not."""
         return self._verdict(why, advice, served=False)
 
+    def erased(self) -> Verdict:
+        """It was erased, and a backup had it still."""
+        advice = "what the backup had of it is removed again from what was restored"
+        return replace(self._verdict("it was erased", advice, served=False), erased=True)
+
     def _verdict(self, why: str, advice: str, *, served: bool) -> Verdict:
         place, found = self.place, self.found
         is_open = found is not None and found.state == "open"
@@ -82,7 +97,14 @@ class _Seen:
             directory=None if place is None else f"{place.shard}@{place.epoch}",
             found=None if found is None else f"{found.state}@{found.epoch}",
             closes=found if is_open and not served else None,
+            waits=not served and place is not None and place.shard == self.shard,
         )
+
+
+def _judge_erased(seen: _Seen) -> Iterator[Verdict]:
+    # One that is `gone` may have rows all the same: an older backup was closed before they went.
+    if seen.found is not None:
+        yield replace(seen.erased(), waits=False)
 
 
 def _judge(seen: _Seen) -> Iterator[Verdict]:

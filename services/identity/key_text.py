@@ -28,7 +28,12 @@ class ApiKeyText:
     @property
     def digest(self) -> bytes:
         """What is stored and looked up: SHA-256 of the text, 32 bytes."""
-        return hashlib.sha256(self.text.encode()).digest()
+        return digest_of(self.text)
+
+
+def digest_of(text: str) -> bytes:
+    """SHA-256 of a credential, whether it is well-formed or not."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def generate() -> ApiKeyText:

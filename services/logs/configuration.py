@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.config
 import sys
@@ -55,8 +56,10 @@ def open_request_log(settings: LogSettings, redactor: Redactor) -> RequestLog:
 
 
 def _write(lines: bytes) -> None:
-    sys.stderr.buffer.write(lines)
-    sys.stderr.buffer.flush()
+    # As `Stream` does: what cannot be written is lost, and no request with it.
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(lines)
+        sys.stderr.buffer.flush()
 
 
 def secrets_of(settings: BaseModel) -> list[str]:

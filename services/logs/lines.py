@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Mapping
@@ -62,13 +63,16 @@ class TextLines(logging.Formatter):
 
 class Stream(logging.StreamHandler[IO[str]]):
     """Writes to stderr. A record that cannot be formatted is told of by its place alone: the
-    library would print its arguments as they are."""
+    library would print its arguments as they are. One that cannot be written is lost."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """Say that a line could not be made."""
         kind = sys.exc_info()[0]
         why = kind.__name__ if kind else "an error"
-        self.stream.write(f"a line of {record.pathname}:{record.lineno} could not be made: {why}\n")
+        told = f"a line of {record.pathname}:{record.lineno} could not be made: {why}\n"
+        # Its disk is full, or nobody reads it: whoever had something to say goes on without.
+        with contextlib.suppress(OSError):
+            self.stream.write(told)
 
 
 def moment(seconds: float) -> str:

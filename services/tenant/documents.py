@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 
 from services.access.admission import TenantAccess
 from services.audit import record
-from services.committed import Committed, read, write
+from services.committed import Committed, read, write, write_once
 from services.errors import Conflict, Forbidden, NotFound, Retained
-from services.idempotency import key_for, once_in_tenant
+from services.idempotency import key_for
 from services.resources import Resources
 from services.tenant.document_state import (
     NewDocument,
@@ -81,17 +81,16 @@ async def create(
     asked = [new.original_name, new.mime_type, new.metadata]
     once = key_for(caller.principal, key, "create_document", asked)
 
-    async def work(tenant: TenantWrite) -> Document:
-        async def effect() -> Document:
-            await tenant.room.take_documents(1)
-            document = made(tenant, new, caller.principal.user_id)
-            await documents.insert(tenant, document)
-            await record(tenant, caller, event("document.create", None, document))
-            return document
+    async def effect(tenant: TenantWrite) -> Document:
+        await tenant.room.take_documents(1)
+        document = made(tenant, new, caller.principal.user_id)
+        await documents.insert(tenant, document)
+        await record(tenant, caller, event("document.create", None, document))
+        return document
 
-        return await once_in_tenant(tenant, once, _DOCUMENT, effect)
-
-    return await write(resources, access.client_id, work, repeatable=once is not None)
+    if once is None:
+        return await write(resources, access.client_id, effect)
+    return await write_once(resources, access.client_id, once, _DOCUMENT, effect)
 
 
 async def get(

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,21 @@ from tests.lacking import lacking
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 
 
-@pytest.fixture(scope="module")
-def backed() -> Iterator[LocalFleet]:
-    """A fleet of one shard that is backed up."""
+@contextmanager
+def backed_fleet(*options: str) -> Iterator[LocalFleet]:
+    """A fleet of one shard that is backed up; `options` of `docshard up` besides."""
     if find_pgbackrest() is None or not PROGRAMS.exists():
         lacking("pgBackRest or PostgreSQL 15 is not installed")
     with local_fleet(shards=1) as fleet:
         fleet.environment["DOCSHARD_POSTGRES"] = str(PROGRAMS)
-        fleet.run("up", "--no-demo", "--backups")
+        fleet.run("up", "--no-demo", "--backups", *options)
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def backed() -> Iterator[LocalFleet]:
+    """One without Patroni."""
+    with backed_fleet() as fleet:
         yield fleet
 
 

@@ -4,9 +4,9 @@ request; what figures and logs cost is measured against it."""
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import uvicorn
 from fastapi import FastAPI
 from starlette.types import Scope
+from uvicorn import Config
 
 from global_db.tally import ClusterTally
 from router.__main__ import server_options
@@ -15,6 +15,7 @@ from router.context import RequestContext
 from router.open_files import take_open_files
 from router.settings import RouterSettings
 from router.watch import Watch
+from router.workers import serve
 from services.settings import Settings
 
 
@@ -49,8 +50,6 @@ def app() -> FastAPI:
 
 
 if __name__ == "__main__":
-    uvicorn.run(
-        "tests.acceptance.bare_router:app",
-        factory=True,
-        **server_options(RouterSettings(), take_open_files()),
-    )
+    # Served as the router is: what was loaded is frozen, and no garbage is looked for in it.
+    options = server_options(RouterSettings(), take_open_files())
+    serve(Config("tests.acceptance.bare_router:app", factory=True, **options))

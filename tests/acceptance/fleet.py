@@ -22,6 +22,7 @@ from deploy.local.parts import existing_parts
 from deploy.local.status import PartStatus, status_of
 from tests.command import run_docshard
 from tests.lacking import ALL_REQUIRED
+from tests.memory import roomy_memory
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _free_ports() -> int:
 @contextmanager
 def local_fleet(shards: int) -> Iterator[LocalFleet]:
     """A fleet that is not up yet; whatever was started is ended and deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="docshard-") as folder:
+    with tempfile.TemporaryDirectory(prefix="docshard-", dir=roomy_memory()) as folder:
         # Servers run as nobody under root, and must get through to their data.
         Path(folder).chmod(0o711)
         home = Path(folder) / "home"

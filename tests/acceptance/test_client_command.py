@@ -115,6 +115,9 @@ def test_quotas_are_set_shown_and_heeded(
     fleet.run("client", "quota", code, "--documents", "none", "--requests", "none")
     found = json.loads(fleet.run("client", "quota", code, "-o", "json").stdout)["quota"]
     assert (found["documents"], found["max_documents"], found["max_bytes"]) == (1, None, limits[1])
+    allowed = {"documents": None, "bytes": limits[1], "requests_per_second": None}
+    report = f"/v1/clients/{made['id']}/reports/usage"
+    until(lambda: admin.get(report).json().get("limits") == allowed)
 
 
 def refused(answer: httpx.Response) -> bool:

@@ -116,6 +116,13 @@ def test_who_may_see_may_not_operate_nor_read_the_log(fleet: LocalFleet, stage: 
     until(denied)
 
 
+def test_rates_are_of_all_processes_of_the_router(inside: httpx.Client) -> None:
+    told = "This router, with 2 processes"
+    until(lambda: told in inside.get("/console").text, seconds=60, pause_seconds=1)
+    page = inside.get("/console/replicas").text
+    assert "pieces of work a second on the primary" in page
+
+
 def test_a_wrong_password_is_told_and_nothing_else(outside: httpx.Client) -> None:
     form = {"email": "nobody@example.org", "password": "<script>"}
     answer = outside.post(LOGIN, data=form, headers=OWN)
@@ -186,6 +193,13 @@ def test_what_is_not_there_is_a_page_that_says_so(inside: httpx.Client, path: st
     answer = inside.get(path)
     assert answer.status_code == 404
     assert "not_found" in answer.text
+
+
+@pytest.mark.parametrize("path", ["tenants?name", "audit?client", "audit?action"])
+def test_what_no_database_can_hold_is_refused_in_words(inside: httpx.Client, path: str) -> None:
+    answer = inside.get(f"/console/{path}=a%00b")
+    assert answer.status_code == 422
+    assert "NUL" in answer.text
 
 
 def test_a_button_that_fits_no_state_is_refused_as_the_command_is(inside: httpx.Client) -> None:

@@ -1,9 +1,9 @@
 """Seeding goes on where it was interrupted, and the load test is honest about its fleet."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +12,11 @@ from deploy.demo.plan import missing, plan
 from deploy.demo.seed import DemoResult, seed
 from deploy.demo.tenants import TENANTS
 from docshard_client import Docshard
+from loadtests.runs.folder import read
+from loadtests.runs.moments import Series
+from loadtests.tenants import MARK
 from tests.acceptance.fleet import LocalFleet
+from tests.acceptance.lying_proxy import lying_proxy
 
 DOCUMENTS = 60
 
@@ -77,27 +81,64 @@ async def test_seeding_again_does_nothing(fleet: LocalFleet, seeded: DemoResult)
     assert (again.client_id, done) == (seeded.client_id, [])
 
 
-def load(fleet: LocalFleet, **changes: str) -> subprocess.CompletedProcess[str]:
+def load(
+    fleet: LocalFleet, into: Path, *arguments: str, **changes: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "loadtests.run", "--seconds", "4", "--users", "4"],
-        env=os.environ | fleet.variables | changes,
+        [sys.executable, "-m", "loadtests", "run", "--into", str(into), *arguments],
+        env=fleet.environment | fleet.variables | changes,
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=120,
     )
 
 
 @pytest.mark.usefixtures("seeded")
-def test_a_load_test_passes_on_a_healthy_fleet(fleet: LocalFleet) -> None:
-    done = load(fleet)
+def test_a_load_test_passes_on_a_healthy_fleet(fleet: LocalFleet, tmp_path: Path) -> None:
+    done = load(fleet, tmp_path / "run", "--seconds", "4", "--users", "4", "--seed", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     header, *rows = done.stdout.splitlines()
     assert header.split()[0] == "operation"
     assert {row[:20].strip() for row in rows} >= {"get document", "create document", "all"}
+    recorded = read(tmp_path / "run")
+    ledger = recorded.run.ledger
+    assert ledger is not None
+    assert ledger.acknowledged > 0
+    assert ledger.balanced
+    assert {value.series for value in recorded.values} >= {Series.REQUESTS, Series.CPU}
+    assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_a_load_test_without_a_fleet_says_so(fleet: LocalFleet) -> None:
-    done = load(fleet, DOCSHARD_API="http://127.0.0.1:9")
+@pytest.mark.usefixtures("seeded")
+def test_nothing_of_a_load_test_stays_behind(admin: Docshard) -> None:
+    demo = [client for client in admin.list_clients() if client.metadata.get("demo")]
+    assert demo
+    for client in demo:
+        assert not [one for one in admin.list_documents(client.id) if MARK in one.metadata]
+
+
+@pytest.mark.usefixtures("seeded")
+def test_a_wrong_answer_and_a_lost_write_fail_a_load_test(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    with lying_proxy(fleet.api) as address:
+        # The open model, and times that no answer can reach behind a proxy this slow.
+        arguments = ("--scenario", "steady", "--seconds", "4", "--rate", "15")
+        done = load(fleet, tmp_path / "run", *arguments, DOCSHARD_API=address)
+    assert done.returncode == 1, done.stdout + done.stderr
+    run = read(tmp_path / "run").run
+    assert run.ledger is not None
+    assert run.ledger.missing == 1
+    assert "I1: missing" in done.stderr
+    wrong = next(gate for gate in run.gates if gate.name == "wrong answers")
+    assert not wrong.passed
+    told = {error.error for operation in run.operations for error in operation.errors}
+    assert "another document" in told
+
+
+def test_a_load_test_without_a_fleet_says_so(fleet: LocalFleet, tmp_path: Path) -> None:
+    done = load(fleet, tmp_path / "run", DOCSHARD_API="http://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Cannot load the fleet" in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,8 +1,9 @@
 """What runs first on a host that is made of namespaces: lays its file system out, then reaps.
 
-`python boot.py ROOT BINDS`, as process 1 of new mount, process and network namespaces. The host
-sees this machine's programs, has /etc, /var, /run and /opt of its own, and besides what `BINDS`
-(JSON: path on the host -> path here) puts there.
+`python boot.py ROOT BINDS [systemd]`, as process 1 of new mount, process and network namespaces.
+The host sees this machine's programs, has /etc, /var, /run and /opt of its own, and besides what
+`BINDS` (JSON: path on the host -> path here) puts there. With the third word it becomes systemd,
+which wants a cgroup namespace, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -67,10 +69,50 @@ def reap() -> None:
             signal.sigwait({signal.SIGCHLD})
 
 
-if __name__ == "__main__":
-    lay_out(Path(sys.argv[1]), json.loads(sys.argv[2]))
-    os.chroot(sys.argv[1])
+def lay_out_for_systemd(root: Path) -> None:
+    """Devices, kernel and cgroups of its own: systemd makes others of them for each unit."""
+    mount("-t", "tmpfs", "-o", "mode=755", "dev", str(root / "dev"))
+    for name in ("null", "zero", "full", "random", "urandom", "tty"):
+        device = root / "dev" / name
+        os.mknod(device, stat.S_IFCHR, Path("/dev", name).stat().st_rdev)
+        device.chmod(0o666)
+    for name, kind in (("shm", "tmpfs"), ("pts", "devpts")):
+        (root / "dev" / name).mkdir()
+        mount("-t", kind, name, str(root / "dev" / name))
+    (root / "dev" / "ptmx").symlink_to("pts/ptmx")
+    (root / "dev" / "console").touch()
+    (root / "sys").mkdir()
+    mount("-t", "sysfs", "-o", "ro", "sysfs", str(root / "sys"))
+    mount("-t", "cgroup2", "cgroup2", str(root / "sys/fs/cgroup"))
+    mount("-t", "tmpfs", "-o", "mode=755", "run", str(root / "run"))
+    # Written, so that nobody asks for a name at the first boot.
+    (root / "etc" / "machine-id").write_text(f"{os.urandom(16).hex()}\n")
+
+
+def become_systemd(root: Path) -> None:
+    """Not by chroot: whose root is not the mount's may make no units' file systems."""
+    (root / ".old").mkdir()
+    os.chdir(root)
+    subprocess.run(["pivot_root", ".", ".old"], check=True)
     os.chdir("/")
+    subprocess.run(["umount", "--lazy", "/.old"], check=True)
+    tell_ready()
+    words = ["systemd", "--system", "--unit=basic.target"]
+    os.execve("/lib/systemd/systemd", words, {"container": "docshard"})  # noqa: S606 - no shell is wanted
+
+
+def tell_ready() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    lay_out(place, json.loads(sys.argv[2]))
+    if sys.argv[3:] == ["systemd"]:
+        lay_out_for_systemd(place)
+        become_systemd(place)
+    os.chroot(place)
+    os.chdir("/")
+    tell_ready()
     reap()

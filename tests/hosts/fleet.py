@@ -66,17 +66,14 @@ class ThreeHosts:
         shell = ("/bin/sh", "-c", _AS_OPERATOR, "docshard")
         return self.hosts[FIRST].run(*shell, *words, check=check)
 
-    def make_bucket(self) -> None:
-        """By SeaweedFS's own shell, on its host."""
-        host = self.hosts[THIRD]
-        shell = f"/usr/bin/weed shell -master={host.address}:9333 -filer={host.address}:8888"
-        order = f"s3.bucket.create -name {self.rendered.file.storage.bucket}"
-
-        def made() -> bool:
-            done = host.run("/bin/sh", "-c", f"echo '{order}' | {shell}", check=False)
-            return "created bucket" in done.stdout + done.stderr
-
-        until(made, PATIENCE_SECONDS, _PAUSE_SECONDS)
+    def await_storage(self) -> None:
+        """Until the object store answers the operator."""
+        look = ("bucket", "prepare", "--dry-run")
+        until(
+            lambda: self.operator(*look, check=False).returncode == 0,
+            PATIENCE_SECONDS,
+            _PAUSE_SECONDS,
+        )
 
     def cluster(self, name: str) -> Cluster:
         (found,) = (one for one in self.rendered.file.model.clusters if one.name == name)

@@ -57,14 +57,49 @@ class Host:
 def running(network: Network, number: int, root: Path, binds: Mapping[str, str]) -> Iterator[Host]:
     """A host for the length of the block; all that it runs ends with it."""
     network.join(number)
+    with _unshared(network, number, root, (), (str(root), json.dumps(dict(binds)))) as host:
+        yield host
+
+
+@contextmanager
+def booted(network: Network, number: int, root: Path, binds: Mapping[str, str]) -> Iterator[Host]:
+    """The same, whose first process is systemd, in a cgroup of its own."""
+    network.join(number)
+    words = (str(root), json.dumps(dict(binds)), "systemd")
+    with _cgroup(network.namespace(number)) as folder:
+        into = ("/bin/sh", "-c", f'echo $$ > {folder}/cgroup.procs && exec "$@"', "sh")
+        with _unshared(network, number, root, into, words) as host:
+            yield host
+
+
+@contextmanager
+def _cgroup(name: str) -> Iterator[Path]:
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    folder = Path(next(place for _, place, kind, *_ in mounts if kind == "cgroup2"), name)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        until(lambda: "populated 0" in (folder / "cgroup.events").read_text())
+        for inner in sorted(folder.rglob("*/"), reverse=True):
+            if inner.is_dir():
+                inner.rmdir()
+        folder.rmdir()
+
+
+@contextmanager
+def _unshared(
+    network: Network, number: int, root: Path, into: Sequence[str], words: Sequence[str]
+) -> Iterator[Host]:
     root.mkdir()
+    cgroup = ("--cgroup",) if into else ()
     process = subprocess.Popen(
         [
             # If whoever runs the tests is killed, the host goes, too.
-            *("setpriv", "--pdeathsig", "KILL"),
+            *(*into, "setpriv", "--pdeathsig", "KILL"),
             *("nsenter", f"--net=/run/netns/{network.namespace(number)}"),
-            *("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"),
-            *(sys.executable, "-P", str(boot.__file__), str(root), json.dumps(dict(binds))),
+            *("unshare", "--mount", "--uts", "--ipc", "--pid", *cgroup, "--fork", "--kill-child"),
+            *(sys.executable, "-P", str(boot.__file__), *words),
         ],
         stdout=subprocess.PIPE,
         text=True,

@@ -14,6 +14,7 @@ from deploy.fleet.pgbouncer import render_users
 from deploy.local.secrets import ROLES
 from tests.hosts.authority import Authority
 from tests.hosts.host import Host
+from tests.hosts.programs import LIBRARIES
 from tests.hosts.services import UNITS
 
 _TLS = "/etc/docshard/tls"
@@ -103,6 +104,8 @@ class Installer:
 
     def install(self, rendered: Rendered, host: Host) -> None:
         """Rendered files at the places that they name, secrets beside them; safe to repeat."""
+        host.write("/etc/ld.so.conf.d/000-python.conf", f"{LIBRARIES}\n")
+        host.run("ldconfig")
         self._units(rendered.folder / "systemd" / host.address, host)
         for path in (rendered.folder / "patroni" / host.address).glob("*.yml"):
             host.write(f"/etc/docshard/patroni/{path.name}", path.read_text())

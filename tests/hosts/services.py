@@ -1,7 +1,8 @@
 """systemd's part on a host of namespaces: units are started as they say, started again, stopped.
 
-systemd cannot run here. What a unit says of its user, variables, folders, privileges and end is
-done as systemd documents it; the file system is read-only but for the unit's folders.
+systemd itself runs some units in `test_units`; these hosts need less of a machine. What a unit says
+of its user, variables, folders, privileges and end is done as systemd documents it; the file system
+is read-only but for the unit's folders.
 """
 
 from __future__ import annotations

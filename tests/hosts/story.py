@@ -15,6 +15,7 @@ from tests.faults.tenant_load import Ledger, Load, Rhythm, lost_or_doubled, unde
 from tests.hosts.fleet import FIRST, PATIENCE_SECONDS, ThreeHosts
 
 EMAIL, PASSWORD = "operator@docshard.test", "a password made by nobody else"
+PASSWORD_FILE = "/etc/docshard/first-admin"
 _TENANTS = 4
 _RHYTHM = Rhythm(write=0.2, read=0.4)
 
@@ -48,10 +49,15 @@ class Story:
                     self.say(f"  {line}")
 
     def init_admin(self) -> Sequence[str]:
-        """The words that make the administrator."""
+        """The words that make the administrator, whose password stands there until then."""
         host = self.fleet.hosts[FIRST]
-        host.write("/root/password", PASSWORD + "\n")
-        return "init-admin", EMAIL, "--password-file", "/root/password"
+        host.run("install", "-m", "0600", "/dev/null", PASSWORD_FILE)
+        host.write(PASSWORD_FILE, PASSWORD + "\n")
+        return "init-admin", EMAIL, "--password-file", PASSWORD_FILE
+
+    def forget_password(self) -> None:
+        """It is in the directory now, hashed."""
+        self.fleet.hosts[FIRST].path(PASSWORD_FILE).unlink()
 
     def make_tenants(self) -> None:
         """Tenants that write and read from now on, when they are asked to."""

@@ -55,7 +55,8 @@ def install(story: Story) -> None:
     for number, etcd in ((FIRST, "etcd-1"), (SECOND, "etcd-2"), (THIRD, "etcd-3")):
         fleet.start(number, etcd)
     fleet.start(THIRD, "s3")
-    fleet.make_bucket()
+    fleet.await_storage()
+    story.command("bucket", "prepare")
     start_cluster(fleet, "global")
     start_cluster(fleet, "shard-1")
     story.say("etcd, SeaweedFS, two clusters under Patroni and their poolers run on three hosts")
@@ -64,6 +65,7 @@ def install(story: Story) -> None:
     story.command("migrate", "up")
     add = ("shard", "add", "shard-1", "--fleet", "/etc/docshard/fleet.toml")
     story.together(add, story.init_admin())
+    story.forget_password()
     fleet.start(FIRST, "router-1")
     fleet.start(SECOND, "router-2")
     fleet.start(THIRD, "worker-1")

@@ -110,6 +110,11 @@ FIRING = {
     "AuditMonthsMissing": Scene({'docshard_audit_months_ahead{shard="shard-1"}': "0x60"}, 20),
     "AuditRowsStray": Scene({'docshard_audit_stray_months{shard="shard-1"}': "1x240"}, 200),
     "RestorePointsLate": Scene({"docshard_restore_point_age_seconds": "3600x60"}),
+    "WalNotArchived": Scene({'docshard_wal_archiving_fails{shard="shard-1"}': "1x60"}),
+    "WalArchivedLate": Scene({'docshard_wal_archived_age_seconds{shard="shard-1"}': "1000x60"}),
+    "DrillNotGood": Scene({'docshard_drill_good{shard="shard-1"}': "0x60"}),
+    "DrillOld": Scene({'docshard_drill_good_age_seconds{shard="shard-1"}': "4000000x90"}, 75),
+    "BlobCopyOld": Scene({"docshard_blob_copy_age_seconds": "7200x60"}, 30),
     "BackupOld": Scene({'docshard_backup_age_seconds{stanza="docshard-global"}': "100000x60"}),
 }
 ALL_IS_WELL = {
@@ -131,6 +136,11 @@ ALL_IS_WELL = {
     'docshard_audit_months_ahead{shard="shard-1"}': "3x60",
     'docshard_audit_stray_months{shard="shard-1"}': "0x60",
     "docshard_restore_point_age_seconds": "200x60",
+    "docshard_blob_copy_age_seconds": "300x60",
+    'docshard_wal_archiving_fails{shard="shard-1"}': "0x60",
+    'docshard_wal_archived_age_seconds{shard="shard-1"}': "60x60",
+    'docshard_drill_good{shard="shard-1"}': "1x60",
+    'docshard_drill_good_age_seconds{shard="shard-1"}': "600000x60",
     'docshard_backup_age_seconds{stanza="docshard-global"}': "3000x60",
 }
 

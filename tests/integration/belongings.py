@@ -1,8 +1,8 @@
 """A client that has something of everything: documents, history, an archived month, people."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,18 +84,28 @@ def versioned_s3(s3_settings: S3Settings) -> S3Settings:
     return s3_settings.model_copy(update={"bucket": SECOND_BUCKET, "versioning": True})
 
 
-@asynccontextmanager
-async def estate(
-    postgres: Postgres, shard_servers: tuple[Postgres, Postgres], s3: S3Settings, folder: Path
-) -> AsyncIterator[Estate]:
-    """A fleet of its own databases and keys."""
-    key_file = folder / "keys"
-    create_key_file(key_file)
-    async with registered_fleet(postgres, shard_servers) as fleet:
-        workplace = Workplace(fleet, s3, key_file)
-        async with open_reach(workplace.settings()) as reach:
-            await reach.blobs.ensure_bucket()
-            yield Estate(workplace, reach)
+Estates = Callable[[S3Settings], AbstractAsyncContextManager[Estate]]
+
+
+@pytest.fixture(scope="module")
+def estates(
+    postgres: Postgres,
+    shard_servers: tuple[Postgres, Postgres],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Estates:
+    """Makes fleets, each with databases and keys of its own, that keep blobs as told."""
+
+    @asynccontextmanager
+    async def estate(s3: S3Settings) -> AsyncIterator[Estate]:
+        key_file = tmp_path_factory.mktemp("estate") / "keys"
+        create_key_file(key_file)
+        async with registered_fleet(postgres, shard_servers) as fleet:
+            workplace = Workplace(fleet, s3, key_file)
+            async with open_reach(workplace.settings()) as reach:
+                await reach.blobs.ensure_bucket()
+                yield Estate(workplace, reach)
+
+    return estate
 
 
 async def furnish(estate: Estate) -> UUID:

@@ -1,6 +1,6 @@
 """Real servers for integration tests."""
 
-from tests.integration.belongings import versioned_s3
+from tests.integration.belongings import estates, versioned_s3
 from tests.integration.chains import chains
 from tests.integration.crowd import make_crowd
 from tests.integration.desk import desk, desk_resources, workplace
@@ -19,6 +19,7 @@ __all__ = [
     "desk",
     "desk_resources",
     "dress",
+    "estates",
     "key_file",
     "kms",
     "make_course",

@@ -14,6 +14,7 @@ from global_db.cluster import NodeAddress
 
 _ENCRYPTION = {80877103, 80877104}  # SSLRequest, GSSENCRequest: answered by one byte, asked again
 _PROBE = b"pg_is_in_recovery"
+_AWAITED = {b"Q", b"S"}  # Query and Sync: the server says when it is ready, and that is awaited
 COMMIT = b"COMMIT;"  # as the service sends it; BEGIN has READ COMMITTED in it
 _STREAM = b"START_REPLICATION"
 
@@ -58,6 +59,9 @@ class _Line:
     server: asyncio.StreamWriter
     texts: dict[bytes, bytes] = field(default_factory=dict)
     bound: bytes = b""
+    trips: int = 0
+    watches: bool = False
+    """It is a watcher's."""
     ending: bool = False
     """The next answer is kept back, and the line breaks."""
     streams: bool = False
@@ -95,6 +99,11 @@ class FrameWire:
         """Lets no new connection through."""
         self.stream_lag = 0.0
         """So many seconds what subscriptions are told is on its way, at least."""
+
+    @property
+    def trips(self) -> int:
+        """Ways there and back that connections have made so far; those of watchers aside."""
+        return sum(line.trips for line in self._lines if not line.watches)
 
     @property
     def address(self) -> NodeAddress:
@@ -151,6 +160,8 @@ class FrameWire:
             async for message in _messages(reader):
                 text = line.statement(message)
                 line.streams |= text is not None and text.startswith(_STREAM)
+                line.trips += message[:1] in _AWAITED
+                line.watches |= text is not None and _PROBE in text
                 if text is not None and _PROBE not in text and self._struck(text):
                     how = self.fault.how if self.fault else How.SLOW
                     if how is How.BEFORE:

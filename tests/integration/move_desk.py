@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -203,13 +203,15 @@ class Ledger:
         await until(enough, 10)
 
     @asynccontextmanager
-    async def writers(self) -> AsyncIterator[None]:
-        """Somebody writes and reads for each tenant all the while; an error fails the test."""
+    async def writers(self, *refusals: type[Exception]) -> AsyncIterator[None]:
+        """Somebody writes and reads for each tenant all the while; what fails with one of these is
+        none that was acknowledged, any other error fails the test."""
         stop = asyncio.Event()
 
         async def keep(tenant: UUID) -> None:
             while not stop.is_set():
-                await self._write(tenant)
+                with suppress(*refusals):
+                    await self._write(tenant)
 
         async with asyncio.TaskGroup() as group:
             for tenant in self.tenants:

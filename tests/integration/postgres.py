@@ -6,7 +6,6 @@ own, cloned from a template that was bootstrapped and migrated once.
 
 import os
 import secrets
-import shutil
 import signal
 import tempfile
 import time
@@ -24,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from deploy.local import ports, processes
-from deploy.local.engines import Engines, find_engines
+from deploy.local.engines import Engines, find_engines, server_user
 from deploy.local.processes import give
 from global_db.address import Login
 from global_db.bootstrap import LOGINS, bootstrap
@@ -32,6 +31,7 @@ from global_db.cluster import Cluster, NodeAddress, PoolLimits
 from global_db.connection import RawConnection
 from global_db.migration import GLOBAL_HISTORY, History
 from shards.history import HISTORY as SHARD_HISTORY
+from tests.memory import roomy_memory
 
 APP, WORKER, ADMIN, SUPERUSER = "docshard_app", "docshard_worker", "docshard_admin", "postgres"
 MOVER = "docshard_mover"
@@ -41,8 +41,6 @@ TEMPLATES: Mapping[str, History] = {
 }
 
 _START_SECONDS = 30.0
-_MEMORY = Path("/dev/shm")  # noqa: S108 - asked for room, and a folder of its own is made in it
-_ROOM_BYTES = 6 * 1024**3
 ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -230,27 +228,24 @@ class Site:
 @contextmanager
 def site() -> Iterator[Site]:
     """A folder for servers, deleted in the end."""
-    with tempfile.TemporaryDirectory(
-        prefix="docshard-test-", dir=_roomy_memory(), ignore_cleanup_errors=True
-    ) as name:
-        folder, chosen = Path(name), os.environ.get("DOCSHARD_POSTGRES")
+    with server_folder() as folder:
+        chosen = os.environ.get("DOCSHARD_POSTGRES")
         engines = find_engines(Path(chosen) if chosen else None, folder)
-        folder.chmod(0o711)
-        give(folder, engines.user)
         made = Site(folder, engines, secrets.token_urlsafe(16))
         made.make_template()
         yield made
 
 
-def _roomy_memory() -> Path | None:
-    """Tests copy data folders all the time, which takes a tenth of the processor's time in memory.
-
-    None, for where temporary files are, when there is little of it or TMPDIR says where to go.
-    """
-    if "TMPDIR" in os.environ or not _MEMORY.is_dir():
-        return None
-    free = min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available)
-    return _MEMORY if free > _ROOM_BYTES else None
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder that is the servers' user's, deleted in the end."""
+    with tempfile.TemporaryDirectory(
+        prefix="docshard-test-", dir=roomy_memory(), ignore_cleanup_errors=True
+    ) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        give(folder, server_user())
+        yield folder
 
 
 def await_start(server: Postgres, process: psutil.Process, log: Path) -> None:

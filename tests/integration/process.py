@@ -44,22 +44,26 @@ async def resources_of(
     if not key_file.exists():
         create_key_file(key_file)
     password = SecretStr(global_db.server.password)
-    nowhere = S3Settings(
-        endpoint=HttpUrl("http://127.0.0.1:9"),
-        bucket="blobs",
-        access_key="none",
-        secret_key=SecretStr("none"),
-    )
     settings = Settings(
         global_nodes=(directory or global_db.address,),
         timing=timing or Timing(),
         database=global_db.name,
         app_password=password,
         key_file=key_file,
-        s3=nowhere,
+        s3=nowhere(),
     )
     async with open_resources(settings, DatabaseRole.APP) as resources:
         yield resources
+
+
+def nowhere() -> S3Settings:
+    """An object store that nobody listens at."""
+    return S3Settings(
+        endpoint=HttpUrl("http://127.0.0.1:9"),
+        bucket="blobs",
+        access_key="none",
+        secret_key=SecretStr("none"),
+    )
 
 
 def administrator() -> Caller:

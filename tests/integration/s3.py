@@ -23,6 +23,7 @@ _GRPC_DISTANCE = 10_000  # SeaweedFS listens for gRPC that far above each port
 _PARTS = ("master", "volume", "filer", "s3", "admin")
 _START_SECONDS = 20.0
 SECOND_BUCKET = "docshard-test-2"
+PREPARED_BUCKET, COPY_BUCKET = "docshard-prepared", "docshard-prepared-copy"
 """A bucket that our identity may make, for who needs another one."""
 
 
@@ -95,7 +96,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
     )
     actions = [
         f"{action}:{bucket}"
-        for bucket in ("docshard-test", SECOND_BUCKET)
+        for bucket in ("docshard-test", SECOND_BUCKET, PREPARED_BUCKET, COPY_BUCKET)
         for action in ("Admin", "Read", "Write", "List")
     ]
     credentials = [{"accessKey": "test-access", "secretKey": "test-secret"}]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from global_db.connection import ReadConnection, WriteConnection
+from global_db.transaction import Transaction
 from services.tenant import documents, purge, versions
 from services.tenant.documents import DocumentPatch, NewDocument
 from tests.integration.desk import Desk, send
@@ -103,8 +104,8 @@ async def promoting(desk: Desk) -> Act:
 
 CASES = (creating, updating, deleting, restoring, purging, completing, promoting)
 PLACES = (
-    (ReadConnection, "_run"),
-    *((WriteConnection, name) for name in ("send", "returning", "changed", "commit")),
+    *((kind, "_run") for kind in (ReadConnection, Transaction)),
+    *((Transaction, name) for name in ("send", "returning", "changed", "commit")),
 )
 
 

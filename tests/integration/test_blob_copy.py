@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 
 from services.backup_settings import BackupBucket, BackupSettings
-from services.blobs.store import BlobStore
-from services.fleet.blob_copy import copy_missing
+from services.blobs.store import BlobStore, Expected
+from services.fleet import blob_canaries
+from services.fleet.blob_copy import copy_missing, take_back_removed
 from services.fleet.point_manifests import copy_settings
 from services.fleet.portability.layout import NamedBlob
 from services.fleet.side_restore.contents import Contents
@@ -39,6 +41,30 @@ async def copied(desk: Desk) -> AsyncIterator[tuple[Resources, BlobStore]]:
     await store.close()
 
 
+async def test_the_copys_age_is_that_of_its_newest_canary(
+    copied: tuple[Resources, BlobStore],
+) -> None:
+    resources, copy = copied
+    settings = resources.settings
+    yesterday, then, now = (
+        datetime(2026, 11, day, hour, tzinfo=UTC) for day, hour in ((22, 9), (23, 10), (23, 11))
+    )
+    for moment in (yesterday, then):
+        await blob_canaries.sing(resources, moment)
+        await copy_missing(resources)
+    assert await blob_canaries.newest_copied(settings) == then
+    await blob_canaries.sing(resources, now)
+    # It is not there before it was copied; those of yesterday are gone, here and there.
+    assert await blob_canaries.newest_copied(settings) == then
+    await copy_missing(resources)
+    assert await blob_canaries.newest_copied(settings) == now
+    for store in (resources.blobs, copy):
+        keys = [key async for page in store.list_keys("copy-canaries/") for key in page]
+        assert len(keys) == 2
+        for key in keys:
+            await store.delete(key)
+
+
 async def test_what_is_missing_is_copied_and_comes_back(
     desk: Desk, copied: tuple[Resources, BlobStore]
 ) -> None:
@@ -59,3 +85,17 @@ async def test_what_is_missing_is_copied_and_comes_back(
     # Bytes that are not what the row says are no copy.
     other = replace(blob, s3_key=f"{blob.s3_key}-other", sha256=hashlib.sha256(b"x").hexdigest())
     assert not await Contents(resources.blobs, (copy,)).ensure(other)
+
+
+async def test_a_copy_goes_with_what_was_erased_while_it_was_made(
+    desk: Desk, copied: tuple[Resources, BlobStore]
+) -> None:
+    resources, copy = copied
+    expected = Expected(4, hashlib.sha256(b"left").hexdigest())
+    kept, erased = (f"{desk.client_id}/{name}" for name in ("kept", "erased"))
+    await resources.blobs.put_stream(kept, single(b"left"), "text/plain", expected)
+    for key in (kept, erased):
+        await copy.put_stream(key, single(b"left"), "text/plain", expected)
+        await take_back_removed(resources.blobs, copy, key)
+    assert await copy.head(kept) is not None
+    assert (await copy.whole.count(erased)).versions == 0

@@ -5,6 +5,7 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from uuid import uuid4
 
@@ -284,3 +285,14 @@ async def test_a_store_that_freezes_is_given_up_and_used_again(
     await hasty.discard(key)
     assert remains() == []
     await hasty.close()
+
+
+async def test_folders_are_listed_to_the_last_one(
+    s3_settings: S3Settings, blobs: BlobStore, key: str
+) -> None:
+    """The newest backup is the last of them, and a page has a thousand."""
+    calls, names = S3Calls(s3_settings), [f"{number:04}" for number in range(1001)]
+    with ThreadPoolExecutor(8) as pool:
+        for name in names:
+            pool.submit(calls.client.put_object, Bucket=calls.bucket, Key=f"{key}/{name}/x")
+    assert await blobs.list_folders(f"{key}/") == names

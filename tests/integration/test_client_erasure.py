@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -16,12 +17,14 @@ from services.fleet.placement_examination import Extent, examine
 from services.fleet.portability import certificate
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.erasure import Erased, ErasureOrder, erase_client
+from services.fleet.portability.reach import QUIET, Progress
+from services.fleet.side_restore.past import restorable_client
+from services.fleet.tombstones import Tombstones
 from services.ids import new_id
 from services.s3_settings import S3Settings
 from shards.whole_tenant import row_counts
 from tests.integration import killed_erasure, lives
-from tests.integration.belongings import Estate, estate, furnish
-from tests.integration.postgres import Postgres
+from tests.integration.belongings import Estate, Estates, furnish
 
 DELETE = "UPDATE docshard.clients SET deleted_at = now() - interval '2 days' WHERE id = %s"
 LEFT = """
@@ -38,14 +41,8 @@ MOVING = "INSERT INTO docshard.move_clients (move_id, client_id, epoch) VALUES (
 
 
 @pytest.fixture(scope="module")
-async def home(
-    postgres: Postgres,
-    shard_servers: tuple[Postgres, Postgres],
-    versioned_s3: S3Settings,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Estate]:
-    folder = tmp_path_factory.mktemp("home")
-    async with estate(postgres, shard_servers, versioned_s3, folder) as made:
+async def home(estates: Estates, versioned_s3: S3Settings) -> AsyncIterator[Estate]:
+    async with estates(versioned_s3) as made:
         yield made
 
 
@@ -66,8 +63,30 @@ async def rows_left(home: Estate, client_id: UUID) -> dict[str, int]:
     return found
 
 
-async def erase(home: Estate, client_id: UUID, live: timedelta = timedelta(days=1)) -> Erased:
-    return await erase_client(home.reach, ErasureOrder(client_id, "asked for it", live, None))
+async def test_an_erasure_is_noted_where_a_restored_directory_finds_it(home: Estate) -> None:
+    """Beside the backups; and nothing of a backup is brought back for who was erased."""
+    client_id = await home.workplace.fleet.tenant("shard-1")
+    await home.sql(DELETE, client_id)
+    noted = replace(home.reach, tombstones=Tombstones([home.reach.blobs], "docshard/erasures/"))
+    for live in (timedelta(days=3), timedelta(days=1)):
+        order = ErasureOrder(client_id, "asked for it", live, None)
+        done = await erase_client(noted, order)
+        assert client_id in await noted.tombstones.ids()
+        stone = await noted.tombstones.read(client_id)
+        assert stone.certificate == done.certificate
+        with pytest.raises(Conflict, match="to be forgotten"):
+            await restorable_client(noted.data, str(client_id))
+    assert stone.certificate
+
+
+async def erase(
+    home: Estate,
+    client_id: UUID,
+    live: timedelta = timedelta(days=1),
+    progress: Progress = QUIET,
+) -> Erased:
+    order = ErasureOrder(client_id, "asked for it", live, None)
+    return await erase_client(home.reach, order, progress)
 
 
 async def test_nothing_is_left_whatever_interrupts_it(home: Estate) -> None:
@@ -140,6 +159,20 @@ async def test_what_must_be_kept_is_not_erased(home: Estate) -> None:
     await home.sql("UPDATE docshard.move_clients SET ended = true WHERE move_id = %s", move)
     await home.sql("UPDATE docshard.moves SET state = 'aborted' WHERE id = %s", move)
     assert (await rows_left(home, client_id)) == {"shard-1.documents": 1}
+
+    # A hold that came before everybody knew of the deletion is heeded, too.
+    def killed(_: str) -> None:
+        raise ConnectionAbortedError
+
+    with pytest.raises(ConnectionAbortedError):
+        await erase(home, client_id, progress=Progress(step=killed))
+    async with home.workplace.fleet.shards["shard-1"].session() as session:
+        await session.execute("SET session_replication_role = replica")
+        await session.execute(HOLD, [True, client_id])
+        with pytest.raises(Retained):
+            await erase(home, client_id)
+        assert (await rows_left(home, client_id)) == {"shard-1.documents": 1}
+        await session.execute(HOLD, [False, client_id])
 
     # Begun, it comes back no more; and it ends when nobody can upload any more.
     waits = await erase(home, client_id, timedelta(days=3))

@@ -8,24 +8,19 @@ from pathlib import Path
 import orjson
 import pytest
 
+from deploy.cli.main import run
 from services.errors import Conflict
 from services.fleet.portability.arrival import ImportOrder, import_client
 from services.fleet.portability.layout import Manifest, NotAnExport
 from services.fleet.portability.verify import check
 from services.s3_settings import S3Settings
-from tests.integration.belongings import EMAIL, Estate, digest, estate, furnish
-from tests.integration.postgres import Postgres
+from tests.integration import lives
+from tests.integration.belongings import EMAIL, Estate, Estates, digest, furnish
 
 
 @pytest.fixture(scope="module")
-async def old(
-    postgres: Postgres,
-    shard_servers: tuple[Postgres, Postgres],
-    s3_settings: S3Settings,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Estate]:
-    folder = tmp_path_factory.mktemp("old")
-    async with estate(postgres, shard_servers, s3_settings, folder) as made:
+async def old(estates: Estates, s3_settings: S3Settings) -> AsyncIterator[Estate]:
+    async with estates(s3_settings) as made:
         yield made
 
 
@@ -118,14 +113,10 @@ def test_what_was_done_to_it_is_found(
 
 
 async def test_another_fleet_takes_it_row_by_row_and_byte_by_byte(
-    postgres: Postgres,
-    shard_servers: tuple[Postgres, Postgres],
-    versioned_s3: S3Settings,
-    exported: Path,
-    tmp_path: Path,
+    estates: Estates, versioned_s3: S3Settings, exported: Path, tmp_path: Path
 ) -> None:
     there = Manifest.read(exported)
-    async with estate(postgres, shard_servers, versioned_s3, tmp_path) as new:
+    async with estates(versioned_s3) as new:
         order = ImportOrder(exported, reason="moved house")
         client = await import_client(new.reach, order)
         assert (client.id, client.status) == (there.client_id, "suspended")
@@ -142,6 +133,23 @@ async def test_another_fleet_takes_it_row_by_row_and_byte_by_byte(
         assert (await import_client(new.reach, order)).id == client.id
         with pytest.raises(Conflict, match="already"):
             await import_client(new.reach, ImportOrder(again))
+
+
+def test_a_folder_that_cannot_be_made_is_told(
+    old: Estate,
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in lives.environment(old.workplace).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "file").write_text("")
+    words = ["client", "export", Manifest.read(exported).client["code"]]
+    assert run([*words, "--into", str(tmp_path / "file" / "acme")]) == 1
+    told = capsys.readouterr().err
+    assert "acme cannot be written: Not a directory." in told
+    assert "run it again: it goes on" in told
 
 
 async def test_an_interrupted_export_goes_on(old: Estate, exported: Path, tmp_path: Path) -> None:

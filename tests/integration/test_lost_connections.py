@@ -10,9 +10,10 @@ import psycopg
 import pytest
 import uuid_utils.compat as uuid_utils
 
-from global_db import shard_catalog
+from global_db import clients, shard_catalog
 from global_db.cluster import PoolLimits
 from global_db.errors import ClusterUnavailable, OutcomeUnknown, PoolExhausted
+from global_db.listener import listen
 from services.resources import Data
 from shards.tenants import TenantRead, TenantWrite
 from tests.integration.databases import Bounds, Fleet
@@ -95,6 +96,21 @@ async def test_a_backend_killed_in_the_middle_of_work_leaves_one_effect(
     await fleet_data.tenants.write(client_id, work)
     landed = [await found_on(fleet_dbs, document_id) for document_id in runs]
     assert landed == [[], ["shard-1"]]
+
+
+async def test_who_listens_hears_first_that_the_primary_is_lost(
+    fleet_dbs: Fleet, fleet_data: Data
+) -> None:
+    """A write in the directory is not repeated: it must not be what finds the lost connection."""
+    client_id, heard = await fleet_dbs.tenant(), asyncio.Event()
+    listening = asyncio.create_task(listen(fleet_data.global_db, {}, on_gap=heard.set))
+    for _ in range(3):
+        await heard.wait()
+        async with fleet_data.global_db.write() as connection:
+            await clients.get(connection, client_id)
+        heard.clear()
+        assert await kill_backends(fleet_dbs.global_db) > 0
+    listening.cancel()
 
 
 async def test_one_killed_backend_is_nobody_elses_trouble(

@@ -108,6 +108,13 @@ def test_prometheus_reads_its_files_and_the_alerts_fire(tmp_path: Path) -> None:
     assert run([promtool, "check", "rules", str(rules)]).returncode != 0
 
 
+def test_prometheus_reads_its_files_among_containers(tmp_path: Path) -> None:
+    written("compose", tmp_path, {})
+    configuration = tmp_path / "compose" / "prometheus" / "prometheus.yml"
+    done = run([program("promtool"), "check", "config", str(configuration)])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_fires_when_it_should_and_none_when_all_is_well(tmp_path: Path) -> None:
     _, rules = written("prometheus", tmp_path, {})
     named = set(re.findall(r"alert: (\w+)", rules.read_text()))
@@ -124,8 +131,9 @@ def test_every_alert_has_a_runbook_and_asks_for_figures_that_we_tell() -> None:
     headings = set(re.findall(r"^### (\w+)$", (root / "docs/runbooks.md").read_text(), re.M))
     assert set(re.findall(r"alert: (\w+)", text)) == headings
     asked = set(re.findall(r"docshard_\w+", text)) - {"docshard_restore"}
-    sources = ("router/figures.py", "services/metrics.py", "services/fleet/figures.py")
-    told = "".join((root / name).read_text() for name in (*sources, "deploy/worker_figures.py"))
+    ours = [f"services/fleet/{name}.py" for name in ("figures", "backup_figures")]
+    sources = (*ours, "router/figures.py", "services/metrics.py", "deploy/worker_figures.py")
+    told = "".join((root / name).read_text() for name in sources)
     suffixes = re.compile("_(bucket|count|sum)$")
     assert {name for name in asked if f'"{suffixes.sub("", name)}"' not in told} == set()
 

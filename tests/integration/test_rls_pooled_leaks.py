@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from global_db.connection import transaction
+from global_db.transaction import transaction
 from shards.tables import TENANT_TABLES, documents
 from tests.integration.pooled_pair import Two, assert_clean, backend, enter, owners
 from tests.integration.rows import qualified
@@ -55,7 +55,8 @@ async def test_pipelined_statements_stay_with_their_tenant(two: Two) -> None:
     """
     for session, tenant in ((two.one, two.a), (two.other, two.b)) * 50:
         # The service's own way.
-        async with transaction(session):
+        async with transaction(session) as connection:
+            await connection.settle()
             await enter(session, tenant)
             cursors = [
                 await session.execute(sql.SQL("SELECT client_id FROM {}").format(qualified(table)))

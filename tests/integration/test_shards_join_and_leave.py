@@ -3,13 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 import pytest
 
-from deploy.local.processes import give
 from global_db.address import Login
 from global_db.cluster import NodeAddress
 from global_db.connection import RawConnection
@@ -25,7 +22,7 @@ from services.resources import Data
 from shards.history import HISTORY
 from tests.integration.databases import Fleet
 from tests.integration.moving import set_state
-from tests.integration.postgres import ADMIN, APP, Postgres, Site
+from tests.integration.postgres import ADMIN, APP, Postgres, Site, server_folder
 from tests.integration.waiting import until
 
 MOVER = "docshard_mover"
@@ -53,10 +50,8 @@ class Newcomer:
 @pytest.fixture(scope="module")
 def strange_server(postgres_site: Site) -> Iterator[Postgres]:
     """Not a copy of the others' template: that would share PostgreSQL's system identifier."""
-    with TemporaryDirectory(prefix="docshard-test-", ignore_cleanup_errors=True) as name:
-        site = replace(postgres_site, folder=Path(name))
-        site.folder.chmod(0o711)
-        give(site.folder, site.engines.user)
+    with server_folder() as folder:
+        site = replace(postgres_site, folder=folder)
         site.make_template()
         with site.server("strange") as server:
             yield server

@@ -1,6 +1,6 @@
 """One client out of a backup: what was lost comes back, and nothing newer is written over.
 
-A clone of the shard's database is the backup.
+A clone of the shard's database is the backup, of the schema before this code's.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from global_db.cluster import Cluster, PoolLimits
 from services.access.admission import TenantAccess
 from services.blobs.store import BlobStore
 from services.errors import Conflict
+from services.fleet import migrate
 from services.fleet.clients import living_or_deleted
 from services.fleet.portability.export import Order as ExportOrder
 from services.fleet.portability.export import export_client
@@ -31,10 +32,11 @@ from services.keys.local_file import create_key_file
 from services.s3_settings import S3Settings
 from services.tenant import documents, purge
 from services.tenant.documents import DocumentPatch
+from shards.history import HISTORY
 from shards.row_export import TABLES, row_snapshot
 from tests.integration.databases import registered_fleet
 from tests.integration.desk import Workplace
-from tests.integration.postgres import MOVER, Postgres
+from tests.integration.postgres import ADMIN, MOVER, Database, Postgres
 from tests.integration.proving import Proving, anything, proving
 
 KEPT = ("documents", "document_versions", "audit_logs", "audit_chain", "audit_archives")
@@ -103,6 +105,7 @@ async def scene(
         shard = fleet.shards["shard-1"]
         moment = datetime.now(UTC)
         with shard.server.database(shard.name, f"{shard.name}_past") as copy:
+            await _migrate_an_older_schema(copy)
             past = Cluster("shard-1", [copy.address], copy.login(MOVER), PoolLimits())
             async with past, proving(workplace, store) as here:
                 sources = here.sources
@@ -116,6 +119,15 @@ async def scene(
                 access, swept, neighbour = owners
                 yield Scene(here, backup, contents, reach, access, swept, neighbour, known)
     await store.close()
+
+
+async def _migrate_an_older_schema(copy: Database) -> None:
+    """As `restore-client` finds a backup from before an upgrade, and what it does then."""
+    *_, previous, head = HISTORY.revisions()
+    HISTORY.downgrade(copy.conninfo(ADMIN), previous)
+    async with copy.cluster(ADMIN) as cluster:
+        done = await migrate.up_restored(cluster)
+    assert (done.before, done.after, done.error) == (previous, head, None)
 
 
 async def rows(cluster: Cluster, client: UUID) -> dict[str, list[str]]:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from psycopg.types.json import JsonbDumper
 
-from global_db.connection import ReadConnection, transaction
+from global_db.connection import ReadConnection
 from global_db.directory import Placement
 from global_db.idempotency import IdempotencyKey
+from global_db.transaction import transaction
 from shards import documents, idempotency, uploads
 from shards.residency import enter_write
 from shards.rooms import Rooms

@@ -13,7 +13,9 @@ from deploy.backups.history import Backup, Moment, begin_with, read_info
 from deploy.backups.verifying import read_report
 from deploy.fleet.file import FleetFileFault, read_fleet_file
 from deploy.fleet.pgbackrest import knows, parse_release
+from deploy.rendering.service_alerts import DRILL_DAYS
 from deploy.rendering.targets import TARGETS
+from services.backup_settings import BackupSettings
 from services.fleet.backup_doctor import judge_archiving, judge_backups, judge_points
 from services.fleet.doctor import ClusterFacts, ServerFacts
 from services.fleet.reconciliation import Placed, Resident, Verdict, reconcile
@@ -119,6 +121,28 @@ def test_rendered_files_hold_no_secret_and_never_drop_wal() -> None:
         assert not [line for line in lines if "queue-max" in line]
 
 
+def test_a_restore_takes_all_cores_and_a_backup_a_quarter() -> None:
+    told = "".join(TARGETS["pgbackrest"](read_fleet_file(EXAMPLE)).values())
+    assert "\nprocess-max=4\n" in told
+    assert "[global:restore]\nprocess-max=16\n" in told
+    fewer = EXAMPLE.replace("retention_days = 14", "retention_days = 14\nprocesses = 7")
+    assert "\nprocess-max=7\n" in "".join(TARGETS["pgbackrest"](read_fleet_file(fewer)).values())
+
+
+def test_workers_are_told_where_backups_and_the_copy_are() -> None:
+    told = "".join(TARGETS["systemd"](read_fleet_file(EXAMPLE)).values())
+    for name in ("BUCKETS", "PATH", "BLOB_COPY", "BLOB_COPY_SECONDS"):
+        assert f"DOCSHARD_BACKUP_{name}=" in told
+    without = "".join(
+        TARGETS["systemd"](read_fleet_file(EXAMPLE[: EXAMPLE.index("[backups]")])).values()
+    )
+    assert "DOCSHARD_BACKUP" not in without
+
+
+def test_alerts_know_when_the_doctor_would_tell() -> None:
+    assert BackupSettings.model_fields["drill_days"].default == DRILL_DAYS
+
+
 # Reconciling
 
 TENANT = UUID(int=7)
@@ -161,6 +185,15 @@ def test_a_tenant_is_served_where_the_directory_has_it_at_that_epoch_alone(
 @pytest.mark.parametrize(("place", "state"), [(AWAY, "gone"), (AWAY, None), (None, "gone")])
 def test_who_is_rightly_elsewhere_is_not_mentioned(place: Placed | None, state: str | None) -> None:
     assert verdict(place, state) is None
+
+
+@pytest.mark.parametrize("place", [HERE, AWAY, None, replace(HERE, erasing=True)])
+def test_who_was_erased_is_erased_again_whatever_the_directory_says(place: Placed | None) -> None:
+    found = {TENANT: Resident(TENANT, 3, "open", None, 0.0)}
+    erased = frozenset() if place is not None and place.erasing else frozenset({TENANT})
+    (one,) = reconcile([] if place is None else [place], {"shard-1": found}, erased)
+    assert (one.served, one.erased, one.waits) == (False, True, False)
+    assert list(reconcile([], {"shard-1": {}}, frozenset({TENANT}))) == []
 
 
 def test_no_tenant_is_served_from_two_restored_shards() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from deploy.fleet.sections import SAID_ELSEWHERE
+from deploy.fleet.sections import SAID_ELSEWHERE, ServiceSection
 from deploy.rendering.service import SECRETS, STORAGE_SECRETS
 from deploy.rendering.targets import TARGETS
 from router.configuration import page, variables
@@ -44,6 +45,18 @@ def test_what_is_rendered_is_known(target: str) -> None:
 def test_secrets_and_what_the_fleet_says_are_known() -> None:
     secret = {name for names in SECRETS.values() for name in names} | {*STORAGE_SECRETS}
     assert (secret | SAID_ELSEWHERE) - set(variables()) == set()
+
+
+def test_no_secret_stands_in_a_fleet_file_and_everything_else_may() -> None:
+    """What it says is copied to hosts, and into ConfigMaps, for everybody to read."""
+    secret = set(re.findall(r"^\| `(\w+)` \| text, \*\*secret", DOCS.read_text(), re.MULTILINE))
+    assert "DOCSHARD_METRICS_TOKEN" in secret
+    for name in set(variables()) - SAID_ELSEWHERE:
+        if name in secret:
+            with pytest.raises(ValidationError, match="no secret stands in a fleet file"):
+                ServiceSection(settings={name: "x"})
+        else:
+            ServiceSection(settings={name: "x"})
 
 
 def test_a_service_can_start_from_its_host_s_file(

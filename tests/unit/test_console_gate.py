@@ -6,14 +6,18 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from starlette.types import Message
 
+from router.bodies import BodyLimits
 from router.console import rendering
 from router.console.guard import ConsoleRoute
 from router.console.live import Live, Viewer
 from router.console.origin import demand_own_page
 from router.console.pages.entrance import HOME, destination
 from router.console.routes import ROUTES
-from services.errors import Busy, Forbidden, Overloaded, ServiceError
+from router.console.visit import Visit
+from services.errors import Busy, Forbidden, InvalidRequest, Overloaded, ServiceError
+from services.settings import Limits
 
 
 @pytest.mark.parametrize(
@@ -47,16 +51,53 @@ def test_foreign_pages_may_not(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wished", ["/console", "/console/audit?client=a-b&from=2026-01-01T00:00", "/console/ring"]
+    "wished",
+    [
+        "/console",
+        "/console/audit?client=a-b&from=2026-01-01T00:00",
+        "/console/ring",
+        "/console/moves/0198c0de-0000-7000-8000-000000000001?again=%2F%2F",
+    ],
 )
 def test_a_login_leads_to_the_page_that_was_asked_for(wished: str) -> None:
     assert destination(wished) == wished
 
 
-@pytest.mark.parametrize(
-    "wished",
-    ["", "/", "//evil.test", "https://evil.test", "/consoleevil", "/console\r\nX: y", "/v1/me"],
-)
+ELSEWHERE = {
+    "nothing": "",
+    "root": "/",
+    "other page": "/v1/me",
+    "longer name": "/consoleevil",
+    "absolute": "https://evil.test/console",
+    "no scheme": "//evil.test/console",
+    "three slashes": "///evil.test/console",
+    "backslash": "/\\evil.test",
+    "two backslashes": "\\\\evil.test",
+    "backslash within": "/console\\..\\evil",
+    "escaped slashes": "%2f%2fevil.test",
+    "escaped slash": "/%2fevil.test",
+    "scheme alone": "https:evil.test",
+    "script": "javascript:alert(1)//console",
+    "data": "data:text/html,/console",
+    "user": "@evil.test/console",
+    "line ends": "/console\r\nX: y",
+    "last line end": "/console\n",
+    "tab": "/\t/evil.test",
+    "blank before": " //evil.test",
+    "tab before": "\t/console",
+    "zero": "/console\0",
+    "out of it": "/console/../v1/me",
+    "out of it, escaped": "/console/%2e%2e/v1/me",
+    "out of it, to a host": "/console/..//evil.test",
+    "empty step": "/console//evil.test",
+    "fragment": "/console#//evil.test",
+    "wide slash": "/console\uff0f..",
+    "wide digit": "/console/\uff11",
+    "upper case": "/CONSOLE",
+}
+
+
+@pytest.mark.parametrize("wished", ELSEWHERE.values(), ids=ELSEWHERE.keys())
 def test_and_nowhere_else(wished: str) -> None:
     assert destination(wished) == HOME
 
@@ -72,6 +113,20 @@ def test_every_address_says_what_it_needs_and_changes_need_the_right_to_operate(
         "/console/rebalance/{verb}": "fleet:operate",
         "/console/moves/{move_id}/{verb}": "fleet:operate",
     }
+
+
+async def test_what_no_database_can_hold_is_refused_before_one_is_asked() -> None:
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {"type": "http", "method": "POST", "query_string": b"name=a%00b", "headers": form}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"reason=a%00b", "more_body": False}
+
+    visit = Visit(scope, receive, BodyLimits.for_json(Limits()))
+    with pytest.raises(InvalidRequest):
+        visit.demand_storable_address()
+    with pytest.raises(InvalidRequest):
+        await visit.fields()
 
 
 def test_an_event_survives_line_ends() -> None:
@@ -120,9 +175,14 @@ async def test_streams_are_bounded_and_a_place_becomes_free_again() -> None:
     await live.close()
 
 
-async def test_a_page_that_cannot_be_made_says_so_and_comes_back() -> None:
-    """I10."""
-    failures: list[Exception] = [RuntimeError("secret"), Busy("later")]
+async def test_a_page_that_cannot_be_made_says_so_and_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """I10. What stays wrong is logged once."""
+    failures: list[Exception] = [
+        *(RuntimeError("secret"), RuntimeError("secret"), RuntimeError("secret")),
+        Busy("later"),
+    ]
 
     async def make() -> str:
         if failures:
@@ -133,6 +193,7 @@ async def test_a_page_that_cannot_be_made_says_so_and_comes_back() -> None:
     async with live.viewer("a", make) as viewer:
         await _collect(viewer, shown, 3)
     assert shown == ["busy", "fault", "page"]
+    assert [one.getMessage() for one in caplog.records] == ["a page of the console cannot be made"]
     await live.close()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +13,13 @@ from uuid import UUID
 import pytest
 
 from global_db.cluster import Role
-from router.console import charts, words
+from router.console import charts, rendering, words
 from router.console.charts import Labels
-from router.console.meter import LagTrack, PoolMeter
+from router.console.lag import LagSample, LagTrack
 from router.console.pages import audit, rebalance, tenants
 from router.console.pages.overview import cluster_row, topology
+from router.console.router_work import RouterMeter, RouterWork
+from services.exposition.family import Family, Histogram, counter, gauge, histogram
 from services.fleet.fleet_standing import ClusterStanding, FleetStanding, NodeStanding, PoolUse
 from services.fleet.problems import problems
 from services.fleet.rebalance_standing import Rebalance, Standing
@@ -97,26 +102,70 @@ def test_faults_of_moves_are_problems_and_a_pause_is_a_note() -> None:
 
 
 def test_a_row_sums_up_a_clusters_nodes() -> None:
-    primary = node("p", Role.PRIMARY, pool=PoolUse(size=4, idle=1, most=10, requests=10))
-    replica = node("r", pool=PoolUse(size=2, idle=2, most=10))
-    there = cluster("shard-1", primary, replica, node("d", Role.DOWN))
-    row = cluster_row(there, {}, None)
+    primary = node("p", Role.PRIMARY)
+    there = cluster("shard-1", primary, node("r"), node("d", Role.DOWN))
+    row = cluster_row(there, None, None)
     assert (row.primary, row.answering, row.replicas) == (primary, 1, 2)
-    assert (row.busy, row.most, row.requests) == (3, 20, None)
 
 
-def test_rates_are_of_the_time_between_two_looks() -> None:
-    def at(seconds: float, pool: PoolUse) -> FleetStanding:
-        return fleet(cluster("shard-1", node("p", Role.PRIMARY, pool=pool)), at=seconds)
+def figures(work: int, failed: int, waited: float = 0.0, shard: str = "shard-1") -> list[Family]:
+    """A page of figures, after so much work with a shard."""
+    worked = Histogram((0.1, 1.0))
+    for _ in range(work):
+        worked.observe(0.01)
+    return [
+        counter(
+            "docshard_requests_total",
+            "",
+            [
+                ({"route": route, "status": status}, number)
+                for route in ("get_document", "none")
+                for status, number in (("2xx", work), ("5xx", failed))
+            ],
+        ),
+        histogram("docshard_db_seconds", "", [({"shard": shard, "role": "primary"}, worked)]),
+        counter(
+            "docshard_db_failures_total",
+            "",
+            [({"shard": shard, "kind": "pool_exhausted"}, failed)],
+        ),
+        counter("docshard_pool_wait_seconds_total", "", [({"shard": shard}, waited)]),
+        gauge("docshard_pool_used", "", [({"shard": shard}, 3)]),
+        gauge("docshard_pool_size", "", [({"shard": shard}, 20)]),
+        gauge("docshard_processes", "", [({}, 2)]),
+    ]
 
-    meter = PoolMeter()
-    assert meter.rates(at(0, PoolUse(requests=100))) == {}
-    assert meter.rates(at(0.5, PoolUse(requests=150))) == {}
-    rate = meter.rates(at(2, PoolUse(requests=300, refused=4, waited_ms=1000)))["p"]
-    assert (rate.requests, rate.refused, rate.wait_ms) == (100, 2, 5)
-    assert meter.rates(at(2.1, PoolUse(requests=999)))["p"] == rate
-    # A new pool begins to count anew.
-    assert meter.rates(at(4, PoolUse(requests=1)))["p"].requests == 0
+
+def looked(meter: RouterMeter, at: float, page: list[Family]) -> RouterWork | None:
+    meter.seen(at, page)
+    return meter.work
+
+
+def test_rates_are_of_half_a_minute_and_of_all_processes() -> None:
+    meter = RouterMeter()
+    assert meter.due(0)
+    assert looked(meter, 0, figures(100, 0)) is None, "one look has no rate"
+    assert (meter.due(4.9), meter.due(5)) == (False, True)
+    work = looked(meter, 10, figures(200, 5, waited=0.5))
+    assert work is not None
+    assert (work.processes, work.answers, work.failed) == (2, 21, 1)
+    shard = work.clusters["shard-1"]
+    assert (shard.primary, shard.replicas, shard.worked) == (10, 0, 10)
+    assert (shard.failures, shard.failed) == ({"pool_exhausted": 0.5}, 0.5)
+    assert (shard.wait_ms, shard.used, shard.most) == (5, 3, 20)
+    later = looked(meter, 40, figures(500, 5, waited=0.5))
+    assert later is not None
+    assert later.clusters["shard-1"].failures == {}, "what failed is forgotten by then"
+
+
+def test_rates_are_of_what_somebody_saw_lately_and_never_below_none() -> None:
+    meter = RouterMeter()
+    looked(meter, 0, figures(900, 0))
+    assert looked(meter, 3600, figures(1000, 0)) is None, "an hour ago is not of late"
+    work = looked(meter, 3610, figures(10, 0, shard="shard-2"))
+    assert work is not None
+    assert work.answers == 0
+    assert set(work.clusters) == {"shard-2"}
 
 
 def test_a_track_forgets_the_lag_of_another_rebalance() -> None:
@@ -131,7 +180,7 @@ def test_a_track_forgets_the_lag_of_another_rebalance() -> None:
 @pytest.mark.parametrize("count", [0, 1, 4, 9])
 def test_the_picture_has_a_place_for_every_server(count: int) -> None:
     shards = [cluster(f"shard-{number}") for number in range(count)]
-    drawn = topology([cluster_row(one, {}, None) for one in (cluster("global"), *shards)])
+    drawn = topology([cluster_row(one, None, None) for one in (cluster("global"), *shards)])
     places = {(box.x, box.y) for column in drawn.columns for box in column.boxes}
     assert len(places) == 2 * (count + 1)
     assert all(0 < x < drawn.width and 0 < y < drawn.height for x, y in places)
@@ -160,6 +209,27 @@ def test_a_curve_begins_at_nothing_and_bears_rest() -> None:
     flat = charts.over_time([(0, 0), (5, 0)], PLAIN)
     assert flat is not None
     assert {pair.split(",")[1] for pair in flat.line.points.split()} == {f"{flat.bottom:.1f}"}
+
+
+def test_curves_have_a_picture_and_the_same_numbers() -> None:
+    looks = [LagSample(100.0, 2048, 0.0), LagSample(102.5, 8192, 1024.4)]
+    assert rebalance.curves(looks[:1]) == []
+    copied = [LagSample(at, None, 7.0) for at in (1.0, 2.0)]
+    assert [one.label for one in rebalance.curves(copied)] == ["Rate"]
+    lag, rate = rebalance.curves(looks)
+    assert (lag.numbers["data"], lag.numbers["unit"]) == ([[-2.5, 0.0], [2048, 8192]], "")
+    assert (rate.numbers["data"], rate.numbers["unit"]) == ([[-2.5, 0.0], [0, 1024]], "/s")
+    assert [tick.text for tick in rate.chart.y_ticks][-1] == "4.0 KiB/s"
+
+
+def test_files_of_others_are_as_they_were_taken() -> None:
+    """And each is written down, with its licence."""
+    told = (rendering.STATIC / "VENDORED.md").read_text()
+    listed = dict(re.findall(r"^\| `([^`]+)` .* `([0-9a-f]{64})` \|$", told, re.MULTILINE))
+    there = {one.name for one in rendering.STATIC.iterdir() if ".min." in one.name}
+    assert set(listed) == there
+    for name, digest in listed.items():
+        assert hashlib.sha256((rendering.STATIC / name).read_bytes()).hexdigest() == digest, name
 
 
 def test_the_ring_stands_beside_the_placement() -> None:
@@ -215,6 +285,8 @@ def test_a_filter_is_what_was_filled_in_and_the_command_says_the_same() -> None:
     assert given == {"client": "acme", "user_id": "7"}
     assert audit.command(given) == "docshard audit list --client acme --user 7"
     assert audit.command({}) == "docshard audit list --global"
+    pasted = audit.command({"action": "x; rm -rf ~"})
+    assert shlex.split(pasted)[-2:] == ["--action", "x; rm -rf ~"]
 
 
 def test_values_that_nobody_knows_are_a_dash() -> None:

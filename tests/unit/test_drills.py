@@ -71,12 +71,19 @@ def test_clusters_without_a_good_drill_are_found_in_time() -> None:
         ({"full": 0.5}, None),
         ({"full": 2}, "incr"),
         ({"full": 5, "incr": 0.5}, None),
-        ({"full": 25, "incr": 0.5}, "full"),
+        # Behind and before a quarter past one of this night.
+        ({"full": 10.5, "incr": 0.5}, None),
+        ({"full": 11, "incr": 0.5}, "full"),
     ],
 )
 def test_backups_are_due_by_night_and_by_the_hour(ages: dict[str, float], kind: str | None) -> None:
     kept = [
-        replace(FULL, type=type_, stopped_at=NOW - timedelta(hours=age))
+        replace(
+            FULL,
+            type=type_,
+            started_at=NOW - timedelta(hours=age),
+            stopped_at=NOW - timedelta(hours=age),
+        )
         for type_, age in ages.items()
     ]
     assert due(kept, NOW) == kind

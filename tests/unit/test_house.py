@@ -105,3 +105,14 @@ def test_what_runs_on_every_version_stands_where_the_makefile_looks() -> None:
     }
     looked = {tuple(folder.split("/")) for folder in named[1].split()}
     assert marked == looked
+
+
+def test_nothing_is_skipped_but_where_all_is_required_it_fails() -> None:
+    """What a machine lacks is told by `lacking`, which fails where CI has installed it."""
+    ways = re.compile(r"pytest\.(skip|importorskip|xfail)\b|mark\.(skip|skipif|xfail)\b")
+    found = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if path != Path(__file__) and ways.search(path.read_text())
+    }
+    assert found == {"tests/lacking.py"}

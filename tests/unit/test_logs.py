@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -126,6 +127,15 @@ def test_ordinary_words_stay(said: Said) -> None:
     assert told in said.text
 
 
+@pytest.mark.parametrize(
+    "piece", ["a.", "a-", "pass", "eyJaaaaaaaa-", "a://b:", "token ", "-----BEGIN "]
+)
+def test_a_long_text_is_looked_through_once(piece: str) -> None:
+    """I9: one of which each place were tried to the end would take until tomorrow."""
+    text = piece * (200_000 // len(piece))
+    assert Redactor().clean(f"{text} password=hunter22") == f"{text} password={REDACTED}"
+
+
 def test_a_line_says_which_request_it_is_about(as_json: Said) -> None:
     async def request() -> None:
         speak_of(About("r-1", CLIENT))
@@ -162,8 +172,8 @@ SCOPE = {"type": "http", "method": "GET", "path": "/v1/x?token=hunter22"}
 
 async def test_a_request_has_a_line_with_all_that_is_known() -> None:
     watch, written = requests_of(LogSettings(requests="all"))
-    watch.answered(SCOPE, context(200, 0.005))
-    watch.close()
+    with watch.opened():
+        watch.answered(SCOPE, context(200, 0.005))
     line = json.loads(written[0])
     assert {name: line[name] for name in ("level", "message", "request_id", "client_id")} == {
         "level": "info",
@@ -193,15 +203,15 @@ async def test_which_requests_get_a_line(
     requests: Any, status: int, seconds: float, level: str | None
 ) -> None:
     watch, written = requests_of(LogSettings(requests=requests))
-    watch.answered(SCOPE, context(status, seconds))
-    watch.close()
+    with watch.opened():
+        watch.answered(SCOPE, context(status, seconds))
     assert [json.loads(line)["level"] for line in written] == ([] if level is None else [level])
 
 
 async def test_a_secret_that_a_caller_calls_its_request_by_is_not_kept() -> None:
     watch, written = requests_of(LogSettings())
-    watch.answered(SCOPE, context(200, 0.1, KEY))
-    watch.close()
+    with watch.opened():
+        watch.answered(SCOPE, context(200, 0.1, KEY))
     assert leaked(written[0].decode()) == []
 
 
@@ -230,6 +240,37 @@ def test_a_terminal_gets_words_and_a_file_objects() -> None:
     assert format_of(LogSettings(format="json")) == "json"
     assert format_of(LogSettings(format="text")) == "text"
     assert configuration(LogSettings(level="ERROR"), Redactor())["root"]["level"] == "ERROR"
+
+
+_UNHEARD = """
+import logging
+from services.log_settings import LogSettings
+from services.logs.configuration import configure, open_request_log
+from services.logs.redaction import Redactor
+from services.logs.requests import Answered
+settings = LogSettings(format="json")
+configure(settings, Redactor())
+logging.getLogger("other").error("nobody hears this")
+requests = open_request_log(settings, Redactor())
+for _ in range(1000):
+    requests._gathered.append(b"a line that nobody reads" * 10)
+    requests.flush()
+    logging.getLogger("other").error("nobody hears this %s", "either" * 100)
+print("and goes on")
+"""
+
+
+def test_a_full_disk_below_the_log_stops_nobody() -> None:
+    """I10: what cannot be written is lost, and no request with it."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", _UNHEARD],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=False,
+        )
+    assert done.stdout == "and goes on\n"
 
 
 _DYING = """

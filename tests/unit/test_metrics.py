@@ -20,11 +20,21 @@ from global_db.cluster import Cluster, Login, NodeAddress, PoolLimits
 from global_db.tally import ClusterTally, Histogram
 from router.app import all_routes
 from router.figures import RequestFigures
+from router.figures_page import FiguresPage
 from router.problems import STATUS
 from router.routes.metrics import may_read
 from services import metrics
 from services.expiring_cache import ExpiringCache
-from services.exposition.family import Family, counter, gauge, histogram, merged, text
+from services.exposition.family import (
+    Family,
+    counter,
+    gauge,
+    histogram,
+    labelled,
+    merged,
+    parsed,
+    text,
+)
 from services.exposition.places import STALE_SECONDS, Place
 from services.metrics_settings import MetricsSettings
 from services.resources import Resources
@@ -125,6 +135,12 @@ def test_a_histogram_counts_what_is_at_most_its_bound() -> None:
     ]
 
 
+def test_a_samples_labels_are_read_as_they_were_written() -> None:
+    labels = {"shard": 'a"b\\n\n{,}=', "kind": "x"}
+    assert parsed(labelled("h_count", labels)) == ("h_count", labels)
+    assert parsed(labelled("plain", {})) == ("plain", {})
+
+
 def test_processes_add_up_or_the_worst_is_told() -> None:
     one, other = (
         [
@@ -170,6 +186,30 @@ def test_who_does_not_write_any_more_is_not_there(tmp_path: Path) -> None:
     reader.write(counted(1))
     assert told(reader.all())["c_total"] == 11
     assert told(reader.all())["g"] == 1
+
+
+def test_what_was_not_written_to_its_end_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "0.json").write_bytes(b"")
+    (tmp_path / "1.json").write_text('[{"name":"of another release"}]')
+    place = Place(tmp_path)
+    place.write(counted(1))
+    assert told(place.all()) == {"c_total": 1, "g": 1}
+
+
+async def test_figures_are_told_while_the_disk_is_full(tmp_path: Path) -> None:
+    """I10: when there is room again, the others hear of them again."""
+    requests, other = RequestFigures(), Place(tmp_path)
+    page = FiguresPage(busy_fleet(1), requests, Place(tmp_path))
+    no_room = tmp_path / "1.new"
+    no_room.mkdir()  # so it cannot be written
+    await page.write()
+    requests.answered("get_document", 200, 0.1, None)
+    counted_one = {'docshard_requests_total{route="get_document",status="2xx"}': 1}.items()
+    assert counted_one <= told(page.families()).items()
+    assert not counted_one <= told(other.all()).items()
+    no_room.rmdir()
+    await page.write()
+    assert counted_one <= told(other.all()).items()
 
 
 @dataclass

@@ -70,6 +70,12 @@ def test_an_archive_that_was_only_begun_names_nothing() -> None:
     assert found.sha256 == "ab"
 
 
+@pytest.mark.parametrize("digest", ["ab", "\\x../../../../etc/passwd", "\\xABCD", "\\xabc"])
+def test_a_row_names_no_file_outside_of_the_export(digest: str) -> None:
+    with pytest.raises(ValueError, match="not bytes in hexadecimal"):
+        named_blob("audit_archives", {"s3_key": "k", "sha256": digest, "size": 1})
+
+
 def test_a_certificate_says_what_was_signed() -> None:
     made = certificate.sign(new_key(Purpose.AUDIT_HEADS), {"b": 1, "a": ["é"]})
     assert certificate.faults(made) == []

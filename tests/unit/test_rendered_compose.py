@@ -55,8 +55,18 @@ def test_secrets_are_files_and_each_service_gets_its_own(project: dict[str, Any]
 
 def test_what_listens_is_asked_whether_it_serves(project: dict[str, Any]) -> None:
     services = project["services"]
-    for name in ("router", *(cluster.name for cluster in example().model.clusters)):
+    for name in ("router", "worker", *(cluster.name for cluster in example().model.clusters)):
         assert services[name]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_prometheus_asks_containers_where_they_listen(project: dict[str, Any]) -> None:
+    (told,) = read("compose")[PurePosixPath("prometheus/prometheus.yml")]
+    asked = {job["job_name"]: job["dns_sd_configs"][0] for job in told["scrape_configs"]}
+    listening = {"router": "DOCSHARD_LISTEN_PORT", "worker": "DOCSHARD_METRICS_PORT"}
+    for name, variable in listening.items():
+        assert asked[name]["names"] == [name]
+        assert str(asked[name]["port"]) == project["services"][name]["environment"][variable]
+    assert set(asked) == set(listening)
 
 
 def test_what_others_wait_for_is_there(project: dict[str, Any]) -> None:
@@ -83,6 +93,6 @@ def test_a_router_can_start_with_what_it_is_told(
 
 
 def test_no_value_of_the_file_becomes_a_variable_of_compose() -> None:
-    (document,) = read("compose", example("eu-central-1:000", "${HOME}$(id):000")).values()
-    text = json.dumps(document)
+    files = read("compose", example("eu-central-1:000", "${HOME}$(id):000"))
+    text = json.dumps(files[PurePosixPath("compose.yaml")])
     assert "$${HOME}$$(id)" in text

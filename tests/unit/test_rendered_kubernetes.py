@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -33,8 +34,11 @@ def base(files: dict[PurePosixPath, list[Any]]) -> list[Object]:
     ]
 
 
+_SCHEMAS = {"postgresql.cnpg.io": "cloudnative-pg", "monitoring.coreos.com": "prometheus-operator"}
+
+
 def against(one: Object) -> list[str]:
-    schema = "cloudnative-pg" if "cnpg" in one["apiVersion"] else "kubernetes-1.34"
+    schema = _SCHEMAS.get(one["apiVersion"].partition("/")[0], "kubernetes-1.34")
     return faults(schema, one, one["kind"])
 
 
@@ -163,8 +167,45 @@ def test_the_router_is_never_less_than_it_should_be(base: list[Object]) -> None:
 def test_nobody_speaks_to_anybody_unless_told(base: list[Object]) -> None:
     policies = {one["metadata"]["name"]: one["spec"] for one in of(base, "NetworkPolicy")}
     assert policies["deny-all"] == {"podSelector": {}, "policyTypes": ["Egress", "Ingress"]}
-    (rule,) = policies["router-in"]["ingress"]
-    assert [port["port"] for port in rule["ports"]] == [8080]
+    for name, open_to, number in (("router", ["ingress-nginx"], 8080), ("worker", [], 9108)):
+        (rule,) = policies[f"{name}-in"]["ingress"]
+        assert [port["port"] for port in rule["ports"]] == [number]
+        allowed = [one["namespaceSelector"]["matchLabels"] for one in rule["from"]]
+        assert [*allowed] == [
+            {"kubernetes.io/metadata.name": one} for one in (*open_to, "monitoring")
+        ]
+
+
+def test_figures_are_asked_where_they_are_told(
+    files: dict[PurePosixPath, list[Any]], base: list[Object]
+) -> None:
+    """A port that the pods have by that name, and jobs that the alerts know."""
+    (told,) = files[PurePosixPath("monitoring/kustomization.yaml")]
+    assert faults("kustomization", told) == []
+    objects = [
+        one for name in told["resources"] for one in files[PurePosixPath("monitoring", name)]
+    ]
+    assert [fault for one in objects for fault in against(one)] == []
+    monitors, rules = of(objects, "PodMonitor"), of(objects, "PrometheusRule")
+    assert against({**monitors[0], "spec": {**monitors[0]["spec"], "port": "http"}})
+    asked = {}
+    for one in monitors:
+        wanted = one["spec"]["selector"]["matchLabels"].items()
+        ((metadata, pod),) = (it for it in pods(base) if wanted <= it[0]["labels"].items())
+        (endpoint,) = one["spec"]["podMetricsEndpoints"]
+        assert endpoint["port"] in {port["name"] for port in pod["containers"][0]["ports"]}
+        asked[metadata["labels"][one["spec"]["jobLabel"]]] = endpoint["path"]
+    assert asked == {"router": "/metrics", "worker": "/metrics"}
+    jobs = set(re.findall(r'job="(\w+)"', str(rules)))
+    assert jobs <= set(asked)
+
+
+def test_a_stuck_worker_is_started_anew(base: list[Object]) -> None:
+    (worker,) = (one for one in of(base, "Deployment") if one["metadata"]["name"] == "worker")
+    (container,) = worker["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/metrics", "port": "metrics"}
+    told = {one["name"]: one.get("value") for one in container["env"]}
+    assert told["DOCSHARD_METRICS_PORT"] == str(container["ports"][0]["containerPort"])
 
 
 def test_every_cluster_has_its_servers_and_poolers(base: list[Object]) -> None:

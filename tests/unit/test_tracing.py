@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -11,7 +12,7 @@ from pydantic import HttpUrl
 from global_db.timing import collect, measured, note_statement, note_work
 from router.context import RequestContext
 from router.tracing import OtelTraces
-from router.watch import Watch, open_traces
+from router.watch import Watch, traces_of
 from services.logs.about import About
 from services.trace_settings import TraceSettings
 
@@ -26,18 +27,18 @@ SCOPE: dict[str, object] = {
 def traced(share: float, scope: dict[str, object], status: int = 200) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     traces = OtelTraces(TraceSettings(share=share), exporter)
-    watch = Watch(traces=traces)
-    context = RequestContext(About("r-1"))
-    watch.begins(context)
-    collect(context.spent)
-    with measured("auth"):
-        pass
-    began = time.perf_counter()
-    note_statement("SELECT 1 FROM t WHERE id = %(id)s", began)
-    note_work("shard-1", began, began)
-    context.answer(status)
-    watch.answered(scope, context)
-    watch.close()
+    watch = Watch(make_traces=lambda: traces)
+    with watch.opened():
+        context = RequestContext(About("r-1"))
+        watch.begins(context)
+        collect(context.spent)
+        with measured("auth"):
+            pass
+        began = time.perf_counter()
+        note_statement("SELECT 1 FROM t WHERE id = %(id)s", began)
+        note_work("shard-1", began, began)
+        context.answer(status)
+        watch.answered(scope, context)
     return exporter
 
 
@@ -66,13 +67,18 @@ def test_the_share_decides_where_the_caller_does_not() -> None:
 
 
 def test_nothing_is_imported_where_nothing_is_traced() -> None:
-    assert open_traces(TraceSettings()) is None
+    assert traces_of(TraceSettings()) is None
     # The bare API of OpenTelemetry is FastAPI's own import.
     code = "import sys, router.app; sys.exit('opentelemetry.sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_an_endpoint_turns_it_on() -> None:
-    made = open_traces(TraceSettings(endpoint=HttpUrl("http://127.0.0.1:9/v1/traces")))
-    assert isinstance(made, OtelTraces)
-    made.close()
+def test_an_endpoint_turns_it_on_once_the_worker_runs() -> None:
+    """Until then there is no thread, which would not come along into a forked worker."""
+    threads = threading.active_count()
+    make = traces_of(TraceSettings(endpoint=HttpUrl("http://127.0.0.1:9/v1/traces")))
+    watch = Watch(make_traces=make)
+    assert threading.active_count() == threads
+    with watch.opened():
+        assert threading.active_count() == threads + 1
+    assert threading.active_count() == threads

@@ -1,4 +1,5 @@
-"""The files: a base that is whole, an overlay for staging and one for production."""
+"""The files: a base that is whole, an overlay for staging and one for production, and what a
+Prometheus operator is told, for where there is one."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import PurePosixPath
 
 from deploy.fleet.file import FleetFile
 from deploy.rendering import yaml
-from deploy.rendering.kubernetes import databases, network, services
+from deploy.rendering.kubernetes import databases, monitoring, network, services
 from deploy.rendering.kubernetes.objects import NAME, SETTINGS, TLS, Object, account
 from deploy.rendering.service import SECRETS, service_variables
 from deploy.rendering.target import Files, header
@@ -17,7 +18,8 @@ _API = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"
 
 
 def render(file: FleetFile) -> Files:
-    """kubernetes/base, kubernetes/overlays/staging and kubernetes/overlays/production."""
+    """kubernetes/base, kubernetes/overlays/staging, kubernetes/overlays/production and
+    kubernetes/monitoring."""
     head = header(TARGET, file.fleet.name)
     base = {
         f"base/{name}": yaml.documents(*objects) for name, objects in sorted(_base(file).items())
@@ -25,6 +27,9 @@ def render(file: FleetFile) -> Files:
     texts = base | {
         "base/settings.env": _settings(file),
         "base/kustomization.yaml": yaml.documents(_base_kustomization(file, sorted(base))),
+        "monitoring/figures.yaml": yaml.documents(*monitoring.figures()),
+        "monitoring/kustomization.yaml": yaml.documents(_monitoring(file)),
+        "monitoring/rules.yaml": yaml.documents(monitoring.rules()),
         "overlays/production/kustomization.yaml": yaml.documents(_production(file)),
         "overlays/staging/kustomization.yaml": yaml.documents(_staging(file)),
     }
@@ -75,6 +80,12 @@ def _base_kustomization(file: FleetFile, names: list[str]) -> Object:
         "namespace": file.kubernetes.namespace,
         "resources": [PurePosixPath(name).name for name in names],
     }
+
+
+def _monitoring(file: FleetFile) -> Object:
+    """Applied apart: its kinds are only known where Prometheus' operator is."""
+    resources = ["figures.yaml", "rules.yaml"]
+    return _API | {"namespace": file.kubernetes.namespace, "resources": resources}
 
 
 def _production(file: FleetFile) -> Object:

@@ -39,8 +39,17 @@ def policies(file: FleetFile) -> list[Object]:
             "router-in",
             labels("router"),
             ingress=[
-                {"from": [_namespace(kubernetes.ingress_namespace)], "ports": _tcp(HTTP)},
+                # Routers tell their figures where they serve; who may read them is theirs to say.
+                {
+                    "from": [_namespace(kubernetes.ingress_namespace), monitoring],
+                    "ports": _tcp(HTTP),
+                },
             ],
+        ),
+        _policy(
+            "worker-in",
+            labels("worker"),
+            ingress=[{"from": [monitoring], "ports": _tcp(file.prometheus.worker_port)}],
         ),
         _policy(
             "database",

@@ -6,8 +6,11 @@ from deploy.fleet.file import FleetFile
 from deploy.fleet.model import Cluster
 from deploy.rendering.kubernetes.objects import NAME, TLS, Object, labels, named
 from deploy.rendering.kubernetes.pods import Container, container, pod
+from deploy.rendering.service import worker_variables
 
 HTTP = 8080
+FIGURES = "metrics"
+"""The name of a worker's port; a router tells its figures where it serves."""
 
 
 def router(file: FleetFile) -> list[Object]:
@@ -29,10 +32,10 @@ def router(file: FleetFile) -> list[Object]:
         file,
         described,
         ports=[{"name": "http", "containerPort": HTTP}],
-        startupProbe=_probe("/healthz", seconds=2, failures=30),
-        livenessProbe=_probe("/healthz", seconds=10, failures=3),
+        startupProbe=_probe("/healthz", "http", seconds=2, failures=30),
+        livenessProbe=_probe("/healthz", "http", seconds=10, failures=3),
         # Says no while the directory or every shard is away: others may reach them.
-        readinessProbe=_probe("/readyz", seconds=2, failures=2),
+        readinessProbe=_probe("/readyz", "http", seconds=2, failures=2),
         # Requests still come until every node has heard that this pod leaves.
         lifecycle={"preStop": {"sleep": {"seconds": 5}}},
     )
@@ -45,10 +48,21 @@ def router(file: FleetFile) -> list[Object]:
 
 
 def worker(file: FleetFile) -> list[Object]:
-    """Background work. It listens nowhere, so nothing asks it: it ends when it cannot go on, and
-    its leases pass to another meanwhile."""
-    described = Container("worker", "worker", ("docshard", "worker"), cpu="500m", memory="1Gi")
-    running = container(file, described)
+    """Background work. It serves nobody but who collects figures: it ends when it cannot go on, and
+    its leases pass to another meanwhile. One that does not even tell figures is stuck."""
+    described = Container(
+        name="worker",
+        role="worker",
+        command=("docshard", "worker"),
+        environment=tuple(worker_variables(file).items()),
+    )
+    running = container(
+        file,
+        described,
+        ports=[{"name": FIGURES, "containerPort": file.prometheus.worker_port}],
+        startupProbe=_probe("/metrics", FIGURES, seconds=2, failures=30),
+        livenessProbe=_probe("/metrics", FIGURES, seconds=10, failures=6),
+    )
     template = pod(file, "worker", [running], topologySpreadConstraints=_spread("worker"))
     return [
         _deployment("worker", len(file.model.workers), template),
@@ -123,9 +137,9 @@ def _deployment(component: str, replicas: int, template: Object) -> Object:
     return named("apps/v1", "Deployment", component, spec, component)
 
 
-def _probe(path: str, *, seconds: int, failures: int) -> Object:
+def _probe(path: str, port: str, *, seconds: int, failures: int) -> Object:
     return {
-        "httpGet": {"path": path, "port": "http"},
+        "httpGet": {"path": path, "port": port},
         "periodSeconds": seconds,
         "failureThreshold": failures,
         "timeoutSeconds": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -93,11 +94,14 @@ def asked(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def command(given: Mapping[str, str]) -> str:
-    """What asks the same at a terminal. Pure."""
+    """What asks the same at a terminal. Pure.
+
+    Whatever was typed, or stood in a link, is a value there and no word of the shell.
+    """
     options = {"user_id": "--user", "entity_id": "--entity", "entity_type": "--entity-type"}
     words = ["docshard audit list"] + ([] if "client" in given else ["--global"])
     for name, value in given.items():
-        words.append(f"{options.get(name, f'--{name}')} {value}")
+        words.append(f"{options.get(name, f'--{name}')} {shlex.quote(value)}")
     return " ".join(words)
 
 

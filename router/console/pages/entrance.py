@@ -19,8 +19,9 @@ from services.errors import Forbidden, ServiceError
 
 HOME: Final = "/console"
 _ENROL: Final = "Your role needs a second factor: set one up by POST /v1/auth/mfa, then come back."
-# Where a login may lead to: a page of the console, so that nobody's link leads anywhere else.
-_OWN: Final = re.compile(r"/console(?:[/?][A-Za-z0-9/?&=%._~+:-]*)?")
+# Where a login may lead to: a page of the console, so that nobody's link leads anywhere else. No
+# dot, no empty step and no percent in its path: browsers turn `/..//` and `/%2e%2e/` into others.
+_OWN: Final = re.compile(r"/console(?:/[A-Za-z0-9_-]+)*(?:\?[A-Za-z0-9/?&=%._~+:-]*)?", re.ASCII)
 
 
 async def show(visit: Visit) -> Response:

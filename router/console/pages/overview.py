@@ -9,8 +9,8 @@ from typing import Any
 
 from global_db.cluster import Role
 from router.console.desk import Desk
-from router.console.meter import PoolRate
 from router.console.pages.shell import LivePage
+from router.console.router_work import ClusterWork
 from services.errors import ServiceError
 from services.fleet.fleet_standing import ClusterStanding, NodeStanding, fleet_standing
 from services.fleet.problems import problems
@@ -25,30 +25,21 @@ class ClusterRow:
     primary: NodeStanding | None
     replicas: int
     answering: int
-    busy: int
-    most: int
-    requests: float | None
-    refused: float | None
+    work: ClusterWork | None
     statistics: ShardStatistics | None
 
 
 def cluster_row(
-    cluster: ClusterStanding,
-    rates: Mapping[str, PoolRate],
-    statistics: ShardStatistics | None,
+    cluster: ClusterStanding, work: ClusterWork | None, statistics: ShardStatistics | None
 ) -> ClusterRow:
     """Sum up a cluster's nodes. Pure."""
-    known = [rates[node.name] for node in cluster.nodes if node.name in rates]
     primary = next((node for node in cluster.nodes if node.role is Role.PRIMARY), None)
     return ClusterRow(
         cluster=cluster,
         primary=primary,
         replicas=sum(node is not primary for node in cluster.nodes),
         answering=sum(node.role is Role.REPLICA for node in cluster.nodes),
-        busy=sum(node.pool.busy for node in cluster.nodes),
-        most=sum(node.pool.most for node in cluster.nodes),
-        requests=sum(one.requests for one in known) if known else None,
-        refused=sum(one.refused for one in known) if known else None,
+        work=work,
         statistics=statistics,
     )
 
@@ -56,14 +47,18 @@ def cluster_row(
 async def values(desk: Desk) -> Mapping[str, Any]:
     """What is shown. Without the directory the rest is shown all the same."""
     fleet = fleet_standing(desk.resources)
-    rates = desk.pools.rates(fleet)
+    work = desk.work()
+    works = {} if work is None else work.clusters
     rebalance, statistics = None, {}
     with suppress(ServiceError):  # that the directory is away is the first of the problems
         rebalance, statistics = await desk.rebalance(), dict(await desk.statistics())
-    rows = [cluster_row(one, rates, statistics.get(one.name)) for one in fleet.clusters]
+    rows = [
+        cluster_row(one, works.get(one.name), statistics.get(one.name)) for one in fleet.clusters
+    ]
     return {
         "problems": problems(fleet, rebalance),
         "rows": rows,
+        "work": work,
         "rebalance": rebalance if rebalance is not None and rebalance.rebalance.living else None,
         "topology": topology(rows),
     }

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from router.console import charts, rendering
 from router.console.charts import Chart, Labels
 from router.console.desk import Desk
-from router.console.meter import LagSample
+from router.console.lag import LagSample
 from router.console.pages.shell import LivePage, show_page
 from router.console.visit import Visit
 from services.errors import NotFound, Overloaded
@@ -30,7 +30,7 @@ _SHOWN: Final = 50
 _HISTORY: Final = 8
 _FLOWS: Final = 40
 _LONGEST_REASON: Final = 500
-_LEAST_LAG: Final = 4096.0
+_LEAST_BYTES: Final = 4096.0
 """Bytes up to which the axis goes at least: less is none."""
 _PATH: Final = "/console/rebalance"
 
@@ -111,21 +111,44 @@ async def values(desk: Desk) -> Mapping[str, Any]:
         "rows": [] if found is None else [move_row(one) for one in in_view(found.overview.moves)],
         "orders": [] if found is None else _due(found),
         "phases": STATES[:-1],
-        "chart": lag_chart(looks),
+        "curves": curves(looks),
         "looks": looks[-1:-11:-1],
         "newest": looks[-1].at if looks else 0,
         "history": await history(await desk.data(), _HISTORY),
     }
 
 
-def lag_chart(looks: Sequence[LagSample]) -> Chart | None:
-    """Lag over the time that somebody has looked. Pure."""
-    if not looks:
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One figure over the time that somebody has looked: a picture, and for who draws it anew its
+    `numbers`, in seconds before the last look and bytes."""
+
+    label: str
+    chart: Chart
+    numbers: Mapping[str, Any]
+
+
+def curves(looks: Sequence[LagSample]) -> list[Curve]:
+    """Lag and rate, each as soon as it was seen twice. Pure."""
+    lag = [(one.at, float(one.lag_bytes)) for one in looks if one.lag_bytes is not None]
+    rate = [(one.at, one.bytes_per_second) for one in looks if one.bytes_per_second is not None]
+    both = (_curve("Lag", "", lag), _curve("Rate", "/s", rate))
+    return [one for one in both if one is not None]
+
+
+def _curve(label: str, unit: str, samples: Sequence[tuple[float, float]]) -> Curve | None:
+    end = samples[-1][0] if samples else 0.0
+    labels = Labels(x=lambda at: _ago(end - at), y=lambda value: f"{size(value)}{unit}")
+    chart = charts.over_time(samples, labels, least=_LEAST_BYTES)
+    if chart is None:
         return None
-    end = looks[-1].at
-    labels = Labels(x=lambda at: _ago(end - at), y=size)
-    samples = [(one.at, float(one.lag_bytes)) for one in looks]
-    return charts.over_time(samples, labels, least=_LEAST_LAG)
+    numbers = {
+        "label": label.lower(),
+        "unit": unit,
+        "least": _LEAST_BYTES,
+        "data": [[round(at - end, 1) for at, _ in samples], [round(value) for _, value in samples]],
+    }
+    return Curve(label, chart, numbers)
 
 
 async def plan(visit: Visit) -> Response:

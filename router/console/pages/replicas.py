@@ -13,7 +13,8 @@ from services.fleet.fleet_standing import fleet_standing
 async def values(desk: Desk) -> Mapping[str, Any]:
     """What is shown; nothing is asked of anybody for it."""
     fleet = fleet_standing(desk.resources)
-    return {"clusters": fleet.clusters, "rates": desk.pools.rates(fleet)}
+    work = desk.work()
+    return {"clusters": fleet.clusters, "works": {} if work is None else work.clusters}
 
 
 PAGE = LivePage("replicas", values)

@@ -13,7 +13,7 @@ from services.fleet.shards import entity_of
 from services.identity.principal import Origin
 from services.resources import Data
 
-__all__ = ["Drill", "keep", "last_good", "newest"]
+__all__ = ["Drill", "keep", "last_good", "last_of_each", "newest"]
 
 
 async def keep(data: Data, drill: Drill, reason: str | None) -> None:
@@ -39,6 +39,17 @@ async def newest(data: Data, most: int) -> list[Drill]:
     with global_failures():
         async with data.global_db.read() as connection:
             return await drills.newest(connection, most)
+
+
+async def last_of_each(data: Data) -> list[Drill]:
+    """The last drill of each cluster.
+
+    Raises:
+        DirectoryUnavailable.
+    """
+    with global_failures():
+        async with data.global_db.read() as connection:
+            return await drills.last_of_each(connection)
 
 
 async def last_good(data: Data) -> dict[str, datetime]:

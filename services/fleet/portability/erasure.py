@@ -1,6 +1,8 @@
 """Erasing a client: every row on every shard, every version of every object, its directory entry.
 
-    begun     recorded; nobody restores or moves the client any more (the database refuses)
+    begun     recorded; nobody restores or moves the client any more (the database refuses). Noted
+              beside the backups, too, before anything goes: a directory that is restored from
+              before this does not know of it
     shut      on every shard it is `gone`: who was writing has ended, nobody enters again
     counted   what there is, recorded once
     removed   objects, then rows, shard by shard
@@ -13,7 +15,7 @@ it done. Nothing is taken back after `begun`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +34,7 @@ from services.fleet.portability import certificate
 from services.fleet.portability.layout import owned_prefixes
 from services.fleet.portability.reach import QUIET, Progress, Reach
 from services.fleet.portability.statement import Facts, statement
+from services.fleet.tombstones import Tombstone
 from services.identity.principal import Origin
 from services.ids import new_id
 from services.keys.material import Purpose
@@ -81,8 +84,14 @@ async def erase_client(
     """
     known = await found_erasure(reach, order.client_id)
     if known is not None and known.certificate is not None:
+        # A run that was killed behind the directory's commit has not told those beside the backups.
+        await reach.tombstones.put(_stone(known, known.certificate))
         return Erased(known.certificate, None)
     return await _Erasing(reach, order, progress, now or datetime.now(UTC)).run(known)
+
+
+def _stone(erasure: Erasure, signed: Mapping[str, Any] | None) -> Tombstone:
+    return Tombstone(erasure.client_id, erasure.id, erasure.reason, erasure.deleted_at, signed)
 
 
 @dataclass(slots=True)
@@ -95,10 +104,13 @@ class _Erasing:
     async def run(self, known: Erasure | None) -> Erased:
         with tenant_failures():
             erasure = known or await self._begin()
+            await self.reach.tombstones.put(_stone(erasure, None))
             for cluster in self._clusters():
                 await self._shut(cluster, erasure)
             self.progress.step("shut")
             if erasure.state == "begun":
+                # Routers may hear of the deletion a lease later: holds may come until it is shut.
+                await self._demand_none_kept()
                 await self._count()
             await self._remove_objects()
             for cluster in self._clusters():
@@ -113,11 +125,7 @@ class _Erasing:
     # Begin
 
     async def _begin(self) -> Erasure:
-        for cluster in self._clusters():
-            if kept := await whole_tenant.kept_documents(cluster, self.order.client_id):
-                raise Retained(
-                    f"{kept} documents are on legal hold or retained: they have to be kept."
-                )
+        await self._demand_none_kept()
         with global_failures():
             async with self.reach.data.global_db.write() as connection:
                 client = await self._locked(connection)
@@ -127,6 +135,13 @@ class _Erasing:
                 await self._note(connection, Event("client.erase", "client", client.id, None, told))
         self.progress.step("begun")
         return erasure
+
+    async def _demand_none_kept(self) -> None:
+        for cluster in self._clusters():
+            if kept := await whole_tenant.kept_documents(cluster, self.order.client_id):
+                raise Retained(
+                    f"{kept} documents are on legal hold or retained: they have to be kept."
+                )
 
     async def _locked(self, connection: WriteConnection) -> Client:
         client = await erasures.lock_deleted(connection, self.order.client_id)
@@ -245,6 +260,7 @@ class _Erasing:
                 told = {"erasure": str(erasure.id), "state": "erased"}
                 await self._note(connection, Event("client.erase", "client", client_id, None, told))
         self.reach.data.placements.forget(client_id)
+        await self.reach.tombstones.put(_stone(erasure, signed))
         self.progress.step("erased")
         return signed
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ NAMING_BLOBS: Final[Mapping[str, str]] = {
 NAMING_NONE: Final = frozenset({"documents", "uploads", "purged_blobs"})
 """Tables with an `s3_key` that names no blob of its own: the newest version's, one that is not
 there yet, one that was purged."""
+
+_BYTES: Final = re.compile(r"\\x((?:[0-9a-f]{2})*)")
 
 
 class NotAnExport(Exception):
@@ -166,7 +169,11 @@ def named_blob(table: str, row: Mapping[str, Any]) -> NamedBlob | None:
 
 
 def hexadecimal(exported: str) -> str:
-    """Bytes as the export has them, without what tells that they are bytes."""
-    if not exported.startswith("\\x"):
+    """Bytes as the export has them, without what tells that they are bytes.
+
+    A blob's file is called by them: who reads an export reads nothing outside of it.
+    """
+    match = _BYTES.fullmatch(exported)
+    if match is None:
         raise ValueError(f"{exported!r} is not bytes in hexadecimal")
-    return exported[2:]
+    return match[1]

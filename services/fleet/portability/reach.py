@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from services.blobs.store import BlobStore
 from services.errors import NotFound, TenantMoving
 from services.failures import global_failures, tenant_failures
 from services.fleet.point_manifests import copy_settings
+from services.fleet.tombstones import Tombstones, open_tombstones
 from services.keys.keyring import Keyring
 from services.keys.providers import open_keyring
 from services.resources import Data, open_data
@@ -36,6 +37,8 @@ class Reach:
     blobs: BlobStore
     copies: tuple[BlobStore, ...] = ()
     """Copies of the bucket elsewhere, which erased clients leave, too."""
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """Who was erased, where a restored directory can be told."""
 
     @property
     def buckets(self) -> tuple[BlobStore, ...]:
@@ -59,10 +62,11 @@ async def open_reach(settings: Settings) -> AsyncIterator[Reach]:
         copies = tuple(BlobStore(one) for one in copy_settings(settings))
         for copy in copies:
             stack.push_async_callback(copy.close)
+        tombstones = await stack.enter_async_context(open_tombstones(settings))
         with global_failures():
             await data.registry.refresh()
             await mover.registry.refresh()
-        yield Reach(data, mover, keyring, blobs, copies)
+        yield Reach(data, mover, keyring, blobs, copies, tombstones)
 
 
 @dataclass(frozen=True, slots=True)

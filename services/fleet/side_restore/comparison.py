@@ -85,7 +85,7 @@ async def compare(
         if then.revision != now.revision:
             raise Conflict(
                 f"The backup is of schema {then.revision}, and the shard of {now.revision}: "
-                "restore it with `docshard backup restore` and look at it there."
+                "migrate the fleet first, `docshard migrate up`."
             )
         found = Comparison(shard, now.epoch, folder)
         for table in TABLES:

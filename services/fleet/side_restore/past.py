@@ -9,24 +9,26 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from global_db import moves
+from global_db import erasures, moves
 from global_db.audit_heads import Head
-from global_db.cluster import Cluster, NodeAddress, PoolLimits
+from global_db.cluster import Cluster
 from services.blobs.store import BlobReader
 from services.chain import heads as chain_heads
 from services.chain.heads import Heads
-from services.errors import Conflict
+from services.errors import Conflict, NotFound
 from services.failures import global_failures, tenant_failures
+from services.fleet.clients import Client, living_or_deleted
 from services.fleet.portability.layout import NamedBlob
 from services.fleet.portability.reach import Progress, Reach
 from services.fleet.portability.rows import lines_of
+from services.fleet.restored_fleet import side_cluster
+from services.fleet.shards import as_id
 from services.fleet.side_restore.contents import Contents
 from services.resources import Data
-from services.settings import DatabaseRole, Settings
+from services.settings import Settings
 from shards import whole_tenant
 from shards.row_export import RowSnapshot, row_snapshot
 
-_LIMITS = PoolLimits(min_size=1, max_size=2)
 _WHOLE = ("open", "fenced")
 """States in which a shard has every row of a tenant."""
 
@@ -43,10 +45,35 @@ class Past:
 @asynccontextmanager
 async def open_past(settings: Settings, shard: str, port: int, at: datetime) -> AsyncIterator[Past]:
     """A restored server on a loopback port, as the mover, who sees the rows of all tenants."""
-    address = NodeAddress(name=f"restored-{shard}", host="127.0.0.1", port=port)
-    login = settings.login(DatabaseRole.MOVER)
-    async with Cluster(shard, [address], login, _LIMITS) as cluster:
+    async with side_cluster(settings, shard, port) as cluster:
         yield Past(cluster, shard, at)
+
+
+async def restorable_client(data: Data, name: str) -> Client:
+    """A living or deleted client by its id or its code; none who was erased or is being so.
+
+    Raises:
+        NotFound; Conflict: nothing brings it back; DirectoryUnavailable.
+    """
+    try:
+        client = await living_or_deleted(data, name)
+    except NotFound:
+        await _demand_not_erased(data, as_id(name))
+        raise
+    await _demand_not_erased(data, client.id)
+    return client
+
+
+async def _demand_not_erased(data: Data, client_id: UUID | None) -> None:
+    with global_failures():
+        async with data.global_db.read() as connection:
+            erasure = None if client_id is None else await erasures.find(connection, client_id)
+    if erasure is not None:
+        raise Conflict(
+            f"Client {erasure.client_id} was erased, or is being so ({erasure.begun_at:%Y-%m-%d}):"
+            " it is to be forgotten, and nothing is brought back or exported from a backup."
+            f" `docshard client erase {erasure.client_id}` shows the certificate."
+        )
 
 
 @asynccontextmanager

@@ -32,6 +32,11 @@ _CHANGES = """
 """
 _KEYS = "SELECT key FROM docshard.idempotency_keys WHERE client_id = %s"
 _RESIDENCY = "SELECT epoch, state FROM docshard.residency WHERE client_id = %s"
+_GIVEN_UP = """
+    SELECT of_move.epoch + 1 AS epoch
+      FROM docshard.move_clients AS of_move JOIN docshard.moves ON moves.id = of_move.move_id
+     WHERE of_move.client_id = %s AND moves.state = 'aborted'
+"""
 _LEFT = "SELECT kind || ' ' || name AS what FROM docshard.leftovers WHERE removed_at IS NULL"
 
 Rows = list[dict[str, Any]]
@@ -54,14 +59,27 @@ async def faults(world: World) -> list[str]:
 
 async def open_elsewhere(world: World, stand: Stand) -> list[str]:
     """Who could be written to on a shard that the directory says they have left (I3)."""
-    homes = {one.client_id: await world.home(one.client_id) for one in world.ledgers}
-    found = []
-    async with stand.database.session() as session:
-        for client, (home, epoch) in homes.items():
-            rows = await _rows(session, _RESIDENCY, client)
-            over = [row for row in rows if row["state"] == "open" and row["epoch"] < epoch]
-            found += [f"{client}: {row}" for row in over if home != stand.name]
+    found: list[str] = []
+    for one in world.ledgers:
+        client = one.client_id
+        home, epoch = await world.home(client)
+        async with world.fleet.global_db.session() as session:
+            given_up = {int(row["epoch"]) for row in await _rows(session, _GIVEN_UP, client)}
+        if home != stand.name:
+            async with stand.database.session() as session:
+                rows = await _rows(session, _RESIDENCY, client)
+            found += [f"{client}: {what}" for what in judge_openings(rows, epoch, given_up)]
     return found
+
+
+def judge_openings(rows: Rows, epoch: int, given_up: Collection[int]) -> Iterator[str]:
+    """I3: where a tenant has left, it is open at no epoch that routers may still believe in.
+
+    What a move opened that was aborted behind its opening was never in the directory: nobody comes
+    with that epoch. The move closes it once the shard answers, which a dead primary does not."""
+    for row in rows:
+        if row["state"] == "open" and row["epoch"] < epoch and row["epoch"] not in given_up:
+            yield f"open at {row['epoch']}, and the directory is at {epoch}"
 
 
 async def _faults_of(world: World, ledger: Ledger) -> list[str]:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.faults.matrix.checks import judge_documents, judge_versions
+from tests.faults.matrix.checks import judge_documents, judge_openings, judge_versions
 from tests.faults.matrix.ledger import digest_of
 
 ONE, TWO = UUID(int=1), UUID(int=2)
@@ -54,3 +54,22 @@ def test_other_documents_are_told(rows: list[dict[str, object]]) -> None:
 )
 def test_other_versions_are_told(rows: list[dict[str, object]]) -> None:
     assert list(judge_versions(MADE, LISTS, rows)) != []
+
+
+def test_a_shard_that_is_still_open_is_told() -> None:
+    rows: list[dict[str, object]] = [{"epoch": 4, "state": "open"}]
+    assert list(judge_openings(rows, 5, given_up=())) != []
+
+
+@pytest.mark.parametrize(
+    ("row", "given_up"),
+    [
+        ({"epoch": 4, "state": "fenced"}, ()),
+        ({"epoch": 4, "state": "gone"}, ()),
+        ({"epoch": 5, "state": "open"}, ()),
+        ({"epoch": 4, "state": "open"}, (4,)),
+    ],
+    ids=["fenced", "gone", "being opened", "opened by an aborted move"],
+)
+def test_where_nobody_can_write_is_right(row: dict[str, object], given_up: tuple[int, ...]) -> None:
+    assert list(judge_openings([row], 5, given_up)) == []

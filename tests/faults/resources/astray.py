@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 
-from tests.faults.resources.clock import Clock, clock_in
+from tests.faults.resources.clock import Clock, clock_in, forget
 from tests.integration.databases import Fleet, make_template, registered_fleet
 from tests.integration.postgres import TEMPLATES, Postgres, Site
 
@@ -36,9 +36,11 @@ class Astray:
 def astray_server(site: Site) -> Iterator[Astray]:
     """Start it; its clock is right until it is moved."""
     folder = site.folder / "astray-clock"  # where the server's user may read
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)
     clock = clock_in(folder)
     with site.server("astray", clock.environment) as started:
+        forget(int((site.folder / "astray" / "postmaster.pid").read_text().split()[0]))
         # The names of its databases must not meet those that the other servers have.
         server = replace(started, _numbers=count(100_000))
         for name in TEMPLATES:

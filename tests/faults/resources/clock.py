@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.lacking import lacking
 
 _LIBRARY = "faketime/libfaketime.so.1"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - where the library's names are, whoever uses it
+_NAMES = ("faketime_shm_{}", "sem.faketime_sem_{}")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class Clock:
         new.write_text(f"{seconds:+d}s\n")
         new.chmod(0o644)
         new.replace(self.file)
+
+
+def forget(pid: int) -> None:
+    """Take away what the library has shared under the pid of a process that has begun.
+
+    It keeps what it has opened; and killed, it would leave the names behind for whoever gets its
+    pid. Tried: who finds them shares nothing with its children, and its clock moves all the same.
+    """
+    for name in _NAMES:
+        (_MEMORY / name.format(pid)).unlink(missing_ok=True)
 
 
 def clock_in(folder: Path) -> Clock:

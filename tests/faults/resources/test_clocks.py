@@ -12,7 +12,7 @@ import pytest
 
 from services.blobs.store import BlobStore
 from services.s3_settings import S3Settings
-from tests.faults.resources.clock import Clock, clock_in
+from tests.faults.resources.clock import Clock, clock_in, forget
 from tests.faults.resources.router_process import RouterProcess, router_process
 from tests.integration.databases import Fleet
 from tests.integration.waiting import until
@@ -37,6 +37,7 @@ async def astray(
     clock = clock_in(tmp_path)
     more = clock.environment | LEASE
     async with router_process(own_fleet, tmp_path, s3_settings, more) as router:
+        forget(router.process.pid)
         yield Astray(own_fleet, router, clock)
 
 

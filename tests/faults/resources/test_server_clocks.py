@@ -6,10 +6,9 @@ Once the server is shard-1's, once the global database's. See docs/resource-faul
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -209,27 +208,6 @@ class Jumps:
             self.clock.move(self.moved)
 
 
-@asynccontextmanager
-async def writing(ledger: Ledger) -> AsyncIterator[None]:
-    """Each tenant is written to; a refusal is none that was acknowledged."""
-    stop = asyncio.Event()
-
-    async def work(tenant: UUID) -> None:
-        while not stop.is_set():
-            document = uuid_utils.uuid7()
-            with suppress(TenantMoving, ClusterError):
-                await ledger.data.tenants.write(tenant, insert(document))
-                ledger.written[tenant].append(document)
-
-    async with asyncio.TaskGroup() as group:
-        for tenant in ledger.tenants:
-            group.create_task(work(tenant))
-        try:
-            yield
-        finally:
-            stop.set()
-
-
 async def moved_whatever_happens(at: Desk, ledger: Ledger, jumps: Sequence[Jumps]) -> int:
     """Move the tenants there or back for each jump; gives the epoch they are at in the end.
 
@@ -273,7 +251,7 @@ async def test_moves_end_and_lose_nothing(
     jumps = [Jumps(astray.clock, state, moved) for state, moved in planned]
     async with at.fleet.data() as data:
         ledger = Ledger(at.fleet, data, [await at.fleet.tenant() for _ in range(2)])
-        async with writing(ledger):
+        async with ledger.writers(TenantMoving, ClusterError):
             epoch = await moved_whatever_happens(at, ledger, jumps)
         await ledger.check("shard-1", epoch)
     assert await unsettled(at) == []

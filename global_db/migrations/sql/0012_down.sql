@@ -1,0 +1,1 @@
+REVOKE SELECT ON docshard.drills FROM docshard_worker;

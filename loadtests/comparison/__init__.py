@@ -1,0 +1,1 @@
+"""Whether one set of runs is worse than another, and how sure that is."""

@@ -1,0 +1,1 @@
+"""What is watched beside a load: processes of the local fleet, figures of routers, moves."""
