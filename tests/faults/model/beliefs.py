@@ -84,6 +84,7 @@ class Placement:
     shard: str
     epoch: int
     pinned: bool
+    status: str
 
 
 @dataclass
@@ -99,9 +100,11 @@ class Beliefs:
         assert shard not in self.draining | self.removed, f"somebody new landed on {shard}"
 
     def check_placement(self, tenant: Tenant, found: Placement) -> None:
-        """A pin holds, an epoch never goes back, nobody lives on a shard that has left."""
+        """A pin and a status hold, an epoch never goes back, nobody lives on a shard that has
+        left."""
         assert found.shard not in self.removed, (tenant.number, found)
         assert found.epoch >= tenant.epoch, (tenant.number, tenant.epoch, found)
+        assert found.status == tenant.status, (tenant.number, tenant.status, found)
         assert found.pinned == (tenant.pinned_to is not None), (tenant.number, found)
         if tenant.pinned_to is not None:
             assert found.shard in tenant.pinned_to, (tenant.number, tenant.pinned_to, found)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.fleet.moving import switch
 from tests.faults.model.ambush import ALL_STEPS, DEEDS, Ambush
-from tests.faults.model.machine import MOST_TENANTS, WHICH, HistoryMachine, nth, step
+from tests.faults.model.machine import MOST_TENANTS, WHICH, HistoryMachine, noted, nth, step
 from tests.faults.model.operator_rules import LIVING
 from tests.faults.model.stage import GLOBAL
 from tests.integration.frames import COMMIT, Fault, How
@@ -32,6 +32,12 @@ class FaultRules(HistoryMachine):
     def freeze_runner(self, worker: int) -> None:
         if (found := nth(worker, self.crew.workers)) is not None:
             self.crew.freeze(found)
+
+    @noted
+    def freeze_all(self) -> None:
+        """Every runner: what is ordered now does not begin before they are thawed."""
+        for worker in self.crew.workers:
+            worker.freeze()
 
     @step()
     def thaw_runners(self) -> None:

@@ -37,17 +37,24 @@ WHICH = st.integers(0, 7)
 """Which of those that there are; counted around."""
 
 
+def noted(act: Callable[..., None]) -> Callable[..., None]:
+    """A step that is noted before it is done, and behind which all has to agree. By itself it is
+    never drawn: it stands in histories that are told."""
+
+    @functools.wraps(act)
+    def made(self: HistoryMachine, **given: Any) -> None:
+        self.note(act.__name__, given)
+        self.telling(lambda: act(self, **given))
+
+    return made
+
+
 def step(**drawn: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
-    """A rule that is noted before it is done, and behind which all has to agree."""
+    """Such a step that is drawn as well."""
 
     def made(act: Callable[..., None]) -> Any:
-        @functools.wraps(act)
-        def noted(self: HistoryMachine, **given: Any) -> None:
-            self.note(act.__name__, given)
-            self.telling(lambda: act(self, **given))
-
         ruled: Any = rule(**drawn)  # type: ignore[call-overload]  # no bundles among them
-        return precondition(lambda self: bool(self.told))(ruled(noted))
+        return precondition(lambda self: bool(self.told))(ruled(noted(act)))
 
     return made
 

@@ -164,10 +164,14 @@ class Stage:
 
     def placements(self) -> dict[str, Placement]:
         """The directory's word of everybody. Locked: a COMMIT that is under way is waited for."""
-        found = self.directory("SELECT id, shard, epoch, pinned FROM docshard.clients FOR SHARE")
-        return {
-            str(row["id"]): Placement(row["shard"], row["epoch"], row["pinned"]) for row in found
-        }
+        found = self.directory(
+            """
+            SELECT id::text, shard, epoch, pinned,
+                   CASE WHEN deleted_at IS NULL THEN status ELSE 'deleted' END AS status
+              FROM docshard.clients FOR SHARE
+            """
+        )
+        return {row.pop("id"): Placement(**row) for row in found}
 
     def shard_states(self) -> dict[str, str]:
         """Every shard's status, locked likewise."""

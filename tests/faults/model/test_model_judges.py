@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from tests.faults.model.beliefs import PREFIX, Beliefs, Placement, Tenant
+from tests.faults.model.beliefs import ACTIVE, PREFIX, Beliefs, Placement, Tenant
 from tests.faults.model.closing import FleetHistories
 
 ONE, TWO = f"{PREFIX}1", f"{PREFIX}2"
-PINNED = Placement("shard-2", 3, pinned=True)
+PINNED = Placement("shard-2", 3, pinned=True, status=ACTIVE)
 
 
 class Judge(FleetHistories):
@@ -49,8 +49,15 @@ def test_what_is_as_it_was_told_is_believed(tenant: Tenant) -> None:
         replace(PINNED, shard="shard-1"),
         replace(PINNED, shard="shard-3"),
         replace(PINNED, pinned=False),
+        replace(PINNED, status="suspended"),
     ],
-    ids=["an epoch comes back", "a pinned tenant moves", "its shard has left", "a pin is lost"],
+    ids=[
+        "an epoch comes back",
+        "a pinned tenant moves",
+        "its shard has left",
+        "a pin is lost",
+        "another status",
+    ],
 )
 def test_other_placements_are_told(tenant: Tenant, found: Placement) -> None:
     beliefs = Beliefs([tenant], removed={"shard-3"})
