@@ -74,6 +74,7 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
             assert self.order("resume", rebalances.resume(self.stage.operator, None)) is not None
         loop, seen = self.stage.grounds.loop, ""
         while True:
+            self.hear()
             self.end_graces()
             moves = self.stage.moves()
             living = [move for move in moves if move["state"] in LIVING]

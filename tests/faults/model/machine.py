@@ -143,14 +143,16 @@ class HistoryMachine(RuleBasedStateMachine):
 
     def agree(self) -> None:
         """What is so behind every step."""
-        if self.crowd.faults:
-            raise self.crowd.faults[0]
-        if self.ambushes.faults:
-            raise self.ambushes.faults[0]
+        self.hear()
         found = self.stage.placements()
         for tenant in self.beliefs.tenants:
             self.beliefs.check_placement(tenant, found[tenant.id])
         self.one_owner()
+
+    def hear(self) -> None:
+        """Of what was met beside the steps."""
+        for fault in (*self.crowd.faults, *self.ambushes.faults):
+            raise fault
 
     def one_owner(self) -> None:
         """I3, I6: nobody is open on two shards. Shards are asked in turn: what they say of a moment

@@ -78,7 +78,7 @@ PLANTS = (
     ),
     Plant(
         "the target is opened before the marker",
-        "a_stream_that_lags",
+        "everybody_moves",
         _LOST,
         # The comparison, which only reads, waits for its markers: it would tell what is missing.
         shard="""
