@@ -13,7 +13,7 @@ from services.fleet.invariants.proof import Rule, Scope, Sources, prove
 from services.fleet.moving import switch
 from services.move_settings import MoveSettings
 from shards.tables import TENANT_TABLES
-from tests.faults.model.ambush import DEEDS, Ambush
+from tests.faults.model.ambush import DRAWN, Ambush
 from tests.faults.model.beliefs import ACTIVE, PREFIX, Tenant
 from tests.faults.model.fault_rules import FaultRules
 from tests.faults.model.machine import noted
@@ -37,7 +37,7 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
             self.add_version(tenant, tenant.documents[0], CONTENTS[n])
         if not lively % 2:
             chance = random.Random(lively)
-            step, deed = chance.choice(switch.STEPS), chance.choice(sorted(DEEDS))
+            step, deed = chance.choice(switch.STEPS), chance.choice(DRAWN)
             self.ambushes.lay(Ambush(step, chance.random() < 0.5, deed))
         first = [tenant.id for tenant in self.beliefs.tenants]
         self.move_them(first[:2], 0)
