@@ -56,11 +56,13 @@ class _Rush:
 @dataclass
 class Crowd:
     """Several writers for each tenant. `faults` is what they met that ought not to be; `chance`
-    chooses who asks which worker, and who lingers how long."""
+    chooses who asks which worker, and who lingers how long; `spares_deaf`: never the worker that
+    nobody tells anything."""
 
     stage: Stage
     chance: random.Random
     faults: list[BaseException] = field(default_factory=list)
+    spares_deaf: bool = False
     _tenants: dict[str, Tenant] = field(default_factory=dict)
     _rushes: dict[str, _Rush] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -170,7 +172,8 @@ class Crowd:
     def _worker(self, tenant: Tenant) -> Resources:
         """The service's, or the one that nobody tells anything."""
         rush, told = self._rushes[tenant.id], self.stage.service.resources
-        if rush.unheard and asyncio.get_running_loop().time() < rush.until:
+        unheard = rush.unheard and asyncio.get_running_loop().time() < rush.until
+        if unheard or self.spares_deaf:
             return told
         return self.chance.choice((told, self.stage.deaf))
 

@@ -39,6 +39,12 @@ class FaultRules(HistoryMachine):
         for worker in self.crew.workers:
             worker.freeze()
 
+    @noted
+    def spare_deaf(self, *, spared: bool) -> None:
+        """The worker that hears nothing is not asked either, so that no fence tells it of a move;
+        or it is again, and believes what it knew."""
+        self.crowd.spares_deaf = spared
+
     @step()
     def thaw_runners(self) -> None:
         self.crew.thaw()

@@ -139,13 +139,13 @@ PLANTS = (
     Plant(
         "a move loses a pin",
         "what_comes_along",
-        r"Placement\(",
+        "pinned=False",
         directory=_client("NEW.shard <> OLD.shard", "NEW.pinned := false;"),
     ),
     Plant(
         "a pin that came before the move is overlooked",
         "pinned_before_the_move",
-        r"Placement\(",
+        "pinned=True",
         directory="""
             CREATE FUNCTION public.planted() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
