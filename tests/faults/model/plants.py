@@ -80,8 +80,8 @@ PLANTS = (
         "the target is opened before the marker",
         "everybody_moves",
         _LOST,
-        # At the opening alone. The comparison, which only reads, waits for its markers: without them
-        # it would see rows as missing that are on their way.
+        # At the opening alone. The comparison, which only reads, waits for its markers: it would
+        # take rows for missing that are on their way.
         shard="""
             ALTER FUNCTION docshard.await_marker RENAME TO await_marker_soundly;
             CREATE FUNCTION docshard.await_marker(
