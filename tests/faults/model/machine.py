@@ -150,9 +150,9 @@ class HistoryMachine(RuleBasedStateMachine):
         self.one_owner()
 
     def hear(self) -> None:
-        """Of what was met beside the steps."""
-        for fault in (*self.crowd.faults, *self.ambushes.faults):
-            raise fault
+        """Fail for what was met beside the steps."""
+        if faults := [*self.crowd.faults, *self.ambushes.faults]:
+            raise faults[0]
 
     def one_owner(self) -> None:
         """I3, I6: nobody is open on two shards. Shards are asked in turn: what they say of a moment
