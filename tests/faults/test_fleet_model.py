@@ -6,28 +6,25 @@ of a file with those lines, plays again. DOCSHARD_HISTORIES says how many a long
 
 from __future__ import annotations
 
-import ast
 import logging
 import os
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from services.s3_settings import S3Settings
-from tests.faults.model.closing import FleetHistories
 from tests.faults.model.grounds import Grounds, grounds
+from tests.faults.model.plants import PLANTS, Plant
+from tests.faults.model.playing import machine, play, play_told
 from tests.integration.postgres import Postgres, Site
 
 pytestmark = pytest.mark.usefixtures("blobs")  # their bucket
 
 _log = logging.getLogger(__name__)
-TOLD = Path(__file__).parent / "model" / "told"
+HISTORIES = Path(__file__).parent / "model"
+TOLD, PLANTED = HISTORIES / "told", HISTORIES / "planted"
 
 
 @pytest.fixture(scope="module")
@@ -41,50 +38,6 @@ def model_grounds(
         yield made
 
 
-def machine(on: Grounds) -> type[FleetHistories]:
-    """Histories on these servers, with a count of their own."""
-
-    class Histories(FleetHistories):
-        grounds = on
-        tally: ClassVar[Counter[str]] = Counter()
-
-    return Histories
-
-
-def play(made: type[FleetHistories], chosen: int, steps: int) -> None:
-    """Draw a history of so many steps, and shorten it if it fails.
-
-    Each is drawn for itself: hypothesis would make the later ones out of the first. Its first is
-    the least of everything, which is not played.
-    """
-    _log.info("DOCSHARD_SEED=%s", chosen)
-    run_state_machine_as_test(
-        seed(chosen)(made),
-        settings=settings(
-            max_examples=2,
-            stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            print_blob=True,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
-def play_told(made: type[FleetHistories], told: str) -> None:
-    """Play a history as it stands in a log."""
-    history: Any = made()
-    try:
-        for line in told.splitlines():
-            call = ast.parse(line, mode="eval").body if line and line[0] != "#" else None
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-                given = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
-                getattr(history, call.func.id)(**given)
-    finally:
-        history.teardown()
-
-
 @pytest.mark.parametrize("told", sorted(TOLD.glob("*.txt")), ids=lambda path: path.stem)
 def test_a_told_history(model_grounds: Grounds, told: Path) -> None:
     play_told(machine(model_grounds), told.read_text())
@@ -96,10 +49,32 @@ def test_a_long_round(model_grounds: Grounds, tell: Callable[[str], None]) -> No
     if path := os.environ.get("DOCSHARD_HISTORY"):
         play_told(made, Path(path).read_text())
     else:
-        chosen = int(os.environ.get("DOCSHARD_SEED") or random.randrange(2**32))
+        chosen = _seed()
         tell(f"DOCSHARD_SEED={chosen}")
         for n in range(int(os.environ.get("DOCSHARD_HISTORIES") or 40)):
             play(made, chosen + n, steps=40)
             _log.info("%s", dict(sorted(made.tally.items())))
     for name, number in sorted(made.tally.items()):
         tell(f"{number:>8} {name}")
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("told", sorted(PLANTED.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_sound_fleet_passes(model_grounds: Grounds, told: Path) -> None:
+    play_told(machine(model_grounds), told.read_text())
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("plant", PLANTS, ids=str)
+def test_a_planted_fault_is_noticed(
+    model_grounds: Grounds, plant: Plant, tell: Callable[[str], None]
+) -> None:
+    """The model is not blind: what a sound fleet passes fails with the fault, and says why."""
+    told = (PLANTED / f"{plant.told}.txt").read_text()
+    with pytest.raises(Exception, match=plant.sign) as noticed:
+        play_told(machine(model_grounds, plant), told)
+    tell(f"{plant}: {str(noticed.value)[:90]}")
+
+
+def _seed() -> int:
+    return int(os.environ.get("DOCSHARD_SEED") or random.randrange(2**32))

@@ -18,6 +18,7 @@ _PROBES = (b"life FROM docshard.place()", b"docshard.ancestors(", b"pg_is_in_rec
 _BETWEEN = b";\n"  # the statements of one message, as the service joins them
 _AWAITED = {b"Q", b"S"}  # Query and Sync: the server says when it is ready, and that is awaited
 COMMIT = b"COMMIT;"  # as the service sends it; BEGIN has READ COMMITTED in it
+_STREAM = b"START_REPLICATION"
 
 
 class How(StrEnum):
@@ -65,6 +66,8 @@ class _Line:
     """It is a watcher's."""
     ending: bool = False
     """The next answer is kept back, and the line breaks."""
+    streams: bool = False
+    """A subscription listens here."""
 
     def abort(self) -> None:
         for end in (self.client, self.server):
@@ -98,6 +101,8 @@ class FrameWire:
         self.fault: Fault | None = None
         self.refusing = False
         """Lets no new connection through."""
+        self.stream_lag = 0.0
+        """So many seconds what subscriptions are told is on its way, at least."""
 
     @property
     def trips(self) -> int:
@@ -147,7 +152,7 @@ class FrameWire:
         self._lines.add(line)
         pumps = [
             asyncio.create_task(self._forward_requests(reader, line)),
-            asyncio.create_task(_forward_answers(answers, line)),
+            asyncio.create_task(self._forward_answers(answers, line)),
         ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         line.abort()
@@ -158,6 +163,7 @@ class FrameWire:
         with suppress(OSError, asyncio.IncompleteReadError):
             async for message in _messages(reader):
                 statements = line.statements(message)
+                line.streams |= any(one.startswith(_STREAM) for one in statements)
                 line.trips += message[:1] in _AWAITED
                 line.watches |= any(probe in one for one in statements for probe in _PROBES)
                 kept = message if line.watches else await self._struck(line, message, statements)
@@ -178,6 +184,16 @@ class FrameWire:
         line.ending = fault.how is How.AFTER or number > 0
         return message if fault.how is How.AFTER else _query(statements[:number])
 
+    async def _forward_answers(self, reader: asyncio.StreamReader, line: _Line) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if line.ending:
+                    return
+                if line.streams:
+                    await asyncio.sleep(self.stream_lag)
+                line.client.write(data)
+                await line.client.drain()
+
 
 def _query(statements: list[bytes]) -> bytes:
     """A message of these; nothing for none."""
@@ -196,12 +212,3 @@ async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     while True:
         head = await reader.readexactly(5)
         yield head + await reader.readexactly(int.from_bytes(head[1:]) - 4)
-
-
-async def _forward_answers(reader: asyncio.StreamReader, line: _Line) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            if line.ending:
-                return
-            line.client.write(data)
-            await line.client.drain()

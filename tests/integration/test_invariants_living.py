@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from global_db.directory import clients_by_shard
 from services.access.admission import TenantAccess
 from services.errors import TenantMoving
 from services.fleet.invariants.proof import Rule, Scope
@@ -87,14 +88,17 @@ async def test_a_busy_fleet_with_a_move_under_way_is_proven(proven: Proving, at:
 
 
 async def test_a_part_is_proven_alone(proven: Proving) -> None:
-    access, other = await proven.tenant(), await proven.tenant("shard-2")
-    await proven.story(access)
-    await proven.story(other)
+    access, *others = [await proven.tenant(name) for name in ("shard-1", "shard-2", "shard-2")]
+    await proven.stories([access, *others])
     alone = await proven.prove(replace(SETTLED, client=access.client_id))
     assert (alone.tenants, alone.documents, alone.blobs) == (1, 1, 3)
-    of_shard = await proven.prove(replace(SETTLED, shard="shard-2"))
+    async with proven.sources.data.global_db.read() as connection:
+        homes = await clients_by_shard(connection)
+    assert 1 <= homes["shard-1"] < homes["shard-2"]
+    of_shards = {name: await proven.prove(replace(SETTLED, shard=name)) for name in homes}
+    assert {name: report.tenants for name, report in of_shards.items()} == homes
     everybody = await proven.prove()
-    assert 1 <= of_shard.tenants < everybody.tenants
+    assert everybody.tenants == sum(homes.values())
     assert (await proven.prove(replace(SETTLED, sample=Sample(count=1)))).tenants == 1
     assert (await proven.prove(replace(SETTLED, sample=Sample(share=1e-9)))).tenants == 0
     blobs = await proven.prove(replace(SETTLED, rules=frozenset({Rule.STORED})))

@@ -28,6 +28,7 @@ ALL_STEPS: tuple[str, ...] = tuple(
     )
 )
 """Every step of a move, as it tells them."""
+_LAG_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ class Ambushes:
     def _cut(self, name: str) -> None:
         self.stage.grounds.loop.call_soon_threadsafe(self.stage.wires[name].cut)
 
+    async def _lag(self, _worker: Worker, run: Run) -> None:
+        self.stage.wires[run.move.source].stream_lag = _LAG_SECONDS
+
     async def _commit_before(self, _worker: Worker, run: Run) -> None:
         self._spoil(run, How.BEFORE)
 
@@ -123,4 +127,7 @@ DEEDS: Mapping[str, Callable[[Ambushes, Worker, Run], Awaitable[None]]] = {
     "cut target": Ambushes._cut_target,
     "commit cut before": Ambushes._commit_before,
     "commit cut after": Ambushes._commit_after,
+    "lag": Ambushes._lag,
 }
+# A lag stays, and makes every later comparison from there slow: for histories that are told.
+DRAWN = sorted(DEEDS.keys() - {"lag"})

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from tests.integration.document_model import Document
 
 ACTIVE, SUSPENDED, DELETED = "active", "suspended", "deleted"
+PREFIX = "crowd-"
+"""Of names of documents that writers make beside all else."""
 REFUSALS: Mapping[str, Collection[int]] = {ACTIVE: (), SUSPENDED: (403,), DELETED: (401, 404)}
 """What callers of a tenant are told while it is in this state."""
 
@@ -25,6 +28,14 @@ class Creation:
 
 
 @dataclass(eq=False)
+class Count:
+    """A document whose metadata say how often it was changed, as far as was acknowledged."""
+
+    document: UUID
+    number: int = 0
+
+
+@dataclass(eq=False)
 class Tenant:
     """One client of the service. `changing`: an operator is about to give it another status, so
     that its callers may be told of either."""
@@ -34,12 +45,15 @@ class Tenant:
     caller: httpx.AsyncClient
     status: str = ACTIVE
     changing: bool = False
+    turns: int = 0
+    """How often its status has changed."""
     documents: list[Document] = field(default_factory=list)
     creations: list[Creation] = field(default_factory=list)
     crowd: dict[str, str] = field(default_factory=dict)
     """Documents that its writers made beside all else: names, and the ids that were answered."""
     sent: set[str] = field(default_factory=set)
     """Names that its writers have sent, answered or not."""
+    counts: list[Count] = field(default_factory=list)
     token: str | None = None
     """What the last answered write promises to later reads."""
     pinned_to: frozenset[str] | None = None
@@ -50,6 +64,11 @@ class Tenant:
     def path(self) -> str:
         """Where its documents are."""
         return f"/v1/clients/{self.id}/documents"
+
+    @property
+    def barred(self) -> int | None:
+        """None when some caller may be let in now; otherwise another number each time."""
+        return None if self.changing or self.status == ACTIVE else self.turns
 
     def refused_with(self) -> Collection[int]:
         """Statuses of answers that refuse its callers at present."""
@@ -65,6 +84,7 @@ class Placement:
     shard: str
     epoch: int
     pinned: bool
+    status: str
 
 
 @dataclass
@@ -80,9 +100,11 @@ class Beliefs:
         assert shard not in self.draining | self.removed, f"somebody new landed on {shard}"
 
     def check_placement(self, tenant: Tenant, found: Placement) -> None:
-        """A pin holds, an epoch never goes back, nobody lives on a shard that has left."""
+        """A pin and a status hold, an epoch never goes back, nobody lives on a shard that has
+        left."""
         assert found.shard not in self.removed, (tenant.number, found)
         assert found.epoch >= tenant.epoch, (tenant.number, tenant.epoch, found)
+        assert found.status == tenant.status, (tenant.number, tenant.status, found)
         assert found.pinned == (tenant.pinned_to is not None), (tenant.number, found)
         if tenant.pinned_to is not None:
             assert found.shard in tenant.pinned_to, (tenant.number, tenant.pinned_to, found)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from functools import partial
 from typing import Any
 
 from services.fleet import doctor, rebalances
 from services.fleet.audit_links import link_shard
 from services.fleet.invariants.proof import Rule, Scope, Sources, prove
+from services.fleet.moving import switch
 from services.move_settings import MoveSettings
 from shards.tables import TENANT_TABLES
-from tests.faults.model.beliefs import ACTIVE, Tenant
-from tests.faults.model.crowd import PREFIX
+from tests.faults.model.ambush import DRAWN, Ambush
+from tests.faults.model.beliefs import ACTIVE, PREFIX, Tenant
 from tests.faults.model.fault_rules import FaultRules
+from tests.faults.model.machine import noted
 from tests.faults.model.operator_rules import LIVING, OperatorRules
 from tests.faults.model.tenant_rules import CONTENTS, TenantRules
 from tests.integration.move_desk import Desk, unsettled
@@ -25,15 +28,25 @@ _PROOFS = 5
 class FleetHistories(TenantRules, OperatorRules, FaultRules):
     """Every step that there is."""
 
-    def set_up(self) -> None:
-        """Everybody has a document, and the first of them are on the move."""
-        super().set_up()
+    def set_up(self, lively: int) -> None:
+        """Everybody has a document, and the first of them are on the move; in every other history
+        something waits for them at the switch."""
+        super().set_up(lively)
         for n, tenant in enumerate(self.beliefs.tenants):
             self.make(tenant, n, n)
             self.add_version(tenant, tenant.documents[0], CONTENTS[n])
+        if not lively % 2:
+            chance = random.Random(lively)
+            step, deed = chance.choice(switch.STEPS), chance.choice(DRAWN)
+            self.ambushes.lay(Ambush(step, chance.random() < 0.5, deed))
         first = [tenant.id for tenant in self.beliefs.tenants]
         self.move_them(first[:2], 0)
         self.move_them(first[2:3], 1)
+
+    @noted
+    def settle(self) -> None:
+        """Moves end, their graces as well."""
+        self.let_moves_end()
 
     def close(self) -> None:
         self.ambushes.clear()
@@ -55,11 +68,13 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         await asyncio.gather(*self.stage.outages)
 
     def let_moves_end(self) -> None:
-        """Whatever was ordered ends, though nobody looks after it; each state in bounded time."""
+        """Whatever was ordered ends, though nobody looks after it; each state in bounded time.
+        Then everybody is home, before any caller loses patience."""
         if self.stage.directory("SELECT FROM docshard.rebalances WHERE state = 'paused'"):
             assert self.order("resume", rebalances.resume(self.stage.operator, None)) is not None
         loop, seen = self.stage.grounds.loop, ""
         while True:
+            self.hear()
             self.end_graces()
             moves = self.stage.moves()
             living = [move for move in moves if move["state"] in LIVING]
@@ -78,6 +93,7 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
             self.stage.run(asyncio.sleep(0.1))
         for move in self.stage.moves():
             self.tally[f"moves {move['state']}"] += 1
+        self.check_homes()
 
     def check_tenant(self, at: Tenant) -> None:
         """I1, I2, I5, I7, I8: everything that was acknowledged, once; nothing else."""
@@ -90,6 +106,9 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         found = self.listed(at, {"limit": 200, "deleted": "include"})
         assert found is not None
         self.check_crowd(at, at.crowd, found)
+        numbers = {one["id"]: one["metadata"].get("n") for one in found}
+        for count in at.counts:
+            assert numbers[str(count.document)] == count.number, (at.number, count)
         ours = {one["id"] for one in found if not one["original_name"].startswith(PREFIX)}
         assert ours == {one.id for one in at.documents if not one.purged}
         rows = self.audited(at, {"action": "document.create"})
@@ -101,8 +120,9 @@ class FleetHistories(TenantRules, OperatorRules, FaultRules):
         residencies, placements = self.stage.residencies(), self.stage.placements()
         for tenant in self.beliefs.tenants:
             placed, seen = placements[tenant.id], residencies[tenant.id]
-            assert seen.pop(placed.shard) == (placed.epoch, "open"), (tenant.number, placed, seen)
-            assert {state for _, state in seen.values()} <= {"gone"}, (tenant.number, seen)
+            left = {state for shard, (_, state) in seen.items() if shard != placed.shard}
+            at_home = seen.get(placed.shard) == (placed.epoch, "open") and left <= {"gone"}
+            assert at_home, (tenant.number, placed, seen)
         for name, database in self.stage.shards.items():
             homed = {t for t, placed in placements.items() if placed.shard == name}
             for table in TENANT_TABLES:

@@ -8,8 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.faults.model.beliefs import Tenant
-from tests.faults.model.crowd import PREFIX
+from tests.faults.model.beliefs import PREFIX, Tenant
 from tests.faults.model.machine import HistoryMachine, nth
 from tests.faults.model.stage import is_unknown
 from tests.integration.document_model import Document, comparable

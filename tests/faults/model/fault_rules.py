@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.faults.model.ambush import ALL_STEPS, DEEDS, Ambush
-from tests.faults.model.machine import MOST_TENANTS, WHICH, HistoryMachine, nth, step
+from services.fleet.moving import switch
+from tests.faults.model.ambush import ALL_STEPS, DRAWN, Ambush
+from tests.faults.model.machine import MOST_TENANTS, WHICH, HistoryMachine, noted, nth, step
 from tests.faults.model.operator_rules import LIVING
 from tests.faults.model.stage import GLOBAL
 from tests.integration.frames import COMMIT, Fault, How
@@ -14,6 +15,8 @@ from tests.integration.waiting import until
 _ON_SECONDS = 5.0
 DIRECTORY = MOST_TENANTS
 CLUSTER = st.integers(0, DIRECTORY)
+# Half of them at the switch, which is short.
+_STEPS = st.sampled_from([*ALL_STEPS, *switch.STEPS * (len(ALL_STEPS) // len(switch.STEPS))])
 CUTS = st.sampled_from([How.BEFORE.name, How.AFTER.name])
 
 
@@ -29,6 +32,18 @@ class FaultRules(HistoryMachine):
     def freeze_runner(self, worker: int) -> None:
         if (found := nth(worker, self.crew.workers)) is not None:
             self.crew.freeze(found)
+
+    @noted
+    def freeze_all(self) -> None:
+        """Every runner: what is ordered now does not begin before they are thawed."""
+        for worker in self.crew.workers:
+            worker.freeze()
+
+    @noted
+    def spare_deaf(self, *, spared: bool) -> None:
+        """The worker that hears nothing is not asked either, so that no fence tells it of a move;
+        or it is again, and believes what it knew."""
+        self.crowd.spares_deaf = spared
 
     @step()
     def thaw_runners(self) -> None:
@@ -59,7 +74,12 @@ class FaultRules(HistoryMachine):
         """The connection that sends this COMMIT is cut, before or behind it, whoever it is."""
         self.stage.wires[self.cluster(cluster)].fault = Fault(How[how], at, COMMIT)
 
-    @step(at=st.sampled_from(ALL_STEPS), done=st.booleans(), deed=st.sampled_from(sorted(DEEDS)))
+    @step(tenant=WHICH, milliseconds=st.sampled_from([0, 50, 150]))
+    def lag(self, tenant: int, milliseconds: int) -> None:
+        """What is written where this one lives reaches other shards later, or sooner."""
+        self.stage.wires[self.home(self.tenant(tenant))].stream_lag = milliseconds / 1000
+
+    @step(at=_STEPS, done=st.booleans(), deed=st.sampled_from(DRAWN))
     def ambush(self, at: str, done: bool, deed: str) -> None:
         self.ambushes.lay(Ambush(at, done, deed))
 

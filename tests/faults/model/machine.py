@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,12 +19,14 @@ import httpx
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from services.fleet.moving.run import Run
 from tests.faults.model.ambush import Ambushes
 from tests.faults.model.beliefs import ACTIVE, Beliefs, Tenant
-from tests.faults.model.crew import Crew
+from tests.faults.model.crew import Crew, Worker
 from tests.faults.model.crowd import Crowd
 from tests.faults.model.grounds import Grounds
 from tests.faults.model.opening import stage
+from tests.faults.model.plants import SOUND, Plant
 from tests.faults.model.stage import GLOBAL, Stage
 
 _log = logging.getLogger(__name__)
@@ -34,17 +37,24 @@ WHICH = st.integers(0, 7)
 """Which of those that there are; counted around."""
 
 
+def noted(act: Callable[..., None]) -> Callable[..., None]:
+    """A step that is noted before it is done, and behind which all has to agree. By itself it is
+    never drawn: it stands in histories that are told."""
+
+    @functools.wraps(act)
+    def made(self: HistoryMachine, **given: Any) -> None:
+        self.note(act.__name__, given)
+        self.telling(lambda: act(self, **given))
+
+    return made
+
+
 def step(**drawn: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
-    """A rule that is noted before it is done, and behind which all has to agree."""
+    """Such a step that is drawn as well."""
 
     def made(act: Callable[..., None]) -> Any:
-        @functools.wraps(act)
-        def noted(self: HistoryMachine, **given: Any) -> None:
-            self.note(act.__name__, given)
-            self.telling(lambda: act(self, **given))
-
         ruled: Any = rule(**drawn)  # type: ignore[call-overload]  # no bundles among them
-        return precondition(lambda self: bool(self.told))(ruled(noted))
+        return precondition(lambda self: bool(self.told))(ruled(noted(act)))
 
     return made
 
@@ -59,6 +69,7 @@ class HistoryMachine(RuleBasedStateMachine):
 
     grounds: ClassVar[Grounds]
     tally: ClassVar[Counter[str]]
+    plant: ClassVar[Plant] = SOUND
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,26 +84,32 @@ class HistoryMachine(RuleBasedStateMachine):
         history, of 0, is not played."""
         if lively:
             self.note("begin", {"lively": lively})
-            self.telling(self.set_up)
+            self.telling(lambda: self.set_up(lively))
 
     @precondition(lambda self: not self.told)
     @rule()
     def nothing(self) -> None:
         """The step of a history that is not played."""
 
-    def set_up(self) -> None:
-        self.stage: Stage = self.held.enter_context(stage(self.grounds, self.tally))
+    def set_up(self, lively: int) -> None:
+        """`lively` chooses what no step says."""
+        self.stage: Stage = self.held.enter_context(stage(self.grounds, self.tally, self.plant))
         self.ambushes = Ambushes(self.stage)
         wire = self.stage.wires[GLOBAL].address
-        self.crew = Crew(self.stage.fleet, wire, self.ambushes.met)
+        self.crowd = Crowd(self.stage, random.Random(lively))
+        self.crew = Crew(self.stage.fleet, wire, self.met)
         self.ambushes.crew = self.crew
         self.held.callback(self.crew.dismiss)
-        self.crowd = Crowd(self.stage)
         self.held.callback(lambda: self.stage.run(self.crowd.leave()))
         for _ in range(2):
             self.crew.engage()
         for _ in range(FIRST_TENANTS):
             self.admit()
+
+    async def met(self, worker: Worker, run: Run, step: str, done: bool) -> None:
+        """A runner comes to a step, in its own thread."""
+        await self.crowd.told(run, step, done)
+        await self.ambushes.met(worker, run, step, done)
 
     def admit(self) -> Tenant:
         """One tenant more."""
@@ -126,14 +143,16 @@ class HistoryMachine(RuleBasedStateMachine):
 
     def agree(self) -> None:
         """What is so behind every step."""
-        if self.crowd.faults:
-            raise self.crowd.faults[0]
-        if self.ambushes.faults:
-            raise self.ambushes.faults[0]
+        self.hear()
         found = self.stage.placements()
         for tenant in self.beliefs.tenants:
             self.beliefs.check_placement(tenant, found[tenant.id])
         self.one_owner()
+
+    def hear(self) -> None:
+        """Fail for what was met beside the steps."""
+        if faults := [*self.crowd.faults, *self.ambushes.faults]:
+            raise faults[0]
 
     def one_owner(self) -> None:
         """I3, I6: nobody is open on two shards. Shards are asked in turn: what they say of a moment

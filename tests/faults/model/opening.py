@@ -5,28 +5,34 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from functools import partial
 
+from global_db.errors import ClusterError
 from services.access.first_admin import init_admin
 from services.resources import Data
 from services.settings import Limits, Timing
+from tests.faults.model.elsewhere import DEAF
 from tests.faults.model.grounds import Grounds
+from tests.faults.model.plants import Plant
 from tests.faults.model.stage import FIRST_SHARDS, GLOBAL, Stage
 from tests.integration.databases import Bounds, Fleet, ShardDatabase
 from tests.integration.frames import FrameWire
-from tests.integration.postgres import ADMIN, MOVER, WORKER
+from tests.integration.postgres import ADMIN, APP, MOVER, WORKER
 from tests.integration.service import PASSWORD, User, serving, settings_for
 from tests.integration.waiting import until
 
 
 @contextmanager
-def stage(grounds: Grounds, tally: Counter[str]) -> Iterator[Stage]:
+def stage(grounds: Grounds, tally: Counter[str], plant: Plant) -> Iterator[Stage]:
     """A fleet of three shards and a spare server, until the block ends."""
     with ExitStack() as stack:
         global_db = stack.enter_context(grounds.directory.database("template_global"))
         shards: dict[str, ShardDatabase] = {}
-        made = Stage(grounds, Fleet(global_db, shards), shards, tally, stack)
+        plant.in_directory(global_db)
+        made = Stage(grounds, Fleet(global_db, shards), shards, tally, plant, stack)
         ready: concurrent.futures.Future[None] = concurrent.futures.Future()
         done = asyncio.Event()
         living = asyncio.run_coroutine_threadsafe(_live(made, ready, done), grounds.loop)
@@ -44,7 +50,7 @@ def stage(grounds: Grounds, tally: Counter[str]) -> Iterator[Stage]:
                 living.result()
             made.spare += grounds.servers[FIRST_SHARDS:]
             for server in grounds.servers[:FIRST_SHARDS]:
-                made.run(made.register(made.new_shard(server)))
+                made.run(_settled(partial(made.register, made.new_shard(server))))
             made.run(_all_known(made))
             yield made
 
@@ -72,15 +78,30 @@ async def _live(made: Stage, ready: concurrent.futures.Future[None], done: async
         made.operator = await stack.enter_async_context(_opened(made, ADMIN))
         made.mover = await stack.enter_async_context(_opened(made, MOVER))
         made.worker = await stack.enter_async_context(_opened(made, WORKER))
+        deaf = await stack.enter_async_context(_opened(made, APP, DEAF))
+        made.deaf = replace(made.service.resources, data=deaf)
         ready.set_result(None)
         await done.wait()
 
 
 @asynccontextmanager
-async def _opened(made: Stage, role: str) -> AsyncIterator[Data]:
-    async with made.fleet.opened(role, Bounds(), made.wires[GLOBAL].address) as data:
-        await data.registry.refresh()
+async def _opened(made: Stage, role: str, bounds: Bounds | None = None) -> AsyncIterator[Data]:
+    async with made.fleet.opened(role, bounds, made.wires[GLOBAL].address) as data:
+        await _settled(data.registry.refresh)
         yield data
+
+
+async def _settled(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it until it is done: a busy machine may be late with connections."""
+
+    async def done() -> bool:
+        try:
+            await work()
+        except ClusterError:
+            return False
+        return True
+
+    await until(done, 60)
 
 
 async def _all_known(made: Stage) -> None:
@@ -93,4 +114,4 @@ async def _all_known(made: Stage) -> None:
             registry.any_cluster(name).available for name in names
         )
 
-    await until(known, 20)
+    await until(known, 60)

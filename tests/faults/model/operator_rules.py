@@ -185,15 +185,25 @@ class OperatorRules(HistoryMachine):
 
     @step(tenant=WHICH, pinned=st.booleans())
     def pin(self, tenant: int, pinned: bool) -> None:
-        """Where it is, or where a move has already begun to bring it; or not any more."""
-        at = self.tenant(tenant)
+        """Where it is, or where a move brings it that has begun before; or not any more."""
+        self.hold(self.tenant(tenant), pinned=pinned)
+
+    def hold(self, at: Tenant, *, pinned: bool) -> None:
+        """Pin it or release it."""
         if at.status == DELETED or pinned == (at.pinned_to is not None):
             return
         self.set_pin(at, pinned=pinned)
         here = self.stage.placements()[at.id].shard
-        moving = [move for move in self.stage.moves() if at.id in move["clients"] and _lives(move)]
+        moving = [move for move in self.stage.moves() if at.id in move["clients"] and _runs(move)]
         ends = {end for move in moving for end in (move["source"], move["target"])}
         at.pinned_to = frozenset({here, *ends}) if pinned else None
+
+    @step(tenant=WHICH, to=WHICH)
+    def move_and_pin(self, tenant: int, to: int) -> None:
+        """Who is pinned before the move begins stays."""
+        at = self.tenant(tenant)
+        self.move_them([at.id], to)
+        self.hold(at, pinned=True)
 
     def set_pin(self, at: Tenant, *, pinned: bool) -> None:
         """Until it is answered: it has one effect however often it is said."""
@@ -220,6 +230,13 @@ class OperatorRules(HistoryMachine):
         """Another status; who is deleted keeps his data, and moves as anybody."""
         self.become(self.tenant(tenant), status)
 
+    @step(tenant=WHICH, to=WHICH, status=st.sampled_from([SUSPENDED, DELETED]))
+    def move_and_stand(self, tenant: int, to: int, status: str) -> None:
+        """Another status while it is on the move: the move does not change it."""
+        at = self.tenant(tenant)
+        self.move_them([at.id], to)
+        self.become(at, status)
+
     def become(self, at: Tenant, status: str) -> None:
         """Give a tenant a status, and wait until its callers hear of it."""
         if at.status == status:
@@ -232,7 +249,7 @@ class OperatorRules(HistoryMachine):
             self.tell(at, "DELETE", path, done_already=404)
         else:
             self.tell(at, "PATCH", path, json={"status": status})
-        at.status = status
+        at.status, at.turns = status, at.turns + 1
         self.stage.run(until(lambda: self.heard(at), _HEARD_SECONDS))
         at.changing = False
 
@@ -250,5 +267,5 @@ class OperatorRules(HistoryMachine):
         return answer.status_code in (REFUSALS[at.status] or {200})
 
 
-def _lives(move: dict[str, Any]) -> bool:
-    return move["state"] in LIVING
+def _runs(move: dict[str, Any]) -> bool:
+    return move["state"] in LIVING and move["generation"] > 0

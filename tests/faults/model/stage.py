@@ -17,10 +17,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from global_db import shard_catalog
-from services.resources import Data
+from services.resources import Data, Resources
 from shards.history import HISTORY
 from tests.faults.model.beliefs import Placement, Tenant
 from tests.faults.model.grounds import Grounds, shard_database
+from tests.faults.model.plants import Plant
 from tests.integration.databases import Fleet, ShardDatabase
 from tests.integration.frames import FrameWire
 from tests.integration.pair import Member
@@ -30,6 +31,7 @@ from tests.integration.service import Service
 T = TypeVar("T")
 GLOBAL = "global"
 FIRST_SHARDS = 3
+USUAL_LAG_SECONDS = 0.05
 SCOPES = ("document:read", "document:write", "document:delete", "document:purge", "audit:read")
 _PATIENCE_SECONDS = 60.0
 _RETRY_SECONDS = 0.05
@@ -61,6 +63,7 @@ class Stage:
     """The fleet's own, which grow and shrink."""
     tally: Counter[str]
     """What all histories have met so far."""
+    plant: Plant
     stack: ExitStack
     """Ends with the history."""
     wires: dict[str, FrameWire] = field(default_factory=dict)
@@ -75,6 +78,8 @@ class Stage:
     """By the port of the server: each has one database of ours at a time."""
 
     service: Service = field(init=False)
+    deaf: Resources = field(init=False)
+    """Another worker of the service's, whom nobody tells anything."""
     admin: httpx.AsyncClient = field(init=False, repr=False)
     operator: Data = field(init=False)
     mover: Data = field(init=False)
@@ -92,8 +97,10 @@ class Stage:
         name = f"shard-{next(self.numbers)}"
         database = shard_database(server, self.fleet.global_db.name)
         self.shards[name] = self.stack.enter_context(database)
+        self.plant.in_shard(self.shards[name])
         self.servers[name] = server
         self.wires[name] = FrameWire(self.shards[name].address)
+        self.wires[name].stream_lag = USUAL_LAG_SECONDS
         self.run(self.held.enter_async_context(self.wires[name].up()))
         return name
 
@@ -103,6 +110,7 @@ class Stage:
             nodes = [self.wires[name].address]
             await shard_catalog.register(connection, name, nodes, weight=1)
             await shard_catalog.set_revision(connection, name, HISTORY.head)
+        await self.deaf.data.registry.refresh()
 
     def restart(self, name: str) -> None:
         """End a shard's server at once, and start it again."""
@@ -156,10 +164,14 @@ class Stage:
 
     def placements(self) -> dict[str, Placement]:
         """The directory's word of everybody. Locked: a COMMIT that is under way is waited for."""
-        found = self.directory("SELECT id, shard, epoch, pinned FROM docshard.clients FOR SHARE")
-        return {
-            str(row["id"]): Placement(row["shard"], row["epoch"], row["pinned"]) for row in found
-        }
+        found = self.directory(
+            """
+            SELECT id::text, shard, epoch, pinned,
+                   CASE WHEN deleted_at IS NULL THEN status ELSE 'deleted' END AS status
+              FROM docshard.clients FOR SHARE
+            """
+        )
+        return {row.pop("id"): Placement(**row) for row in found}
 
     def shard_states(self) -> dict[str, str]:
         """Every shard's status, locked likewise."""

@@ -7,8 +7,7 @@ from uuid import uuid4
 
 from hypothesis import strategies as st
 
-from tests.faults.model.beliefs import Creation, Tenant
-from tests.faults.model.crowd import PREFIX
+from tests.faults.model.beliefs import PREFIX, Creation, Tenant
 from tests.faults.model.dealings import Change, Dealings
 from tests.faults.model.machine import WHICH, nth, step
 from tests.integration.document_model import Content, Document
@@ -144,7 +143,8 @@ class TenantRules(Dealings):
         answer = self.insist(at, "POST", "", json=creation.body, headers=headers)
         if self.turned_away(at, answer):
             return
-        assert (answer.status_code, answer.json()) == (201, creation.answer), answer.text
+        same = (answer.status_code, answer.json()) == (201, creation.answer)
+        assert same, f"the same key was answered otherwise: {creation.answer}, {answer.text}"
         other = {**creation.body, "original_name": "other"}
         answer = self.insist(at, "POST", "", json=other, headers=headers)
         assert answer.json()["code"] == "idempotency_mismatch", answer.text
@@ -172,7 +172,7 @@ class TenantRules(Dealings):
             self.look(at, one)
             self.look_into(at, one)
 
-    @step(tenant=WHICH, word=st.none() | WORD, limit=st.integers(2, 50))
+    @step(tenant=WHICH, word=st.none() | WORD, limit=st.integers(10, 100))
     def pages(self, tenant: int, word: int | None, limit: int) -> None:
         """Every document that fits, once, as it is; of the crowd's, those that were answered."""
         at = self.tenant(tenant)
