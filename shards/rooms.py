@@ -181,11 +181,12 @@ class Rooms:
     ) -> None:
         try:
             async with self._turn:
-                began, before = self._clock(), known.used
+                began = self._clock()
                 used = await behind(whose, kind)
                 now = self._clock()
-                # What was stored here meanwhile: pages that were counted before lack it.
-                known.learn(used + known.used - before, now, now - began)
+                # Ids are in the order of time, so what was stored meanwhile is on the last pages:
+                # to add it would count it twice, and refuse what there is room for.
+                known.learn(used, now, now - began)
                 known.slow = now - began > self._quick_seconds
         except (ClusterError, Refused, ShardBehind, UnknownShard) as error:
             known.until = self._clock() + _AGAIN_SECONDS
