@@ -14,9 +14,9 @@ from deploy.backups.installation import Installation
 from deploy.backups.tool import Tool
 from deploy.cli.backup_orders import empty_folder, make_folder
 from deploy.cli.backup_progress import SHOWN
-from deploy.local import restored as beside
+from deploy.local import restoring
 from deploy.local.beside import Lying, running
-from deploy.local.restored import Order, Restored
+from deploy.local.restoring import Order, Restored
 
 _WORK = Path("/var/lib/docshard")
 """Where folders are made that nobody named; the system's own place when it is not there."""
@@ -44,8 +44,8 @@ def served_beside(tool: Tool, wanted: Wanted) -> Iterator[tuple[Lying, Restored]
     with _side_folder(wanted.named, installation) as folder:
         lying = Lying(cluster, folder, wanted.programs, installation.user)
         order = Order(installation.any_of(cluster), wanted.backup, wanted.moment, lying)
-        beside.require_room([order], folder)
-        restored = beside.restore(tool, order, SHOWN)
+        restoring.require_room([order], folder)
+        restored = restoring.restore(tool, order, SHOWN)
         with running(lying, SHOWN.say):
             yield lying, restored
 

@@ -33,7 +33,7 @@ from deploy.cli.reach import with_reach
 from deploy.cli.service import service_settings, with_data
 from deploy.errors import Exit, Refused
 from deploy.local.amcheck import amcheck
-from deploy.local.restored import Restored
+from deploy.local.restoring import Restored
 from services.fleet.drills import canaries, goals
 from services.fleet.drills import history as kept
 from services.fleet.drills.canaries import Canary

@@ -30,10 +30,10 @@ from deploy.cli.output import (
 )
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.errors import Exit, OperatorError, UsageFault
-from deploy.local import restored as beside
+from deploy.local import restoring
 from deploy.local.beside import Lying, running
 from deploy.local.home import write_private
-from deploy.local.restored import Order, Restored
+from deploy.local.restoring import Order, Restored
 from services.fleet.backup_records import record_restore
 from services.fleet.restored_fleet import Reconciled, reconcile_restored
 from services.fleet.side_restore.present import Side, let_in
@@ -104,8 +104,8 @@ def _order(tool: Tool, backup: Backup, moment: Moment, folder: Path) -> Order:
 
 
 def _restored(tool: Tool, orders: list[Order], folder: Path) -> list[Restored]:
-    beside.require_room(orders, folder)
-    return [beside.restore(tool, order, SHOWN) for order in orders]
+    restoring.require_room(orders, folder)
+    return [restoring.restore(tool, order, SHOWN) for order in orders]
 
 
 def _step(order: Order) -> str:

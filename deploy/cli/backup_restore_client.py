@@ -31,7 +31,7 @@ from deploy.cli.reach import with_reach
 from deploy.cli.service import run_told, service_settings, with_data
 from deploy.cli.telling import Telling
 from deploy.errors import Exit, Refused, UsageFault
-from deploy.local.restored import Restored
+from deploy.local.restoring import Restored
 from services.fleet.clients import Client
 from services.fleet.portability.export import Exported, export_client
 from services.fleet.portability.export import Order as ExportOrder
