@@ -67,9 +67,8 @@ _UPDATE = write(
 
 async def get(tenant: TenantRead, document_id: UUID) -> Document | None:
     """One document, deleted or not."""
-    for values in await tenant.tuples(_GET, id=document_id):
-        return Document(*values)
-    return None
+    found = await tenant.tuples(_GET, id=document_id)
+    return Document(*found[0]) if found else None
 
 
 async def lock(tenant: TenantWrite, document_id: UUID) -> Document | None:

@@ -223,10 +223,8 @@ async def _demand_decided(restored: Restored, decisions: Decisions) -> None:
 def _fault(verdict: Verdict, decisions: Decisions) -> Finding | None:
     if not verdict.waits:
         return None
-    client, state = (
-        verdict.code or str(verdict.client_id),
-        f"{verdict.found} at {verdict.directory}",
-    )
+    client = verdict.code or str(verdict.client_id)
+    state = f"{verdict.found} at {verdict.directory}"
     if decisions.opens(verdict) and not _has_rows(verdict, decisions):
         advice = f"say --leave-closed {client}; {verdict.advice}"
         return Finding(client, f"has no whole rows there: {state}", advice)

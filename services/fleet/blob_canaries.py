@@ -3,7 +3,8 @@
 A small object with the time in its name goes into the bucket every five minutes, and comes into the
 copy as everything else does: by our worker, or by the store. The newest one that is there tells.
 Our worker copies in the order of keys, and this prefix is behind those of contents and of archived
-months: what was there before a canary is on its way when the canary is.
+months: what was there before a canary is on its way when the canary is, but for the objects that
+cannot be copied, which `docshard_blob_copy_faulty` counts.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ async def sing(resources: Resources, now: datetime | None = None) -> None:
 
 
 async def newest_copied(settings: Settings) -> datetime | None:
-    """When what the copy has was last complete; None: there is no copy, or nothing in it yet.
+    """When the copy last had all that can be copied; None: there is no copy, or nothing in it yet.
 
     Raises:
         StorageUnavailable.
