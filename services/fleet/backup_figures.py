@@ -16,9 +16,9 @@ class BackupState:
     """What was found where backups are configured.
 
     `pointed_at`: when the last restore point was made; `backups`: when each stanza's newest backup
-    began; `copied_at`: when the copy of the documents last had all it can have. `drills` are the last of
-    each cluster, `well_drilled_at` when the last good one of each was, or since when there has been
-    a cluster without any.
+    began; `copied_at`: when the copy of the documents last had all that it can have. `drills` are
+    the last of each cluster, `well_drilled_at` when the last good one of each was, or since when
+    there has been a cluster without any.
     """
 
     pointed_at: datetime | None = None
