@@ -48,6 +48,8 @@ MATRIX = "tests/faults/matrix/test_kill_matrix.py"
 """Each test process has servers of its own for these cases: those of one step stay together."""
 GUARDED = "shards with standbys"
 """These are more servers, so one process has them all."""
+LONGEST_FIRST = (*OF_THE_FLEET, "tests/faults/", "tests/integration/", "tests/")
+"""What comes last is short, so that no process works on long after the others have ended."""
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -62,7 +64,8 @@ class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no ty
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServers:
-    """How test processes share the work."""
+    """How test processes share the work: in the order of the tests."""
+    config.option.loadscopereorder = False
     return ByServers(config, log)
 
 
@@ -84,6 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"several tests have one name: {', '.join(repeated)}")
     if astray := {file for item in items if (file := _astray(item)) is not None}:
         raise pytest.UsageError(f"these files use the common fleet too: {', '.join(astray)}")
+    items.sort(key=_place_in_line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -98,6 +102,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("kill matrix")
         for table in (text(told), markdown(told, headline())):
             terminalreporter.write_line(table + "\n")
+
+
+def _place_in_line(item: pytest.Item) -> int:
+    return next(at for at, where in enumerate(LONGEST_FIRST) if item.nodeid.startswith(where))
 
 
 def _astray(item: pytest.Item) -> str | None:
