@@ -25,6 +25,7 @@ from services.identity.principal import Origin
 from services.ids import new_id
 from shards.copying import claims, fence, standbys
 from shards.copying.claims import Place
+from shards.copying.errors import Unready
 from shards.copying.fence import Changed, Residency
 from shards.copying.lanes import together
 
@@ -93,13 +94,21 @@ async def commit(run: Run, connection: WriteConnection, move: Move) -> Move:
 async def _on_source(run: Run, lines: Lines) -> None:
     await fence.rehearse_fence(lines.source, run.mover)
     place, _ = await look(run, lines)
-    await flushed(run, lines.source, Changed(0, place.timeline, 0))
+    await _is_still(run, "source", lines.source, place)
 
 
 async def _on_target(run: Run, lines: Lines) -> None:
     await fence.rehearse_opening(lines.target, run.mover)
-    timeline = run.move.facts["target"]["timeline"]
-    await flushed(run, lines.target, Changed(0, timeline, 0))
+    async with lines.target.read() as connection:
+        place = await claims.place_by(connection)
+    await _is_still(run, "target", lines.target, place)
+
+
+async def _is_still(run: Run, which: str, servers: Kept, place: Place) -> None:
+    """It is the server that it was, and its standbys follow it."""
+    if not run.expect({which: place}):
+        raise Unready(f"{servers.name}: it has failed over since the copy began")
+    await flushed(run, servers, Changed(0, place.timeline, 0))
 
 
 async def _in_directory(run: Run, lines: Lines) -> None:
