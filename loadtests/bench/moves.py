@@ -155,13 +155,11 @@ async def measure_singly(fleet: Fleet, mover: Mover, clients: Sequence[str]) -> 
 async def measure_batches(fleet: Fleet, mover: Mover, clients: Sequence[str]) -> float:
     """Seconds from the beginning of the first batch to the switch of the last."""
     at_home = await asyncio.to_thread(homes, fleet, clients)
-    ids = [
-        move
-        for home in sorted(set(at_home.values()))
-        for move in await asyncio.to_thread(
-            mover.order, [one for one in clients if at_home[one] == home], other(home)
-        )
-    ]
+    batches = {
+        home: [one for one in clients if at_home[one] == home] for home in set(at_home.values())
+    }
+    orders = (asyncio.to_thread(mover.order, some, other(home)) for home, some in batches.items())
+    ids = [move for made in await asyncio.gather(*orders) for move in made]
     moved = await mover.until(ids, "switched", "swept")
     return max(one.switched for one in moved) - min(one.begun for one in moved)
 
