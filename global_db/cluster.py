@@ -13,11 +13,12 @@ import contextlib
 import random
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from global_db.address import Login, NodeAddress, Pooler, PoolLimits
 from global_db.choice import Candidate, Wanted, order
 from global_db.errors import ClusterUnavailable
-from global_db.kept import Kept
+from global_db.kept import Kept, keeping
 from global_db.lag import Sample, Track
 from global_db.loan import Loan
 from global_db.node import Node, Role
@@ -83,9 +84,9 @@ class Cluster(Servers):
         """Ask every node for its role now."""
         await asyncio.gather(*(self._poller.ask(node) for node in self.nodes))
 
-    def keep(self) -> Kept:
+    def keep(self) -> AbstractAsyncContextManager[Kept]:
         """The same servers over connections that are kept until the block ends."""
-        return Kept(self, self.tally)
+        return keeping(self, self.tally)
 
     def primary_address(self) -> NodeAddress:
         """Where the primary listens itself, past any pooler."""

@@ -7,7 +7,8 @@ as long as the second.
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from psycopg.pq import PipelineStatus, TransactionStatus
 
@@ -33,17 +34,6 @@ class Kept(Servers):
         self._tally = tally
         self._lines: dict[Node, _Line] = {}
 
-    async def __aenter__(self) -> Kept:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await finish(self._give_back())
-
     async def settle(self) -> None:
         """While it is only suspected that the primary is gone, wait for the verdict."""
         await self._servers.settle()
@@ -60,9 +50,20 @@ class Kept(Servers):
         line = self._lines.setdefault(node, _Line(node))
         return Loan(self.name, node, self._tally, writes=writes, lender=line)
 
-    async def _give_back(self) -> None:
+    async def give_back(self) -> None:
+        """Every connection goes back into its pool; one that is in use does when that has ended."""
         for line in self._lines.values():
             await line.end()
+
+
+@asynccontextmanager
+async def keeping(servers: Servers, tally: ClusterTally) -> AsyncIterator[Kept]:
+    """Connections to these servers, given back however the block ends."""
+    kept = Kept(servers, tally)
+    try:
+        yield kept
+    finally:
+        await finish(kept.give_back())
 
 
 class _Line:
