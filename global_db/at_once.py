@@ -27,6 +27,9 @@ from global_db.connection import (
 from global_db.position import Position
 from global_db.statement import WriteStatement
 
+UNDONE = COMMIT.replace("COMMIT;", "ROLLBACK;")
+"""Ends a transaction that was a rehearsal; all the rest is as at a COMMIT."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -44,8 +47,11 @@ class Done:
     position: Position
 
 
-async def at_once(raw: RawConnection, works: Sequence[Work], seconds: float) -> Done:
-    """Run `works` in a transaction; each is a statement with a snapshot of its own.
+async def at_once(
+    raw: RawConnection, works: Sequence[Work], seconds: float, ending: str = COMMIT
+) -> Done:
+    """Run `works` in a transaction; each is a statement with a snapshot of its own. `ending`:
+    COMMIT or UNDONE.
 
     A caller that goes away does not cancel it, since COMMIT may be under way.
 
@@ -56,7 +62,7 @@ async def at_once(raw: RawConnection, works: Sequence[Work], seconds: float) -> 
     """
     try:
         with deadline(raw, seconds):
-            return await finish(_send(raw, works))
+            return await finish(_send(raw, works, ending))
     except psycopg.OperationalError as error:
         if raw.closed or is_connection_failure(error):
             raise CommitInterrupted from error
@@ -65,14 +71,14 @@ async def at_once(raw: RawConnection, works: Sequence[Work], seconds: float) -> 
         await finish(roll_back(raw))
 
 
-async def _send(raw: RawConnection, works: Sequence[Work]) -> Done:
+async def _send(raw: RawConnection, works: Sequence[Work], ending: str) -> Done:
     """As a simple query, whose values psycopg writes into the text: the protocol knows no message
     of several statements with values."""
     cursor = psycopg.AsyncClientCursor(raw, row_factory=dict_row)
     texts = [
         cursor.mogrify(one.statement.text, one.statement.fixed | dict(one.values)) for one in works
     ]
-    await cursor.execute(";\n".join([BEGIN, *texts, COMMIT]).encode())
+    await cursor.execute(";\n".join([BEGIN, *texts, ending]).encode())
     answers = []
     more: bool | None = True
     while more:

@@ -12,21 +12,20 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from global_db.address import Login, NodeAddress, Pooler, PoolLimits
-from global_db.at_once import Done, Work, at_once
 from global_db.choice import Candidate, Wanted, order
-from global_db.connection import WORK_SECONDS, Prelude, ReadConnection, WriteConnection
 from global_db.errors import ClusterUnavailable
+from global_db.kept import Kept, keeping
 from global_db.lag import Sample, Track
-from global_db.loan import Loan, ReadLoan
+from global_db.loan import Loan
 from global_db.node import Node, Role
 from global_db.poller import Poller
 from global_db.probe import Place
+from global_db.servers import Servers
 from global_db.tally import ClusterTally
-from global_db.transaction import transaction
 
 __all__ = ["Cluster", "Login", "Node", "NodeAddress", "PoolLimits", "Pooler", "Role"]
 
@@ -34,7 +33,7 @@ _DOUBT_SECONDS = 1.0
 _OTHERS_SECONDS = 0.3
 
 
-class Cluster:
+class Cluster(Servers):
     """A named set of nodes of which one is the primary. `async with` opens and closes it.
 
     What it counts goes into `tally`, which may be older than it and outlive it.
@@ -85,49 +84,9 @@ class Cluster:
         """Ask every node for its role now."""
         await asyncio.gather(*(self._poller.ask(node) for node in self.nodes))
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadConnection]:
-        """A connection to the primary, each statement its own transaction.
-
-        Raises:
-            ClusterUnavailable, PoolExhausted, DiskFull, StatementTimeout.
-        """
-        await self.settle()
-        async with self.read_on(self.primary()) as connection:
-            yield connection
-
-    def read_on(self, node: Node, prelude: Prelude | None = None) -> ReadLoan:
-        """A connection to this node; `prelude` goes before each statement.
-
-        Raises:
-            As `read`.
-        """
-        return ReadLoan(self._lend(node, writes=False), prelude)
-
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteConnection]:
-        """One transaction on the primary, committed when the block ends without an error.
-
-        Raises:
-            ClusterUnavailable, PoolExhausted, DiskFull, LockNotAvailable, StatementTimeout: rolled
-                back.
-            OutcomeUnknown: the connection was lost during COMMIT.
-        """
-        await self.settle()
-        node = self.primary()
-        async with self._lend(node, writes=True) as raw, transaction(raw) as connection:
-            yield connection
-
-    async def write_at_once(self, *works: Work, seconds: float = WORK_SECONDS) -> Done:
-        """One transaction on the primary, in one message; see `at_once`.
-
-        Raises:
-            As `write`; OutcomeUnknown also for a connection that was lost before COMMIT.
-        """
-        await self.settle()
-        node = self.primary()
-        async with self._lend(node, writes=True) as raw:
-            return await at_once(raw, works, seconds)
+    def keep(self) -> AbstractAsyncContextManager[Kept]:
+        """The same servers over connections that are kept until the block ends."""
+        return keeping(self, self.tally)
 
     def primary_address(self) -> NodeAddress:
         """Where the primary listens itself, past any pooler."""

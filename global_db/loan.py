@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 import psycopg
 from psycopg import errors
@@ -51,25 +51,47 @@ _MEANINGS: Final[tuple[tuple[_Kinds, type[ClusterError], str], ...]] = (
 )
 
 
+class Lender(Protocol):
+    """Whose connections are lent: a node out of its pool, or who keeps one of it."""
+
+    async def lend(self, *, writes: bool) -> RawConnection:
+        """A connection, to be given back with `take_back`."""
+
+    async def take_back(self, raw: RawConnection) -> None:
+        """It is used no longer."""
+
+
 class Loan:
-    """One connection of a node of the cluster `name`, from its pool and back.
+    """One connection of a node of the cluster `name`, from its pool and back, or from `lender`.
 
     Raises:
         ClusterError: in the place of what the driver says about server, connection or locks.
     """
 
-    __slots__ = ("_asked", "_lent", "_name", "_node", "_on_replica", "_raw", "_tally", "_writes")
+    __slots__ = (
+        *("_asked", "_lender", "_lent", "_name", "_node", "_on_replica", "_raw", "_tally"),
+        "_writes",
+    )
 
-    def __init__(self, name: str, node: Node, tally: ClusterTally, *, writes: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        node: Node,
+        tally: ClusterTally,
+        *,
+        writes: bool,
+        lender: Lender | None = None,
+    ) -> None:
         self._name = name
         self._node = node
+        self._lender: Lender = node if lender is None else lender
         self._tally = tally
         self._writes = writes
 
     async def __aenter__(self) -> RawConnection:
         self._asked = time.perf_counter()
         try:
-            self._raw = await self._node.lend(writes=self._writes)
+            self._raw = await self._lender.lend(writes=self._writes)
         except BaseException as error:
             self._tell(error)
             raise
@@ -86,7 +108,7 @@ class Loan:
     ) -> None:
         self._tally.worked(self._asked, self._lent, on_replica=self._on_replica)
         note_work(self._name, self._asked, self._lent)
-        await self._node.take_back(self._raw)
+        await self._lender.take_back(self._raw)
         if error is not None:
             self._tell(error)
 

@@ -43,8 +43,8 @@ class Move:
 
     `generation` counts its runs. `wish`: run, pause or abort, the operator's word. `attempts`:
     failures in a row; until `not_before` it is left alone, and `fault` says why, for people.
-    `actual`: {rows, bytes, pause_ms, phases: {state: seconds}}; `progress`: {rows, rows_total,
-    bytes, bytes_total, lag_bytes, at}.
+    `actual`: {rows, bytes, pause_ms, switch_ms: {step: milliseconds}, phases: {state: seconds}};
+    `progress`: {rows, rows_total, bytes, bytes_total, lag_bytes, at}.
     """
 
     id: UUID

@@ -150,14 +150,22 @@ class Node:
         write with is cut when another node has become the primary.
         """
         raw = await self.pool.getconn()
-        (self._writing if writes else self._reading).add(raw)
+        self.note_use(raw, writes=writes)
         return raw
 
     async def take_back(self, raw: RawConnection) -> None:
         """Into the pool; what is left open on it is rolled back."""
+        self.note_rest(raw)
+        await self.pool.putconn(raw)
+
+    def note_use(self, raw: RawConnection, *, writes: bool) -> None:
+        """A work begins on a connection that was lent."""
+        (self._writing if writes else self._reading).add(raw)
+
+    def note_rest(self, raw: RawConnection) -> None:
+        """It has ended; who keeps the connection may begin another."""
         self._reading.discard(raw)
         self._writing.discard(raw)
-        await self.pool.putconn(raw)
 
     def depose(self) -> None:
         """Another node is the primary: who waits for this one does so in vain."""

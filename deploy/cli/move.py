@@ -110,6 +110,8 @@ def _fields(found: Detail, one: MoveProgress) -> dict[str, Any]:
     }
     if actual.get("phases"):
         lines["seconds"] = [f"{name} {value:.2f}" for name, value in actual["phases"].items()]
+    if actual.get("switch_ms"):
+        lines["switch"] = [f"{name} {value:.1f} ms" for name, value in actual["switch_ms"].items()]
     if its.sweep_after is not None:
         lines["swept after"] = its.sweep_after
     follows = {"retries": its.retries, "reverses": its.reverses, "fault": its.fault}

@@ -54,6 +54,24 @@ class Due:
     request: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `last` ends it, and is all of a short one."""
+
+    status: int
+    last: bytes
+
+
+def demand(answer: Answer, status: int) -> None:
+    """See that the answer has this status. Raises BadAnswer."""
+    if answer.status != status:
+        raise _bad(answer.status, answer.last)
+
+
+def _bad(status: int, last: bytes) -> BadAnswer:
+    return BadAnswer(f"{status}: {last[-1000:].decode(errors='replace')}")
+
+
 def request(method: str, path: str, bearer: str, body: bytes | None = None) -> bytes:
     """The bytes of a request; a body is JSON."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {bearer}"]
@@ -68,6 +86,11 @@ def with_keys(asked: bytes) -> Iterator[bytes]:
     whose = secrets.token_hex(8)
     for number in count():
         yield b"%b\r\nIdempotency-Key: %b-%d%b%b" % (head, whose.encode(), number, end, body)
+
+
+async def connected(port: int) -> "Line":
+    """A new line to the server on this port of the machine."""
+    return await _connect(port, Line())
 
 
 async def closed_loop(port: int, scripts: Sequence[Script], seconds: float) -> Load:
@@ -99,12 +122,12 @@ async def open_loop(port: int, arrivals: Sequence[Due]) -> list[tuple[str, float
     Raises:
         BadAnswer.
     """
-    idle: list[_Line] = []
+    idle: list[Line] = []
     start, took, tasks = time.perf_counter(), list[tuple[str, float]](), []
 
     async def send(due: Due) -> None:
-        line = idle.pop() if idle else await _connect(port, _Line())
-        await line.ask(due.request)
+        line = idle.pop() if idle else await connected(port)
+        demand(await line.ask(due.request), 200)
         took.append((due.kind, time.perf_counter() - start - due.at))
         idle.append(line)
 
@@ -149,6 +172,11 @@ class _Connection(asyncio.Protocol, ABC):
     def connection_lost(self, exc: Exception | None) -> None:
         self._failed(BadAnswer(f"the connection was lost: {exc}"))
 
+    @property
+    def closed(self) -> bool:
+        """Whether either side has ended it: a server ends one that rests for seconds."""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         self._transport.close()
 
@@ -181,7 +209,7 @@ class _Caller(_Connection):
 
     def _answered(self, status: int, last: bytes) -> None:
         if status != self.script.status:
-            self._failed(BadAnswer(f"{status}: {last[-1000:].decode(errors='replace')}"))
+            self._failed(_bad(status, last))
             return
         self.answers += 1
         if time.perf_counter() < self._end:
@@ -194,22 +222,20 @@ class _Caller(_Connection):
             self.done.set_exception(error)
 
 
-class _Line(_Connection):
-    """One request at a time, each answered with 200."""
+class Line(_Connection):
+    """One request at a time."""
 
-    _answer: asyncio.Future[None] | None = None
+    _answer: asyncio.Future[Answer] | None = None
 
-    async def ask(self, asked: bytes) -> None:
+    async def ask(self, asked: bytes) -> Answer:
         """Send a request and await its answer."""
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(asked)
-        await self._answer
+        return await self._answer
 
     def _answered(self, status: int, last: bytes) -> None:
-        if status != 200:
-            self._failed(BadAnswer(f"{status}: {last[-1000:].decode(errors='replace')}"))
-        elif self._answer is not None:
-            self._answer.set_result(None)
+        if self._answer is not None:
+            self._answer.set_result(Answer(status, last))
 
     def _failed(self, error: Exception) -> None:
         if self._answer is not None and not self._answer.done():

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
@@ -20,12 +20,14 @@ _PHASES = ("copying", "catching_up", "verifying", "fenced")
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What the fleet says of one move. Times are seconds; `begun` and `switched` of its clock."""
+    """What the fleet says of one move. Times are seconds, `begun` and `switched` of its clock;
+    `_ms` are milliseconds, of the switch by its steps."""
 
     seconds: float
     copying: float
     rows: int
     pause_ms: float
+    switch_ms: Mapping[str, float]
     begun: float
     switched: float
 
@@ -55,7 +57,7 @@ class Mover:
                 if faults:
                     raise NoFleet(f"a move was aborted: {'; '.join(faults)}")
                 # The pause is told a moment behind the switch.
-                if all(row["state"] in states and "pause_ms" in row["actual"] for row in rows):
+                if all(row["state"] in states and "switch_ms" in row["actual"] for row in rows):
                     return [_moved(row) for row in rows]
                 await asyncio.sleep(0.1)
 
@@ -68,6 +70,19 @@ def _moved(row: dict[str, Any]) -> Moved:
         phases["copying"],
         actual["rows"],
         actual["pause_ms"],
+        actual["switch_ms"],
         row["switched"] - seconds,
         row["switched"],
     )
+
+
+def other(shard: str) -> str:
+    """The shard that is not this one."""
+    return "shard-2" if shard == "shard-1" else "shard-1"
+
+
+def homes(fleet: Fleet, clients: Sequence[str]) -> dict[str, str]:
+    """Where these clients live."""
+    listed = json.loads(fleet.run("client", "list", "--limit", "10000", "-o", "json"))["clients"]
+    found = {str(one["id"]): str(one["shard"]) for one in listed}
+    return {one: found[one] for one in clients}

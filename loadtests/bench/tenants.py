@@ -33,8 +33,8 @@ def administrator(target: Target) -> Iterator[Docshard]:
         yield api
 
 
-def new_tenants(target: Target, number: int) -> dict[UUID, str]:
+def new_tenants(target: Target, number: int, name: str = "bench") -> dict[UUID, str]:
     """New clients, and a key of each: limits are per client and per key."""
     with administrator(target) as api:
-        made = [api.create_client(f"bench-{number}-{n}", "a tenant") for n in range(number)]
+        made = [api.create_client(f"{name}-{number}-{n}", "a tenant") for n in range(number)]
         return {one.id: api.create_api_key(one.id, "bench", _SCOPES).key for one in made}

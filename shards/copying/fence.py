@@ -19,14 +19,14 @@ import psycopg
 import sqlalchemy as sa
 
 from global_db.at_once import Work
-from global_db.cluster import Cluster
 from global_db.connection import ReadConnection
 from global_db.errors import LockNotAvailable
+from global_db.servers import Servers
 from global_db.statement import WriteStatement, read, write
 from shards.copying import changes, markers, slots
 from shards.copying.batch import Batch, Mover
 from shards.copying.errors import Unready
-from shards.copying.sessions import change
+from shards.copying.sessions import change, rehearse
 from shards.tables import residency
 
 # Writers that come while the fence waits queue behind it for so long at most, then go first.
@@ -34,6 +34,7 @@ _LOCKS_MS = 80
 _REST_SECONDS = 0.02
 # Raised by demand_whole; see migrations/sql/0009_switch.sql.
 _NOT_WHOLE = "DS013"
+_NOBODY = Batch.of({})
 
 _FOUND = read(
     sa.select(
@@ -80,7 +81,7 @@ class Fenced(Changed):
     number: int
 
 
-async def found(cluster: Cluster, batch: Batch) -> list[Residency]:
+async def found(cluster: Servers, batch: Batch) -> list[Residency]:
     """The rows of the batch on this shard, by tenant; none for a tenant it does not know.
 
     Raises:
@@ -96,7 +97,7 @@ async def found_by(connection: ReadConnection, batch: Batch) -> list[Residency]:
     return [Residency(**row) for row in rows]
 
 
-async def begin_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
+async def begin_import(target: Servers, mover: Mover, batch: Batch) -> Changed:
     """Target: no row, or `gone` at an epoch below N + 1 -> `importing` N + 1.
 
     Raises:
@@ -106,7 +107,7 @@ async def begin_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
 
 
 async def own(
-    source: Cluster, mover: Mover, batch: Batch, *, ended: Collection[UUID] = ()
+    source: Servers, mover: Mover, batch: Batch, *, ended: Collection[UUID] = ()
 ) -> Changed:
     """Source: `open` N -> `open` N, owned by this move.
 
@@ -118,7 +119,7 @@ async def own(
     )
 
 
-async def fence(source: Cluster, mover: Mover, batch: Batch, *, seconds: float = 5.0) -> Fenced:
+async def fence(source: Servers, mover: Mover, batch: Batch, *, seconds: float = 5.0) -> Fenced:
     """Source: `open` N, owned -> `fenced` N, and a marker with the same commit: the pause begins.
 
     The tenants' locks are waited for about 100 ms in all, then released and tried again, so that no
@@ -139,13 +140,13 @@ async def fence(source: Cluster, mover: Mover, batch: Batch, *, seconds: float =
         await asyncio.sleep(_REST_SECONDS)
 
 
-async def open_(target: Cluster, mover: Mover, batch: Batch) -> Changed:
+async def open_(target: Servers, mover: Mover, batch: Batch) -> Changed:
     """Target: `importing` N + 1 -> `open` N + 1, still owned by the move."""
     return await _change(target, mover, batch, _changing(mover, batch, changes.OPEN))
 
 
 async def open_behind(
-    target: Cluster, mover: Mover, batch: Batch, number: int, seconds: float
+    target: Servers, mover: Mover, batch: Batch, number: int, seconds: float
 ) -> Changed:
     """The same behind the marker `number`, with the way back beginning behind what was applied.
 
@@ -156,11 +157,7 @@ async def open_behind(
     Raises:
         Unready: the marker has not arrived in `seconds`; or the slot is missing or in use.
     """
-    works = (
-        markers.awaiting(mover, number, seconds),
-        slots.advance_for_echo(mover),
-        _changing(mover, batch, changes.OPEN),
-    )
+    works = _opening(mover, batch, number, seconds)
     try:
         with markers.arriving(), slots.advancing(target):
             return await _change(target, mover, batch, *works, patience=seconds)
@@ -168,17 +165,39 @@ async def open_behind(
         raise Unready(f"{target.name}: {await markers.fares(target, mover)}") from error
 
 
-async def leave(source: Cluster, mover: Mover, batch: Batch) -> Changed:
+async def rehearse_fence(source: Servers, mover: Mover) -> None:
+    """What `fence` sends, for nobody and undone, so that the session knows all of it.
+
+    No tenant is locked, but one whom nobody has: the move's own id. No row is changed; the marker
+    is rolled back, so that no subscriber is sent it.
+    """
+    await rehearse(source, mover, *_fencing(mover, _NOBODY, [mover.move_id]))
+
+
+async def rehearse_opening(target: Servers, mover: Mover) -> None:
+    """What `open_behind` sends, for nobody and undone, behind any marker that has been applied.
+
+    On 15 the way back's slot is moved on by it, which no transaction undoes: as harmless as there,
+    and as `slots.advance_back` has just done.
+
+    Raises:
+        Unready: the slot is missing or in use.
+    """
+    with slots.advancing(target):
+        await rehearse(target, mover, *_opening(mover, _NOBODY, 0, 0.0))
+
+
+async def leave(source: Servers, mover: Mover, batch: Batch) -> Changed:
     """Source: `fenced` N -> `gone` N."""
     return await _change(source, mover, batch, _changing(mover, batch, changes.LEAVE))
 
 
-async def give_back(source: Cluster, mover: Mover, batch: Batch) -> Changed:
+async def give_back(source: Servers, mover: Mover, batch: Batch) -> Changed:
     """Source, abort: `open` N or `fenced` N of this move -> `open` N + 2, owned by nobody."""
     return await _change(source, mover, batch, _changing(mover, batch, changes.GIVE_BACK))
 
 
-async def drop_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
+async def drop_import(target: Servers, mover: Mover, batch: Batch) -> Changed:
     """Target, abort: `importing` or `open` N + 1 of this move -> `gone` N + 1.
 
     A tenant that has no row here yet stops the others, too: see `found`.
@@ -186,17 +205,13 @@ async def drop_import(target: Cluster, mover: Mover, batch: Batch) -> Changed:
     return await _change(target, mover, batch, _changing(mover, batch, changes.DROP))
 
 
-async def release(target: Cluster, mover: Mover, batch: Batch) -> Changed:
+async def release(target: Servers, mover: Mover, batch: Batch) -> Changed:
     """Target, in the end: `open` N + 1 of this move -> the same, owned by nobody."""
     return await _change(target, mover, batch, _changing(mover, batch, changes.RELEASE))
 
 
-async def _fence_once(source: Cluster, mover: Mover, batch: Batch) -> Fenced:
-    works = (
-        Work(_LOCK, {"clients": list(batch.clients), "patience": _LOCKS_MS}),
-        _changing(mover, batch, changes.FENCE),
-        markers.putting(mover),
-    )
+async def _fence_once(source: Servers, mover: Mover, batch: Batch) -> Fenced:
+    works = _fencing(mover, batch, batch.clients)
     try:
         while True:
             done = await change(source, mover, *works)
@@ -209,13 +224,29 @@ async def _fence_once(source: Cluster, mover: Mover, batch: Batch) -> Fenced:
 
 
 async def _change(
-    cluster: Cluster, mover: Mover, batch: Batch, *works: Work, patience: float = 0.0
+    cluster: Servers, mover: Mover, batch: Batch, *works: Work, patience: float = 0.0
 ) -> Changed:
     try:
         done = await change(cluster, mover, *works, patience=patience)
     except psycopg.Error as error:
         return Changed(_fewer(error), 0, 0)
     return Changed(len(batch.clients), done.position.timeline, done.position.lsn)
+
+
+def _fencing(mover: Mover, batch: Batch, locked: Collection[UUID]) -> tuple[Work, ...]:
+    return (
+        Work(_LOCK, {"clients": list(locked), "patience": _LOCKS_MS}),
+        _changing(mover, batch, changes.FENCE),
+        markers.putting(mover),
+    )
+
+
+def _opening(mover: Mover, batch: Batch, number: int, seconds: float) -> tuple[Work, ...]:
+    return (
+        markers.awaiting(mover, number, seconds),
+        slots.advance_for_echo(mover),
+        _changing(mover, batch, changes.OPEN),
+    )
 
 
 def _changing(mover: Mover, batch: Batch, statement: WriteStatement, **values: Any) -> Work:

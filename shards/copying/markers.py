@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from global_db.at_once import Done, Work
 from global_db.cluster import Cluster
+from global_db.servers import Servers
 from global_db.statement import read, write
 from shards.copying.batch import Mover
 from shards.copying.errors import Severed, Unready
@@ -182,7 +183,7 @@ def _values(mover: Mover, number: int, seconds: float) -> dict[str, Any]:
     return {"stream": mover.forward.move_id, "number": number, "patience": patience}
 
 
-async def fares(target: Cluster, mover: Mover) -> str:
+async def fares(target: Servers, mover: Mover) -> str:
     """How the forward stream's subscription fares, in words for people."""
     name = mover.forward.name
     async with target.read() as connection:

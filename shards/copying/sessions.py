@@ -24,6 +24,7 @@ from global_db.connection import (
     is_connection_failure,
 )
 from global_db.errors import ClusterUnavailable, LockNotAvailable
+from global_db.servers import Servers
 from global_db.statement import write
 from shards.copying.batch import Mover
 from shards.copying.errors import superseding
@@ -95,17 +96,26 @@ async def changing(cluster: Cluster, mover: Mover) -> AsyncIterator[WriteConnect
             yield connection
 
 
-async def change(cluster: Cluster, mover: Mover, *works: Work, patience: float = 0.0) -> Done:
+async def change(servers: Servers, mover: Mover, *works: Work, patience: float = 0.0) -> Done:
     """A transaction of the mover in one message, whose statements may wait for `patience` seconds.
 
     Raises:
         Superseded, ClusterError.
     """
-    who = {"move_id": mover.move_id, "generation": mover.generation}
     with superseding():
-        return await cluster.write_at_once(
-            Work(_AS_MOVER, who), *works, seconds=WORK_SECONDS + patience
+        return await servers.write_at_once(
+            _as_mover(mover), *works, seconds=WORK_SECONDS + patience
         )
+
+
+async def rehearse(servers: Servers, mover: Mover, *works: Work) -> None:
+    """The same, undone in the end.
+
+    Raises:
+        Superseded, ClusterError.
+    """
+    with superseding():
+        await servers.rehearse_at_once(_as_mover(mover), *works)
 
 
 @contextmanager
@@ -118,6 +128,10 @@ def failures(cluster: Cluster) -> Iterator[None]:
     except psycopg.OperationalError as error:
         detail = "the connection failed" if is_connection_failure(error) else str(error).strip()
         raise ClusterUnavailable(cluster.name, detail) from error
+
+
+def _as_mover(mover: Mover) -> Work:
+    return Work(_AS_MOVER, {"move_id": mover.move_id, "generation": mover.generation})
 
 
 async def first(connection: RawConnection, query: LiteralString, *values: Any) -> Row | None:

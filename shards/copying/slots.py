@@ -20,6 +20,7 @@ from global_db.at_once import Work
 from global_db.cluster import Cluster, Role
 from global_db.connection import RawConnection, Row
 from global_db.errors import ClusterError
+from global_db.servers import Servers
 from global_db.statement import read, write
 from shards.copying.batch import Mover, Stream
 from shards.copying.errors import Unready
@@ -129,7 +130,7 @@ def advance_for_echo(mover: Mover) -> Work:
 
 
 @contextmanager
-def advancing(target: Cluster) -> Iterator[None]:
+def advancing(target: Servers) -> Iterator[None]:
     """Turn a slot that cannot be advanced into `Unready`."""
     try:
         yield

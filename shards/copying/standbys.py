@@ -10,8 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from global_db.cluster import Cluster, Node
 from global_db.errors import ClusterError
+from global_db.node import Node
+from global_db.servers import Servers
 from global_db.statement import ReadStatement, read
 from shards.copying.errors import Unready
 from shards.copying.lanes import together
@@ -59,7 +60,7 @@ class Standby:
     timeline: int | None = None
 
 
-async def await_flushed(cluster: Cluster, timeline: int, lsn: int, seconds: float) -> None:
+async def await_flushed(cluster: Servers, timeline: int, lsn: int, seconds: float) -> None:
     """Wait until every catalogued standby has flushed this timeline's WAL up to `lsn` (bytes).
 
     Raises:
@@ -73,7 +74,7 @@ async def await_flushed(cluster: Cluster, timeline: int, lsn: int, seconds: floa
     await together(_await_one(cluster, one, lsn, timeline, deadline) for one in standbys)
 
 
-async def standbys_of(cluster: Cluster) -> tuple[int, list[Standby]]:
+async def standbys_of(cluster: Servers) -> tuple[int, list[Standby]]:
     """What the primary has flushed, and each standby.
 
     Raises:
@@ -87,7 +88,7 @@ async def standbys_of(cluster: Cluster) -> tuple[int, list[Standby]]:
 
 
 async def _await_one(
-    cluster: Cluster, node: Node, lsn: int, timeline: int, deadline: float
+    cluster: Servers, node: Node, lsn: int, timeline: int, deadline: float
 ) -> None:
     while True:
         patience = min(_LENT_SECONDS, max(0.0, deadline - time.monotonic()))
@@ -107,7 +108,7 @@ async def _await_one(
 
 
 async def _ask(
-    cluster: Cluster, node: Node, question: ReadStatement = _RECEIVED, **values: int
+    cluster: Servers, node: Node, question: ReadStatement = _RECEIVED, **values: int
 ) -> Standby:
     name = node.address.name
     try:

@@ -1,56 +1,22 @@
 """A transaction in one message, and connections that are cancelled in the middle of one."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
 from global_db.at_once import Work
-from global_db.cluster import Cluster, PoolLimits
 from global_db.connection import roll_back
 from global_db.errors import LockNotAvailable, OutcomeUnknown
-from global_db.statement import read, write
-from tests.integration.databases import Fleet
+from global_db.statement import write
 from tests.integration.postgres import MOVER
+from tests.integration.single_line import FAIL, LOCK, SAY, TAKE, Line, make_line
 from tests.integration.waiting import until, until_waiting
-from tests.integration.wire import Wire
+
+__all__ = ["make_line"]
 
 pytestmark = pytest.mark.versions
-
-LOCK = 815
-_KEY = sa.bindparam("key", type_=sa.BigInteger)
-_NUMBER = sa.bindparam("number", type_=sa.Integer)
-TAKE = write(sa.select(sa.func.pg_advisory_xact_lock(_KEY)))
-SAY = write(sa.select((_NUMBER + 1).label("said"), sa.literal("50 %").label("text")))
-FAIL = write(sa.select((1 / _NUMBER).label("never")))
-PID = read(sa.select(sa.func.pg_backend_pid().label("pid")))
-ONE = PoolLimits(min_size=1, max_size=1)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A shard reached through a wire by a pool of one connection, and the shard itself."""
-
-    wire: Wire
-    cluster: Cluster
-    fleet: Fleet
-
-    async def pid(self) -> int:
-        async with self.cluster.read() as connection:
-            row = await connection.one(PID)
-        assert row is not None
-        return int(row["pid"])
-
-
-@pytest.fixture
-async def line(fleet_dbs: Fleet) -> AsyncIterator[Line]:
-    async with Wire(fleet_dbs.shards["shard-1"].address).up() as wire:
-        login = fleet_dbs.global_db.login(MOVER)
-        async with Cluster("shard-1", [wire.address], login, ONE) as cluster:
-            yield Line(wire, cluster, fleet_dbs)
 
 
 async def test_it_is_one_message_and_all_or_nothing(line: Line) -> None:

@@ -16,6 +16,7 @@ from global_db.connection import WriteConnection
 from global_db.leftovers import Thing
 from global_db.move_runs import RunEnded
 from global_db.moves import Move
+from global_db.servers import Servers
 from services.fleet.moving.transitions import BEFORE_SWITCH, FOLLOWING, State
 from services.ids import new_id
 from services.move_settings import MoveSettings
@@ -213,10 +214,11 @@ class Run:
         return all(known[name] == described(place) for name, place in servers.items())
 
     @asynccontextmanager
-    async def recording(self) -> AsyncIterator[WriteConnection]:
-        """A transaction in the global database; a run that is over is superseded."""
+    async def recording(self, over: Servers | None = None) -> AsyncIterator[WriteConnection]:
+        """A transaction in the global database, `over` connections that are kept or any; a run that
+        is over is superseded."""
         try:
-            async with self.data.global_db.write() as connection:
+            async with (over or self.data.global_db).write() as connection:
                 yield connection
         except RunEnded as error:
             raise Superseded(str(error)) from error

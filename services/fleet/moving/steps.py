@@ -224,7 +224,7 @@ async def link_chain(run: Run) -> None:
 
 async def approach(run: Run) -> None:
     """Shorten what the switch has to do: the streams are at their ends, the servers known ones, the
-    standbys there; whoever is to be asked at the switch has been, by connections that are kept."""
+    standbys there."""
     await catch_up(run)
     await slots.advance_back(run.target, run.mover)
     places = await same_servers(run)

@@ -13,6 +13,9 @@ disks before the directory changes, and so is the opening; I1 and I3 survive eit
 The forward stream stays up until after the commit point: the source is fenced, so nothing can come
 through it any more, and dropping it here would only make callers wait. It goes before the way back
 is subscribed to, and before any row of the source is swept.
+
+Before the fence all of it is rehearsed for nobody, over the connections that the switch then uses:
+see `lines`. That is no step: nothing is there behind it that was not there before.
 """
 
 from __future__ import annotations
@@ -24,15 +27,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
-from uuid import UUID
 
-from global_db import move_endings, move_runs
-from global_db.cluster import Cluster
+from global_db import move_runs
+from global_db.errors import ClusterError
 from global_db.move_endings import BatchChanged
-from services.audit import Event, record_each
+from services.fleet.moving import lines
+from services.fleet.moving.lines import Lines
 from services.fleet.moving.run import Run, Worthless
-from services.identity.principal import Origin
-from shards.copying import claims, fence, standbys
+from shards.copying import fence
 from shards.copying.errors import Superseded, Unready
 from shards.copying.fence import Changed, Fenced
 
@@ -40,7 +42,8 @@ _log = logging.getLogger(__name__)
 
 
 class NotFenced(Exception):
-    """Writers held their tenants' locks for too long: nothing was fenced, nobody waited long."""
+    """Writers held their tenants' locks for too long, or a server did not answer at the rehearsal:
+    nothing was fenced, nobody waited long."""
 
 
 class TooSlow(Exception):
@@ -49,11 +52,14 @@ class TooSlow(Exception):
 
 @dataclass
 class _Switch:
-    """One switch under way: the run, and what its steps hand to each other."""
+    """One switch under way: the run, the connections it goes over, what its steps hand to each
+    other, and the milliseconds that each took."""
 
     run: Run
+    lines: Lines
     fenced: Fenced = field(init=False)
     opened: Changed = field(init=False)
+    took: dict[str, float] = field(default_factory=dict)
 
 
 _Act = Callable[[_Switch], Awaitable[None]]
@@ -65,15 +71,17 @@ async def switch(run: Run) -> None:
     Raises:
         NotFenced; anything else: to be given up, unless `settle` finds it done.
     """
-    began = time.monotonic()
-    at = _Switch(run)
-    await _do(at, _FENCING)
-    # Abandoned, not awaited, when it is too slow: a server that hangs answers no cancellation
-    # either, and whatever of it still arrives finds its conditions gone.
-    await _bounded(_behind_fence(at), run.terms.pause_seconds)
-    pause_ms = round((time.monotonic() - began) * 1000, 1)
+    async with lines.kept(run) as kept:
+        at = _Switch(run, kept)
+        await _rehearse(at)
+        began = time.monotonic()
+        await _do(at, _FENCING)
+        # Abandoned, not awaited, when it is too slow: a server that hangs answers no cancellation
+        # either, and whatever of it still arrives finds its conditions gone.
+        await _bounded(_behind_fence(at), run.terms.pause_seconds)
+        pause_ms = _milliseconds_since(began)
     await _do(at, _LEAVING)
-    await run.measure(pause_ms=pause_ms)
+    await run.measure(pause_ms=pause_ms, switch_ms=at.took)
     _log.info("move %s: switched, after a pause of %s ms", run.move.id, pause_ms)
 
 
@@ -100,7 +108,7 @@ async def fence_source(at: _Switch) -> None:
     """The pause begins: nobody enters the batch's tenants on the source any more."""
     run = at.run
     try:
-        at.fenced = await fence.fence(run.source, run.mover, run.batch)
+        at.fenced = await fence.fence(at.lines.source, run.mover, run.batch)
     except Unready as error:
         raise NotFenced(str(error)) from error
     _demand(run, at.fenced, "fenced")
@@ -108,7 +116,7 @@ async def fence_source(at: _Switch) -> None:
 
 async def flush_source(at: _Switch) -> None:
     """Whichever standby of the source is promoted from now on has the fence."""
-    await _flushed(at.run, at.run.source, at.fenced)
+    await lines.flushed(at.run, at.lines.source, at.fenced)
 
 
 async def last_look(at: _Switch) -> None:
@@ -118,9 +126,7 @@ async def last_look(at: _Switch) -> None:
     keeps it, and whoever undoes it ends this run in the directory first.
     """
     run = at.run
-    async with run.source.read() as connection:
-        place = await claims.place_by(connection)
-        rows = await fence.found_by(connection, run.batch)
+    place, rows = await lines.look(run, at.lines)
     if not run.expect({"source": place}):
         raise Worthless("the source failed over behind the fence")
     mine = [
@@ -138,7 +144,7 @@ async def open_target(at: _Switch) -> None:
     what came through the forward stream does not go back, and what is written from now on does."""
     run = at.run
     at.opened = await fence.open_behind(
-        run.target, run.mover, run.batch, at.fenced.number, run.terms.pause_seconds
+        at.lines.target, run.mover, run.batch, at.fenced.number, run.terms.pause_seconds
     )
     _demand(run, at.opened, "open on the target")
     if at.opened.timeline != run.move.facts["target"]["timeline"]:
@@ -149,19 +155,15 @@ async def open_target(at: _Switch) -> None:
 
 async def flush_target(at: _Switch) -> None:
     """Whichever standby of the target is promoted has the opening and all that came before it."""
-    await _flushed(at.run, at.run.target, at.opened)
+    await lines.flushed(at.run, at.lines.target, at.opened)
 
 
 async def commit_point(at: _Switch) -> None:
     """The point of no return: one transaction, with an audit row for each tenant (I5, I6)."""
     run = at.run
     try:
-        async with run.recording() as connection:
-            moves = [(_moved(run, client), client) for client in run.batch.clients]
-            await record_each(connection, Origin(reason=run.move.reason or None), moves)
-            move, _ = await move_endings.switch(
-                connection, run.move, len(run.batch.clients), run.terms.grace_seconds
-            )
+        async with run.recording(at.lines.directory) as connection:
+            move = await lines.commit(run, connection, run.move)
     except BatchChanged as error:
         raise Worthless(str(error)) from error
     run.move = move
@@ -182,6 +184,14 @@ STEPS: Final = tuple(
 """What a switch does, for logs and tests; the lanes of the middle side by side."""
 
 
+async def _rehearse(at: _Switch) -> None:
+    try:
+        await lines.rehearse(at.run, at.lines)
+    except (Unready, ClusterError) as error:
+        # It would not have answered at the fence either.
+        raise NotFenced(str(error)) from error
+
+
 async def _behind_fence(at: _Switch) -> None:
     await asyncio.gather(*(_lane(at, acts) for acts in _SIDE_BY_SIDE))
     await _do(at, _POINT)
@@ -194,19 +204,14 @@ async def _lane(at: _Switch, acts: Iterable[_Act]) -> None:
 
 async def _do(at: _Switch, act: _Act) -> None:
     await at.run.told(at.run, act.__name__, False)
+    began = time.monotonic()
     await act(at)
+    at.took[act.__name__] = _milliseconds_since(began)
     await at.run.told(at.run, act.__name__, True)
 
 
-async def _flushed(run: Run, cluster: Cluster, changed: Changed) -> None:
-    await standbys.await_flushed(cluster, changed.timeline, changed.lsn, run.terms.pause_seconds)
-
-
-def _moved(run: Run, client: UUID) -> Event:
-    epoch, move = run.batch.epochs[client], str(run.move.id)
-    before = {"shard": run.move.source, "epoch": epoch}
-    after = {"shard": run.move.target, "epoch": epoch + 1, "move_id": move}
-    return Event("client.move", "client", client, before, after)
+def _milliseconds_since(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 1)
 
 
 def _demand(run: Run, changed: Changed, what: str) -> None:
