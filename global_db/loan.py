@@ -17,11 +17,11 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from global_db.connection import (
     WORK_SECONDS,
     CommitInterrupted,
-    RawConnection,
     ReadConnection,
     deadline,
     is_connection_failure,
 )
+from global_db.cursors import KeepingConnection, KeptRead
 from global_db.errors import (
     ClusterError,
     ClusterUnavailable,
@@ -66,7 +66,7 @@ class Loan:
         self._tally = tally
         self._writes = writes
 
-    async def __aenter__(self) -> RawConnection:
+    async def __aenter__(self) -> KeepingConnection:
         self._asked = time.perf_counter()
         try:
             self._raw = await self._node.lend(writes=self._writes)
@@ -133,7 +133,7 @@ class ReadLoan:
         raw = await self._loan.__aenter__()
         self._deadline = deadline(raw, WORK_SECONDS)
         self._deadline.__enter__()
-        return ReadConnection(raw, self._prelude)
+        return KeptRead(raw, self._prelude)
 
     async def __aexit__(
         self,
