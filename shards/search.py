@@ -19,7 +19,7 @@ next page takes it at once. Nothing that is inserted meanwhile shifts a page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -27,6 +27,7 @@ from uuid import UUID
 
 from global_db.connection import Row
 from global_db.statement import ReadStatement
+from global_db.values import value
 from shards import document_statements as statements
 from shards.document_query import (
     BOUNDS,
@@ -43,7 +44,7 @@ from shards.documents import Document
 from shards.tenants import TenantRead
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """A page, and where the next one begins; None after the last."""
 
@@ -51,7 +52,7 @@ class Found:
     next: Place | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Search:
     """A list that is being read: by whom, what, in which order, how many at a time."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from global_db.reading import Reading
+from global_db.values import value
 from services.access.admission import GlobalAccess, TenantAccess
 from services.resources import Resources
 from services.settings import ReadSettings
 from shards.tenants import TenantReading
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """What came with a read of `operation`; `max_staleness` is in seconds."""
 

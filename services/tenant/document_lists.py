@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from global_db.values import value
 from services.access.admission import TenantAccess
 from services.committed import read
 from services.cursor import ListScope, Position
@@ -20,7 +21,7 @@ from shards.tenants import TenantRead
 __all__ = ["DocumentFilter", "DocumentList", "Sort", "list_documents"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DocumentList:
     """Which documents, in which order: None means by relevance with `q`, else newest first."""
 
