@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, get_args, get_origin
 
@@ -69,7 +69,7 @@ class Binding:
         found: Arguments = {} if self.call is None else {self.call: call}
         simply = (
             all(one.put(found, call.path_params[one.alias]) for one in self.path)
-            and all(one.put(found, call.headers.get(one.alias)) for one in self.headers)
+            and all(one.put(found, call.header(one.alias)) for one in self.headers)
             and all(one.put(found, asked.get(one.alias)) for one in self.query)
             and (self.model is None or self.model.put(found, _once_each(call, asked)))
             and (self.body is None or self.body.put(found, call.value))
@@ -151,7 +151,9 @@ def _bound(route: APIRoute) -> Binding:
     return Binding(
         call=wanted.request_param_name,
         path=_parameters(wanted.path_params),
-        headers=_parameters(wanted.header_params),
+        headers=[
+            replace(one, alias=one.alias.lower()) for one in _parameters(wanted.header_params)
+        ],
         query=_parameters(plain),
         model=_parameter(models[0]) if models else None,
         body=None if body is None else _parameter(body),

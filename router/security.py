@@ -76,8 +76,8 @@ def _id_in_path(call: Call, name: str) -> UUID:
 def _asked(call: Call) -> Asked:
     return Asked(
         call.scope["route"].operation_id,
-        headers.max_staleness(call.headers.get("max-staleness")),
-        call.headers.get("consistency-token"),
+        headers.max_staleness(call.header("max-staleness")),
+        call.header("consistency-token"),
     )
 
 
