@@ -72,8 +72,9 @@ class Search:
 
     async def _sorted(self, place: Place | None) -> Found:
         way, key = ("walk", None) if place is None else (place.way, place.key)
-        if not self._shape(self._match, key).loose:
-            return await self._straight(key)
+        shape = self._shape(self._match, key)
+        if not shape.loose:
+            return await self._straight(shape, key)
         if place is None or not place.dense:
             found = await self._quick(way, key)
             if found is not None:
@@ -99,8 +100,8 @@ class Search:
             return None
         return replace(short, next=replace(short.next, dense=True))
 
-    async def _straight(self, key: _Key) -> Found:
-        statement = statements.straight(self._shape(None, key))
+    async def _straight(self, shape: Shape, key: _Key) -> Found:
+        statement = statements.straight(shape)
         values = self._values(key, self.limit + 1)
         found = [Document(*one) for one in await self.tenant.tuples(statement, **values)]
         page = found[: self.limit]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from global_db.values import value
@@ -29,6 +29,9 @@ class DocumentList:
     sort: Sort | None = None
 
 
+_FILTERS: Final = tuple(field.name for field in fields(DocumentFilter))
+
+
 async def list_documents(
     resources: Resources, access: TenantAccess, asked: DocumentList, request: PageRequest
 ) -> Page[Document]:
@@ -40,7 +43,8 @@ async def list_documents(
         InvalidCursor.
     """
     sort = chosen(asked.wanted, asked.sort)
-    scope = ListScope("documents", access.client_id, asdict(asked.wanted) | {"sort": sort})
+    filters = {name: getattr(asked.wanted, name) for name in _FILTERS}
+    scope = ListScope("documents", access.client_id, {**filters, "sort": sort})
     cursors = resources.secrets.cursors
     position = await start_of(cursors, scope, request)
     place = None if position is None else _place(position, sort)
