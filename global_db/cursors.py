@@ -27,6 +27,11 @@ class KeepingConnection(psycopg.AsyncConnection[Row]):
         super().__init__(*made, **how)
         self._kept: dict[str, _Cursor] = {}
 
+    @property
+    def kept(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
     def taken(self, text: str) -> _Cursor:
         """A cursor for this text, nobody else's until it is kept again. What comes is binary, which
         is less to read where there are many rows."""
