@@ -1,6 +1,5 @@
 """A cursor that is kept reads what a new one would read, whoever asks and whatever went before."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -97,16 +96,6 @@ async def test_what_failed_is_not_kept(fleet_dbs: Fleet, fleet_data: Data) -> No
             with pytest.raises(StaleEpoch), refusals():
                 await documents.get(elsewhere, document.id)
             assert raw.kept == kept - 1
-
-
-async def test_two_at_once_get_their_own_rows(fleet_dbs: Fleet, fleet_data: Data) -> None:
-    found = [await filed(fleet_dbs, fleet_data) for _ in range(3)]
-    async with lent(fleet_dbs) as raw:
-        reads = [tenant(KeptRead(raw), one.client_id) for one in found]
-        for _ in range(3):
-            asked = zip(reads, found, strict=True)
-            assert found == await asyncio.gather(*(documents.get(r, one.id) for r, one in asked))
-        assert raw.kept == 1
 
 
 async def test_few_are_kept_and_none_with_rows(fleet_dbs: Fleet) -> None:
