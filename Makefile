@@ -20,7 +20,7 @@ IMAGE_LOCK := deploy/container/requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: up down clean-data test test-all test-versions torture torture-matrix check check-types check-lock check-style check-imports load bench \
-	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults bench-start bench-observability bench-sizes bench-scale \
+	bench-quick bench-search bench-audit bench-replicas bench-planner bench-moves bench-faults bench-start bench-observability bench-sizes bench-scale bench-profile \
 	help api configuration fmt lock install
 
 help:  ## List the commands.
@@ -118,6 +118,9 @@ bench-observability: $(INSTALLED)  ## Measure what figures and logs cost of a ro
 
 bench-sizes: $(INSTALLED)  ## Measure bytes of documents and writes, memory of connections and routers.
 	$(BIN)/python -m loadtests.bench.sizes
+
+bench-profile: $(INSTALLED)  ## Show where the time of a routed read and of a page goes.
+	$(BIN)/python -m loadtests.bench.profile
 
 bench-scale: $(INSTALLED)  ## Measure what a request costs as directory, tenants and catalog grow.
 	$(BIN)/python -m loadtests.bench.scale

@@ -107,12 +107,23 @@ class ReadConnection:
     async def _answered(
         self, statement: ReadStatement, values: dict[str, Any]
     ) -> psycopg.AsyncCursor[Row]:
-        prelude, text = self._prelude, statement.text
-        if prelude is not None:
-            if prelude.life is None or statement.in_life is None:
-                return await run_behind(self._raw, prelude, text, values)
-            text, values["life"] = statement.in_life, prelude.life
-        return await self._raw.execute(text, values, prepare=statement.prepare)
+        text = self._alone(statement, values)
+        if text is None and self._prelude is not None:
+            return await run_behind(self._raw, self._prelude, statement.text, values)
+        return await self._raw.execute(text or statement.text, values, prepare=statement.prepare)
+
+    def _alone(self, statement: ReadStatement, values: dict[str, Any]) -> str | None:
+        """The text to send, where it goes alone; None when the prelude goes before it.
+
+        What the prelude has found already is demanded in the statement, by one more value.
+        """
+        prelude = self._prelude
+        if prelude is None:
+            return statement.text
+        if prelude.life is None or statement.in_life is None:
+            return None
+        values["life"] = prelude.life
+        return statement.in_life
 
 
 @dataclass(slots=True)

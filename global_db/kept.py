@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from global_db.connection import RawConnection, finish
+from global_db.connection import finish
+from global_db.cursors import KeepingConnection
 from global_db.loan import Loan
 from global_db.node import Node
 from global_db.servers import Servers
@@ -75,10 +76,10 @@ class _Line:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._raw: RawConnection | None = None
+        self._raw: KeepingConnection | None = None
         self._busy = self._ended = False
 
-    async def lend(self, *, writes: bool) -> RawConnection:
+    async def lend(self, *, writes: bool) -> KeepingConnection:
         if self._busy or self._ended:
             return await self._node.lend(writes=writes)
         self._busy = True
@@ -92,7 +93,7 @@ class _Line:
             raise
         return self._raw
 
-    async def take_back(self, raw: RawConnection) -> None:
+    async def take_back(self, raw: KeepingConnection) -> None:
         if raw is not self._raw:
             await self._node.take_back(raw)
             return
@@ -111,7 +112,7 @@ class _Line:
             await self._node.take_back(raw)
 
 
-def _is_clean(raw: RawConnection) -> bool:
+def _is_clean(raw: KeepingConnection) -> bool:
     """Whether another work may follow; what to do when not so, the pool knows."""
     return (
         raw.info.transaction_status is TransactionStatus.IDLE

@@ -17,11 +17,11 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from global_db.connection import (
     WORK_SECONDS,
     CommitInterrupted,
-    RawConnection,
     ReadConnection,
     deadline,
     is_connection_failure,
 )
+from global_db.cursors import KeepingConnection, KeptRead
 from global_db.errors import (
     ClusterError,
     ClusterUnavailable,
@@ -54,10 +54,10 @@ _MEANINGS: Final[tuple[tuple[_Kinds, type[ClusterError], str], ...]] = (
 class Lender(Protocol):
     """Whose connections are lent: a node out of its pool, or who keeps one of it."""
 
-    async def lend(self, *, writes: bool) -> RawConnection:
+    async def lend(self, *, writes: bool) -> KeepingConnection:
         """A connection, to be given back with `take_back`."""
 
-    async def take_back(self, raw: RawConnection) -> None:
+    async def take_back(self, raw: KeepingConnection) -> None:
         """It is used no longer."""
 
 
@@ -88,7 +88,7 @@ class Loan:
         self._tally = tally
         self._writes = writes
 
-    async def __aenter__(self) -> RawConnection:
+    async def __aenter__(self) -> KeepingConnection:
         self._asked = time.perf_counter()
         try:
             self._raw = await self._lender.lend(writes=self._writes)
@@ -155,7 +155,7 @@ class ReadLoan:
         raw = await self._loan.__aenter__()
         self._deadline = deadline(raw, WORK_SECONDS)
         self._deadline.__enter__()
-        return ReadConnection(raw, self._prelude)
+        return KeptRead(raw, self._prelude)
 
     async def __aexit__(
         self,

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from global_db.address import Login, NodeAddress, PoolLimits
 from global_db.breaker import Breaker
 from global_db.connection import RawConnection, cut
+from global_db.cursors import KeepingConnection
 from global_db.probe import Place, Probe
 from global_db.proofs import Proofs
 
@@ -53,8 +54,9 @@ class Node:
             # Behind a transaction pooler a prepared statement may belong to another client.
             "prepare_threshold": None if address.pooler and login.serves else 5,
         }
-        self.pool: AsyncConnectionPool[RawConnection] = AsyncConnectionPool(
+        self.pool: AsyncConnectionPool[KeepingConnection] = AsyncConnectionPool(
             conninfo,
+            connection_class=KeepingConnection,
             kwargs=session,
             min_size=limits.min_size,
             max_size=limits.max_size,
@@ -73,7 +75,7 @@ class Node:
         # Reasons to ask it so far, and how many of them the last answer came after.
         self._doubts = 1
         self._settled = 0
-        self._connections: WeakSet[RawConnection] = WeakSet()
+        self._connections: WeakSet[KeepingConnection] = WeakSet()
         # How many attempts to connect had failed when one last succeeded.
         self._failed = 0
         self._reading: set[RawConnection] = set()
@@ -143,7 +145,7 @@ class Node:
         """Replace every pooled connection; those in use go when they are returned."""
         await self.pool.drain()
 
-    async def lend(self, *, writes: bool) -> RawConnection:
+    async def lend(self, *, writes: bool) -> KeepingConnection:
         """A connection, to be given back with `take_back`.
 
         One to read with is cut when the node stops answering: another can answer instead. One to
@@ -153,7 +155,7 @@ class Node:
         self.note_use(raw, writes=writes)
         return raw
 
-    async def take_back(self, raw: RawConnection) -> None:
+    async def take_back(self, raw: KeepingConnection) -> None:
         """Into the pool; what is left open on it is rolled back."""
         self.note_rest(raw)
         await self.pool.putconn(raw)
@@ -172,7 +174,7 @@ class Node:
         for raw in self._writing:
             cut(raw)
 
-    async def _made(self, connection: RawConnection) -> None:
+    async def _made(self, connection: KeepingConnection) -> None:
         await use_json(connection)
         self._connections.add(connection)
         self._failed = self._failures()

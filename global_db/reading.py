@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Literal
 
 from global_db.position import Position
+from global_db.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """`max_staleness` is how many seconds a replica may be behind; None: the primary answers.
 
@@ -24,7 +24,7 @@ class Reading:
 FROM_PRIMARY = Reading()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Served:
     """Who answered a read. Everything acknowledged `lag_seconds` ago or earlier was in the answer;
     None when that is not known."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 import psycopg
@@ -24,6 +24,7 @@ from global_db.proofs import Demand
 from global_db.reading import Reading, Served, note_served
 from global_db.staleness import age_of
 from global_db.statement import ReadStatement, read
+from global_db.values import value
 
 T = TypeVar("T")
 Work = Callable[[ReadConnection], Awaitable[T]]
@@ -62,7 +63,7 @@ _XID = sa.cast(sa.bindparam("xid", type_=sa.BigInteger), sa.Text)
 _STATUS = read(sa.select(sa.func.pg_xact_status(sa.cast(_XID, _Xid8)).label("status")))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entrance:
     """What goes before each statement of a read: where a place is demanded, and where none is.
 
@@ -108,7 +109,7 @@ async def read_from(
     return await _Read(cluster, reading, work, entrance or Entrance()).run()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Read(Generic[T]):
     """One read under way."""
 

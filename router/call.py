@@ -1,6 +1,6 @@
 """One call of the API, as the endpoints see it."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from uuid import UUID
@@ -45,7 +45,7 @@ class Call(Request):
         super().__init__(scope, BoundedReceive(receive, limits))
         self._limits = limits
 
-    @property
+    @cached_property
     def edge(self) -> Edge:
         """What all calls share."""
         edge: Edge = self.app.state.edge
@@ -60,6 +60,15 @@ class Call(Request):
     def context(self) -> RequestContext:
         """The request's id and stopwatch; takes headers for the answer."""
         return context_of(self.scope)
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name, which is in lower case; None without one."""
+        wanted = name.encode("ascii")
+        for known, value in self.scope["headers"]:
+            if known == wanted:
+                text: str = value.decode("latin-1")
+                return text
+        return None
 
     def origin(self) -> Origin:
         """Where the call came from."""

@@ -11,11 +11,12 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router import docs
 from router.answers import PROBLEM_SCHEMA, problem_examples
 from router.api import GuardedRoute
+from router.dispatch import Dispatch
 from router.middleware.edge import EdgeMiddleware
 from router.problems import on_http_exception, on_service_error, on_validation_error
 from router.watch import Watch
@@ -45,13 +46,23 @@ class DocshardApp(FastAPI):
             self.openapi_schema = _completed(super().openapi())
         return self.openapi_schema
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection; requests by our own layers and no other."""
+        if scope["type"] != "http" or self.middleware_stack is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.middleware_stack(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
         """Our edge, the handlers of errors, the routes.
 
         The framework's further layers do nothing here and take their time: our edge is the last
         resort for what breaks, bodies are bounded in `Call`, nothing is left open for a request.
         """
-        app: ASGIApp = ExceptionMiddleware(self.router, self.exception_handlers, self.debug)
+        handlers = self.exception_handlers
+        framework = ExceptionMiddleware(self.router, handlers, self.debug)
+        app: ASGIApp = Dispatch(self.router.routes, handlers, framework)
         for cls, args, kwargs in reversed(self.user_middleware):
             app = cls(app, *args, **kwargs)
         return app

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from math import ceil
 
+from global_db.values import value
 from services.errors import TooManyRequests
 
 BURST_SECONDS = 2
@@ -20,7 +21,7 @@ class _Bucket:
     filled_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Share:
     """What is left to a caller after one request."""
 

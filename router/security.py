@@ -13,6 +13,7 @@ from router import headers
 from router.api import CONSISTENCY, PUBLIC, READS, STALENESS, Rule
 from router.call import Call
 from router.limits import Limiter, refuse
+from router.models.fields import id_of
 from services.access.admission import (
     GlobalAccess,
     admit_globally,
@@ -29,7 +30,6 @@ from services.tenant import documents
 from services.timing import measured
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ASKED: Final = ("directory_unavailable", "database_full", "keys_unavailable")
 _IDENTIFIED: Final = ("unauthenticated", *_ASKED)
 _ON_CLIENT: Final = ("not_found", "forbidden", "client_suspended", "client_inactive")
@@ -67,17 +67,17 @@ def _spend(call: Call, limiter: Limiter, key: UUID, own: float | None = None) ->
 
 
 def _id_in_path(call: Call, name: str) -> UUID:
-    text = call.path_params[name]
-    if not _UUID.fullmatch(text):
+    found = id_of(call.path_params[name])
+    if found is None:
         raise NotFound
-    return UUID(text)
+    return found
 
 
 def _asked(call: Call) -> Asked:
     return Asked(
         call.scope["route"].operation_id,
-        headers.max_staleness(call.headers.get("max-staleness")),
-        call.headers.get("consistency-token"),
+        headers.max_staleness(call.header("max-staleness")),
+        call.header("consistency-token"),
     )
 
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from global_db.values import value
 from services.errors import InvalidCursor
 from services.keys.signing import BadSignature, Signer
 
@@ -15,7 +16,7 @@ Position = tuple[Any, ...]
 """The sort key of the last row given: values that JSON has. UUIDs and times come back as text."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ListScope:
     """Which list a cursor belongs to. `client_id` is None for global lists.
 

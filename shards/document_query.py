@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from global_db.values import value
+
 Deleted = Literal["exclude", "include", "only"]
 Sort = Literal[
     "relevance",
@@ -26,7 +28,7 @@ _MOST_WORDS = 8
 _WORD = re.compile(r"[^\W_]+")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DocumentFilter:
     """Which documents a list holds; None means any.
 
@@ -86,7 +88,7 @@ class Bounds:
 BOUNDS = Bounds()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Place:
     """Where a page begins: behind `key` (the sort's value and the id), found in this `way`.
 
@@ -105,7 +107,7 @@ class Place:
     dense: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Shape:
     """A combination: which filters are given, how names match, the order, and what is behind it."""
 

@@ -6,8 +6,7 @@ security. See migrations/sql/0001_residency.sql for the argument.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -137,13 +136,18 @@ async def state(connection: ReadConnection, client_id: UUID) -> tuple[int, str] 
     return None if row is None else (row["epoch"], row["state"])
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
+class refusals:  # noqa: N801 - reads as a function, and is one to its callers
     """Turn the fence's SQLSTATEs into `Refused`."""
-    try:
-        yield
-    except psycopg.Error as error:
-        refusal = _REFUSALS.get(error.sqlstate or "")
-        if refusal is None:
-            raise
-        raise refusal(str(error).strip()) from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if isinstance(error, psycopg.Error):
+            refusal = _REFUSALS.get(error.sqlstate or "")
+            if refusal is not None:
+                raise refusal(str(error).strip()) from error

@@ -19,7 +19,7 @@ next page takes it at once. Nothing that is inserted meanwhile shifts a page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -27,6 +27,7 @@ from uuid import UUID
 
 from global_db.connection import Row
 from global_db.statement import ReadStatement
+from global_db.values import value
 from shards import document_statements as statements
 from shards.document_query import (
     BOUNDS,
@@ -43,7 +44,7 @@ from shards.documents import Document
 from shards.tenants import TenantRead
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """A page, and where the next one begins; None after the last."""
 
@@ -51,7 +52,7 @@ class Found:
     next: Place | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Search:
     """A list that is being read: by whom, what, in which order, how many at a time."""
 
@@ -71,8 +72,9 @@ class Search:
 
     async def _sorted(self, place: Place | None) -> Found:
         way, key = ("walk", None) if place is None else (place.way, place.key)
-        if not self._shape(self._match, key).loose:
-            return await self._straight(key)
+        shape = self._shape(self._match, key)
+        if not shape.loose:
+            return await self._straight(shape, key)
         if place is None or not place.dense:
             found = await self._quick(way, key)
             if found is not None:
@@ -98,8 +100,8 @@ class Search:
             return None
         return replace(short, next=replace(short.next, dense=True))
 
-    async def _straight(self, key: _Key) -> Found:
-        statement = statements.straight(self._shape(None, key))
+    async def _straight(self, shape: Shape, key: _Key) -> Found:
+        statement = statements.straight(shape)
         values = self._values(key, self.limit + 1)
         found = [Document(*one) for one in await self.tenant.tuples(statement, **values)]
         page = found[: self.limit]

@@ -25,6 +25,7 @@ from global_db.reading import Reading
 from global_db.reads import read_from
 from global_db.statement import ReadStatement, WriteStatement
 from global_db.timing import measured
+from global_db.values import value
 from shards.counting import count_behind
 from shards.fence_tally import FenceTally
 from shards.placement import PlacementCache
@@ -69,7 +70,7 @@ class Write:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TenantReading:
     """As `Reading`; `after` is a write, wherever the tenant has moved since."""
 

@@ -22,11 +22,13 @@ from loadtests.peers.serving import Surroundings
 from loadtests.programs import ROOT, python
 
 OURS, FIXED = "docshard", "docshard, fixed admission"
+SAMPLED = "docshard, looked at"
 PSYCOPG, ASYNCPG, IDIOMATIC = "floor-psycopg", "floor-asyncpg", "idiomatic"
 _ROUTERS = {
     OURS: "router",
     # In the tests, since only they may reach inside: what it is made of is no part of the product.
     FIXED: "tests.acceptance.fixed_router",
+    SAMPLED: "loadtests.bench.sampled",
 }
 _PEERS = {
     PSYCOPG: "loadtests.peers.floor_psycopg",

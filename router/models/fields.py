@@ -87,7 +87,13 @@ def _truth(value: Any) -> Any:
     raise ValueError("Must be true or false")
 
 
-Id = Annotated[UUID, BeforeValidator(_uuid)]
+def id_of(text: str) -> UUID | None:
+    """The id that a text is in the one form that we take; None in any other."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+AN_ID: Final = BeforeValidator(_uuid)
+Id = Annotated[UUID, AN_ID]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small_enough)]
 StoredJson = Annotated[dict[str, JsonValue], SkipValidation]

@@ -21,7 +21,7 @@ from router.parameters import ClientId
 from router.routes.clients import CLIENT
 from router.routes.replies import LINK, linked
 from router.security import Everywhere, Tenant
-from router.writing import Writer
+from router.writing import Writer, by_model
 from services.administration import audit_logs as global_audit_logs
 from services.administration.audit_logs import GlobalAuditFilter, MergedPage
 from services.pages import PageRequest
@@ -31,7 +31,7 @@ from services.tenant.audit_logs import AuditFilter
 api = Api("Audit")
 
 AUDIT_LOGS: Final = f"{CLIENT}/audit-logs"
-_WRITER: Final = Writer(AuditLogShown)
+_WRITER: Final = Writer(by_model(AuditLogShown))
 
 
 @api.route(

@@ -37,7 +37,7 @@ from router.routes.replies import (
     stored_document,
 )
 from router.security import Tenant
-from router.writing import Writer
+from router.writing import Writer, told_document
 from services.committed import Committed
 from services.pages import PageRequest
 from services.tenant import documents, purge, uploads
@@ -57,7 +57,7 @@ _CHANGED: Final = Answer(
 )
 _KNOWN: Final = Answer(304, "The caller has it already.", headers=ETAG)
 _STALE: Final = ("precondition_required", "precondition_failed")
-_WRITER: Final = Writer(DocumentShown)
+_WRITER: Final = Writer(told_document)
 
 DeletedToo = Annotated[
     Deleted | None, Query(description="`include` or `only`: a soft-deleted one is found, too.")

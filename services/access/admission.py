@@ -12,6 +12,7 @@ from uuid import UUID
 
 from global_db.quotas import UNLIMITED, Quota
 from global_db.reading import FROM_PRIMARY, Reading
+from global_db.values import value
 from services.errors import ClientInactive, ClientSuspended, Forbidden, NotFound
 from services.failures import tenant_failures
 from services.identity.principal import OPERATOR, Caller, Origin, Session
@@ -22,7 +23,7 @@ READING = frozenset({"client:read", "document:read", "audit:read", "report:read"
 """Permissions that an inactive client's callers keep."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TenantAccess:
     """The caller may do `permission` inside this client; `reading` says what its reads need."""
 

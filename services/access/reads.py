@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from global_db.reading import Reading
+from global_db.values import value
 from services.access.admission import GlobalAccess, TenantAccess
 from services.resources import Resources
 from services.settings import ReadSettings
 from shards.tenants import TenantReading
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """What came with a read of `operation`; `max_staleness` is in seconds."""
 
@@ -21,7 +22,7 @@ class Asked:
 
 
 async def with_reading(resources: Resources, access: TenantAccess, asked: Asked) -> TenantAccess:
-    """The access, with what its reads need.
+    """The access, as it was admitted, with what its reads need.
 
     The caller's own word on staleness counts more than the configured table; a token lets a replica
     answer that has the write.
@@ -34,7 +35,7 @@ async def with_reading(resources: Resources, access: TenantAccess, asked: Asked)
     if asked.max_staleness is not None:
         staleness = asked.max_staleness or None
     if asked.token is None:
-        return _reading(access, TenantReading(staleness))
+        return access if staleness is None else _reading(access, TenantReading(staleness))
     token = await resources.secrets.consistency.decode(access.client_id, asked.token)
     if staleness is None and asked.max_staleness is None:
         staleness = reads.token_max_staleness_seconds or None

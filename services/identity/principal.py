@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from global_db.identities import Grant
+from global_db.values import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Principal:
         return tuple(client_id for client_id in holding if client_id is not None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """Where a request came from; `reason` is an operator's own words."""
 
@@ -73,7 +74,7 @@ class Origin:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Caller:
     """A principal together with where its request came from."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from global_db.values import value
 from services.access.admission import TenantAccess
 from services.committed import read
 from services.cursor import ListScope, Position
@@ -20,12 +21,15 @@ from shards.tenants import TenantRead
 __all__ = ["DocumentFilter", "DocumentList", "Sort", "list_documents"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DocumentList:
     """Which documents, in which order: None means by relevance with `q`, else newest first."""
 
     wanted: DocumentFilter
     sort: Sort | None = None
+
+
+_FILTERS: Final = tuple(field.name for field in fields(DocumentFilter))
 
 
 async def list_documents(
@@ -39,7 +43,8 @@ async def list_documents(
         InvalidCursor.
     """
     sort = chosen(asked.wanted, asked.sort)
-    scope = ListScope("documents", access.client_id, asdict(asked.wanted) | {"sort": sort})
+    filters = {name: getattr(asked.wanted, name) for name in _FILTERS}
+    scope = ListScope("documents", access.client_id, {**filters, "sort": sort})
     cursors = resources.secrets.cursors
     position = await start_of(cursors, scope, request)
     place = None if position is None else _place(position, sort)

@@ -1,5 +1,6 @@
 """What is written without a model is what the model tells, to the last byte."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_address
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 from router.models.audit import AuditLogPage, AuditLogShown
 from router.models.documents import DocumentPage, DocumentShown
 from router.models.fields import Shown
-from router.writing import Writer
+from router.writing import Told, Writer, by_model, told_document
 from services.pages import Page
 from shards.audit import AuditRow
 from shards.documents import Document
@@ -57,38 +58,39 @@ ROW = AuditRow(
     created_at=THEN,
     seq=3,
 )
+told_row = by_model(AuditLogShown)
 
 
-def by_model(model: type[Shown], value: object) -> bytes:
+def modelled(model: type[Shown], value: object) -> bytes:
     told = TypeAdapter(model)
     return told.dump_json(told.validate_python(value, from_attributes=True))
 
 
 @pytest.mark.parametrize("document", [NEW, FULL], ids=["new", "full"])
 def test_a_document_is_written_as_its_model_tells_it(document: Document) -> None:
-    written = Writer(DocumentShown).one(document)
-    assert written.body == by_model(DocumentShown, document)
+    written = Writer(told_document).one(document)
+    assert written.body == modelled(DocumentShown, document)
     assert written.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize(
-    ("shown", "model", "items"),
+    ("tell", "model", "items"),
     [
-        (DocumentShown, DocumentPage, [NEW, FULL]),
-        (DocumentShown, DocumentPage, []),
-        (AuditLogShown, AuditLogPage, [ROW, replace(ROW, ip_address=None, seq=None)]),
-        (AuditLogShown, AuditLogPage, [replace(ROW, ip_address=ip_address("192.0.2.7"))]),
+        (told_document, DocumentPage, [NEW, FULL]),
+        (told_document, DocumentPage, []),
+        (told_row, AuditLogPage, [ROW, replace(ROW, ip_address=None, seq=None)]),
+        (told_row, AuditLogPage, [replace(ROW, ip_address=ip_address("192.0.2.7"))]),
     ],
     ids=["documents", "none", "audit", "address"],
 )
 @pytest.mark.parametrize("cursor", [None, "AZg_-"], ids=["last", "more"])
 def test_a_page_is_written_as_its_model_tells_it(
-    shown: type[Shown], model: type[Shown], items: list[Any], cursor: str | None
+    tell: Callable[[Any], Told], model: type[Shown], items: list[Any], cursor: str | None
 ) -> None:
     page = Page(items, cursor)
-    assert Writer(shown).page(page).body == by_model(model, page)
+    assert Writer(tell).page(page).body == modelled(model, page)
 
 
 def test_what_no_answer_tells_is_refused() -> None:
     with pytest.raises(TypeError):
-        Writer(DocumentShown).one(replace(NEW, metadata={"key": object()}))
+        Writer(told_document).one(replace(NEW, metadata={"key": object()}))
