@@ -65,7 +65,9 @@ class Watch:
         route = getattr(scope.get("route"), "operation_id", None) or UNROUTED
         self.figures.answered(route, status, seconds, context.problem)
         if self._log is not None and self._log.wants(status, seconds):
-            self._log.tell(_line(scope, context, route))
+            # Whose work was done last is taken now: tasks that the request left behind work on.
+            shard = context.spent.cluster
+            self._log.tell(partial(_describe, scope["method"], route, shard, context))
         if self._traces is not None:
             self._traces.tell(scope, context, route)
 
@@ -88,16 +90,16 @@ def traces_of(settings: TraceSettings) -> Callable[[], Traces] | None:
     return partial(import_module("router.tracing").OtelTraces, settings)
 
 
-def _line(scope: Scope, context: RequestContext, route: str) -> Answered:
+def _describe(method: str, route: str, shard: str | None, context: RequestContext) -> Answered:
     return Answered(
         request_id=context.request_id,
         own_id=context.own_id,
         route=route,
-        method=scope["method"],
+        method=method,
         status=context.status,
         seconds=context.seconds,
         client_id=context.about.client_id,
-        shard=context.spent.cluster,
+        shard=shard,
         problem=context.problem,
         server_timing=context.server_timing.decode("ascii"),
     )

@@ -1,7 +1,9 @@
 """A line for each request, made by hand: `logging` would cost more than all the rest of it.
 
-Lines are gathered and written a few times a second; what a process that is killed had not written
-yet is lost, and what it failed at is written at once by `logging` anyway.
+What they say is gathered, and lines are made of it and written a few times a second: a request
+leaves nothing of such code in the processor's caches, so that alone each line takes ten times as
+long as one that is made behind another. What a process that is killed had not written yet is lost,
+and what it failed at is written at once by `logging` anyway.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -23,16 +24,21 @@ from services.logs.redaction import Redactor
 
 LOGGER: Final = "docshard.requests"
 _GATHER_SECONDS: Final = 0.2
-_MOST_BYTES: Final = 64 * 1024
+_MOST_LINES: Final = 100
+"""Of one writing: they keep requests waiting for half a millisecond."""
+_LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
 _log = logging.getLogger(LOGGER)
 
 Write = Callable[[bytes], object]
+Describe = Callable[[], "Answered"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """One request and its answer. `seconds` of ours went by until the answer's first byte; `status`
-    is 0 when nobody waited for it. `own_id` says that we named the request, and not its caller."""
+    is 0 when nobody waited for it. `own_id` says that we named the request, and not its caller.
+
+    A tuple, since there is one for each line: a frozen dataclass takes three times as long to make.
+    """
 
     request_id: str
     own_id: bool
@@ -55,8 +61,7 @@ class RequestLog:
         self._slow_seconds = settings.slow_seconds
         self._redactor = redactor
         self._write = write
-        self._gathered: list[bytes] = []
-        self._bytes = 0
+        self._gathered: list[tuple[float, Describe]] = []
 
     def wants(self, status: int, seconds: float) -> bool:
         """Whether such a request gets a line: asked before anything is put together."""
@@ -64,26 +69,43 @@ class RequestLog:
             return False
         return self._all or status >= 500 or seconds > self._slow_seconds
 
-    def tell(self, one: Answered) -> None:
-        """Write the line of one request."""
-        slow = one.seconds > self._slow_seconds
-        level = "ERROR" if one.status >= 500 else "WARNING" if slow else "INFO"
-        fields = self._fields(one)
-        if slow:
-            fields["slow"] = True
+    def tell(self, describe: Describe) -> None:
+        """Write the line of a request that is over now; `describe` tells of it when it is made."""
         if self._write is None:
-            number = logging.getLevelNamesMapping()[level]
-            _log.log(number, "request", extra={FIELDS: fields})
+            level, fields = self._told(describe())
+            _log.log(_LEVELS[level], "request", extra={FIELDS: fields})
             return
-        head = {"time": moment(time.time()), "level": level.lower(), "logger": LOGGER}
-        line = {**head, "process": os.getpid(), "message": "request", **fields}
-        self._gather(orjson.dumps(line) + b"\n")
+        if not self._gathered:
+            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.flush)
+        self._gathered.append((time.time(), describe))
+        if len(self._gathered) == _MOST_LINES:
+            self.flush()
 
     def flush(self) -> None:
         """Write what was gathered."""
         if self._write is not None and self._gathered:
-            gathered, self._gathered, self._bytes = self._gathered, [], 0
-            self._write(b"".join(gathered))
+            gathered, self._gathered = self._gathered, []
+            self._write(b"".join([self._line(ended, describe()) for ended, describe in gathered]))
+
+    def _line(self, ended: float, one: Answered) -> bytes:
+        level, fields = self._told(one)
+        line = {
+            "time": moment(ended),
+            "level": level,
+            "logger": LOGGER,
+            "process": os.getpid(),
+            "message": "request",
+            **fields,
+        }
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _told(self, one: Answered) -> tuple[str, dict[str, Any]]:
+        """The line's level, and what it says."""
+        slow = one.seconds > self._slow_seconds
+        fields = self._fields(one)
+        if slow:
+            fields["slow"] = True
+        return "error" if one.status >= 500 else "warning" if slow else "info", fields
 
     def _fields(self, one: Answered) -> dict[str, Any]:
         # All else is of our own making: names of routes and shards, numbers, ids.
@@ -101,11 +123,3 @@ class RequestLog:
         if one.problem is not None:
             fields["code"] = one.problem
         return fields
-
-    def _gather(self, line: bytes) -> None:
-        if not self._gathered:
-            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.flush)
-        self._gathered.append(line)
-        self._bytes += len(line)
-        if self._bytes > _MOST_BYTES:
-            self.flush()

@@ -14,7 +14,7 @@ from tests.acceptance.stage import Stage
 
 @pytest.fixture(scope="session")
 def admin(fleet: LocalFleet) -> Iterator[httpx.Client]:
-    """The fleet's administrator; for less than the ten minutes of an access token."""
+    """The fleet's administrator."""
     with connect(fleet, log_in(fleet)) as http:
         yield http
 

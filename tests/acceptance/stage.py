@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.acceptance.api import connect, make_key
+from tests.acceptance.api import Session, log_in, make_key
 from tests.acceptance.fleet import LocalFleet
 from tests.access_model import EVERYWHERE, ROLES, Caller
 
@@ -19,13 +19,18 @@ KEY_SCOPES = ("audit:read", "client:read", "document:delete", "document:read", "
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who calls: a bearer credential, and what the contract grants its holder."""
+    """Somebody who calls: a key, a token or a session, and what the contract grants its holder."""
 
     name: str
-    bearer: str | None = field(repr=False)
+    credential: str | Session | None = field(repr=False)
     caller: Caller
     email: str | None = None
     password: str = field(default=PASSWORD, repr=False)
+
+    @property
+    def bearer(self) -> str | None:
+        """What to send now."""
+        return self.credential.token if isinstance(self.credential, Session) else self.credential
 
 
 @dataclass
@@ -71,11 +76,12 @@ class Stage:
         return self.post("/v1/roles", {"name": name, "permissions": list(permissions)})
 
     def token(self, email: str, password: str = PASSWORD) -> str:
-        """Log in."""
-        with connect(self.fleet) as http:
-            answer = http.post("/v1/auth/login", json={"email": email, "password": password})
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
+        """Log in; good for ten minutes."""
+        return self.session(email, password).token
+
+    def session(self, email: str, password: str = PASSWORD) -> Session:
+        """Log in, for as long as that takes."""
+        return log_in(self.fleet, {"email": email, "password": password})
 
     def person(self, name: str, *roles: tuple[str, str, str | None]) -> Actor:
         """A user who is logged in, with (role, client's name, client's id)."""
@@ -83,7 +89,7 @@ class Stage:
         for role, _, client_id in roles:
             self.grant(user["id"], role, client_id)
         grants = tuple((ROLES[role], where or EVERYWHERE) for role, where, _ in roles)
-        return Actor(name, self.token(user["email"]), Caller(grants), user["email"])
+        return Actor(name, self.session(user["email"]), Caller(grants), user["email"])
 
     def key(self, name: str, client: str, client_id: str, *scopes: str) -> Actor:
         """A key of a client."""

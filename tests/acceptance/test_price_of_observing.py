@@ -1,55 +1,148 @@
-"""What figures and logs cost of a routed read: processor time of two routers, by turns.
+"""What figures and logs cost of a routed read: processor time of one router that looks by turns.
 
-Turns are short, so that whatever slows the machine down slows neighbours down. Two processes of one
-program differ by a part in a hundred for as long as they live, by where things lie in memory and in
-dictionaries: so addresses and hashes are the same in all, and there are several pairs.
+Two processes of one program differ by several parts in a hundred for as long as they live, by where
+things lie in memory. So both kinds of turns are those of one process, each a few milliseconds, in
+the order ABBA or BAAB: what slows the machine down slows neighbours down, and who comes second has
+no advantage. Blocks in which nothing is switched show what the measure makes of nothing.
 """
 
+import json
+import math
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
+from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
-import httpx
 import pytest
 
 from deploy.fleet.environment import parse_environment
 from deploy.local import ports
 from deploy.local.home import Home
+from router.figures_page import WRITE_SECONDS
 from tests.acceptance.api import Tenant
 from tests.acceptance.fleet import LocalFleet, until
+from tests.acceptance.switched_router import READS, TURNS, first_kind
 
 DEAREST = 0.03
 """Of a read, at most so much may be for looking at it."""
-PAIRS, ROUNDS, REQUESTS = 4, 24, 125
-FORMS = {"with": "router", "without": "tests.acceptance.bare_router"}
+PROCESSES, BLOCKS, PAGES, CALLERS, METERED = 4, 200, 2, 8, 4000
+WARM: Final = 4
+"""So many blocks of a process are not looked at."""
+
+
+class Line:
+    """One caller's connection; of the standard library, which leaves processors to the router."""
+
+    def __init__(self, port: int, headers: dict[str, str]) -> None:
+        self._http = HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = headers
+
+    def get(self, path: str) -> bytes:
+        """What it answers."""
+        self._http.request("GET", path, headers=self._headers)
+        answer = self._http.getresponse()
+        body = answer.read()
+        assert answer.status == HTTPStatus.OK
+        return body
+
+    def ready(self) -> bool:
+        """Whether anybody is there."""
+        try:
+            return bool(self.get("/readyz"))
+        except (OSError, AssertionError):
+            self._http.close()
+            return False
 
 
 class Router:
-    """One worker, and a caller that reads one document again and again."""
+    """One worker that looks by turns, and callers that read one document again and again."""
 
-    def __init__(self, process: int, http: httpx.Client, path: str) -> None:
-        self._tasks = Path(f"/proc/{process}/task")
-        self._http = http
+    def __init__(self, lines: Sequence[Line], path: str) -> None:
+        self._lines = lines
         self._path = path
 
-    def cost(self, requests: int) -> float:
-        """Microseconds of processor time for one request."""
-        before = self._nanoseconds()
-        for _ in range(requests):
-            assert self._http.get(self._path).status_code == 200
-        return (self._nanoseconds() - before) / requests / 1000
+    def costs(self, path: str, blocks: int) -> list[list[float]]:
+        """Microseconds of processor time of one request, turn by turn of each block."""
+        self._begin()
+        self._ask(path, (blocks * TURNS + 1) * READS)
+        clocks = self._begin()
+        turns = [(end - begin) / READS / 1000 for begin, end in pairwise(clocks)]
+        return [turns[at : at + TURNS] for at in range(0, blocks * TURNS, TURNS)]
 
-    def _nanoseconds(self) -> int:
-        found = (task / "schedstat" for task in self._tasks.iterdir())
-        return sum(int(one.read_text().split()[0]) for one in found)
+    def read_costs(self) -> list[list[float]]:
+        """Of reads of the document."""
+        return self.costs(self._path, WARM + BLOCKS)
+
+    def price(self) -> tuple[float, float]:
+        """Microseconds of a read: for looking where it stands, and all else; turns are over."""
+        self._lines[0].get("/meter")
+        self._ask(self._path, METERED)
+        paid, rest = json.loads(self._lines[0].get("/meter"))
+        return paid / METERED / 1000, rest / METERED / 1000
+
+    def _ask(self, path: str, requests: int) -> None:
+        share = math.ceil(requests / len(self._lines))
+        with ThreadPoolExecutor(len(self._lines)) as callers:
+            for called in [callers.submit(ask, line, path, share) for line in self._lines]:
+                called.result()
+
+    def _begin(self) -> list[int]:
+        clocks: list[int] = json.loads(self._lines[0].get("/turns"))
+        return clocks
+
+
+def ask(line: Line, path: str, times: int) -> None:
+    for _ in range(times):
+        line.get(path)
+
+
+@dataclass
+class Found:
+    """What blocks of turns showed: microseconds of a request, by block."""
+
+    first: list[float] = field(default_factory=list)
+    """Of the turns that looked, where one looked at all."""
+    second: list[float] = field(default_factory=list)
+    """Of the others."""
+
+    def add(self, block: int, costs: Sequence[float]) -> None:
+        """Add a block."""
+        for kind, into in ((True, self.first), (False, self.second)):
+            chosen = [one for at, one in enumerate(costs) if first_kind(block, at) is kind]
+            into.append(statistics.mean(chosen))
+
+    def __iadd__(self, other: "Found") -> "Found":
+        self.first += other.first
+        self.second += other.second
+        return self
+
+    def price(self) -> tuple[float, float, float]:
+        """The median of the blocks' ratios, less one, between the ends of its 95 % interval."""
+        pairs = zip(self.first, self.second, strict=True)
+        ratios = sorted(one / other - 1 for one, other in pairs)
+        # By order alone, whatever the noise looks like: the binomial's, as a normal law.
+        half = math.ceil(0.98 * math.sqrt(len(ratios)))
+        middle = len(ratios) // 2
+        return ratios[middle - half], statistics.median(ratios), ratios[middle + half]
+
+    def told(self) -> str:
+        """In words."""
+        low, price, high = self.price()
+        of_all = sum(self.first) / sum(self.second) - 1
+        return f"{price:+.2%} ({low:+.2%} to {high:+.2%}), of all turns together {of_all:+.2%}"
 
 
 @contextmanager
-def serving(fleet: LocalFleet, tenant: Tenant, module: str, log: Path) -> Iterator[Router]:
+def serving(fleet: LocalFleet, tenant: Tenant, log: Path) -> Iterator[Router]:
     port = ports.free()
     variables = parse_environment(Home(fleet.home).service_env.read_text()) | {
         "DOCSHARD_LISTEN_PORT": str(port),
@@ -59,11 +152,11 @@ def serving(fleet: LocalFleet, tenant: Tenant, module: str, log: Path) -> Iterat
         "DOCSHARD_REQUESTS_PER_SECOND_PER_PRINCIPAL": "1000000",
         "DOCSHARD_REQUESTS_PER_SECOND_PER_CLIENT": "1000000",
     }
-    alike = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONHASHSEED": "0"}
+    alike = {"PYTHONPATH": str(Path(__file__).parents[2])}
     clean = {name: text for name, text in os.environ.items() if not name.startswith("DOCSHARD_")}
     with log.open("wb") as output, ExitStack() as stack:
         router = subprocess.Popen(
-            ["setarch", "--addr-no-randomize", sys.executable, "-P", "-m", module],
+            [sys.executable, "-P", "-m", "tests.acceptance.switched_router"],
             env=clean | variables | alike,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -71,56 +164,52 @@ def serving(fleet: LocalFleet, tenant: Tenant, module: str, log: Path) -> Iterat
         stack.callback(router.wait, 20)
         stack.callback(router.terminate)
         bearer = {"Authorization": tenant.http.headers["Authorization"]}
-        http = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer, timeout=20)
-        stack.enter_context(http)
-        until(lambda: ready(http), seconds=90)
-        yield Router(router.pid, http, tenant.path(tenant.make_document()))
-
-
-def ready(http: httpx.Client) -> bool:
-    try:
-        return http.get("/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
+        lines = [Line(port, bearer) for _ in range(CALLERS)]
+        until(lines[0].ready, seconds=90)
+        yield Router(lines, tenant.path(tenant.make_document()))
 
 
 @pytest.mark.torture
 def test_figures_and_logs_cost_little_of_a_read(
     fleet: LocalFleet, tenant: Tenant, tmp_path: Path
 ) -> None:
-    costs: dict[str, list[float]] = {name: [] for name in FORMS}
-    lines = 0
-    for number in range(PAIRS):
-        (folder := tmp_path / str(number)).mkdir()
-        for name, found in pair(fleet, tenant, folder).items():
-            costs[name] += found
-        lines += (folder / "with").read_text().count('"route":"get_document"')
-    assert lines >= PAIRS * ROUNDS * REQUESTS
-    for name, found in costs.items():
-        told = f"{name:8} {statistics.median(found):8.0f} µs of processor time a read\n"
-        sys.stdout.write(told)
-    ratios = [one / other - 1 for one, other in zip(costs["with"], costs["without"], strict=True)]
-    low, price, high = statistics.quantiles(ratios, n=4)
-    of_pairs = [statistics.median(ratios[at : at + ROUNDS]) for at in range(0, len(ratios), ROUNDS)]
+    looking, nothing = Found(), Found()
+    prices, pages = [], []
+    for number in range(PROCESSES):
+        log = tmp_path / f"{number}.log"
+        with serving(fleet, tenant, log) as router:
+            here, nothing_here = compared(router.read_costs())
+            pages += [cost for turns in router.costs("/metrics", PAGES) for cost in turns]
+            paid, rest = router.price()
+            prices.append(paid / rest)
+            sys.stdout.write(
+                f"process {number + 1}: {paid:.1f} µs of looking beside {rest:.0f} µs\n"
+            )
+        lines = log.read_text().count('"route":"get_document"')
+        assert lines >= BLOCKS // 2 * TURNS // 2 * READS
+        sys.stdout.write(f"process {number + 1}: {here.told()}; nothing: {nothing_here.told()}\n")
+        looking += here
+        nothing += nothing_here
+    page = statistics.median(pages)
+    # Workers of one router write it as often for one another; who collects comes more rarely.
+    of_pages = page / 1e6 / WRITE_SECONDS
+    price = statistics.median(prices) + of_pages
     sys.stdout.write(
-        f"figures and a line for each request cost {price:.1%}; half of the rounds lie between"
-        f" {low:.1%} and {high:.1%}, pairs at {', '.join(f'{one:.1%}' for one in of_pairs)}\n"
+        f"a read takes {statistics.median(looking.second):.0f} µs of processor time without\n"
+        f"by turns: {looking.told()}; nothing switched: {nothing.told()}\n"
+        f"the page of figures takes {page:.0f} µs: {of_pages:.3%} of a process, each"
+        f" {WRITE_SECONDS:.0f} s\n"
+        f"figures and a line for each read, where they stand, and the page: {price:.2%}\n"
     )
     assert price <= DEAREST
+    # What looking costs others, whose caches it takes, only turns can show.
+    assert looking.price()[0] <= DEAREST
 
 
-def pair(fleet: LocalFleet, tenant: Tenant, logs: Path) -> dict[str, list[float]]:
-    """Two routers that begin together; what a read costs each, round by round."""
-    with ExitStack() as stack:
-        routers = {
-            name: stack.enter_context(serving(fleet, tenant, module, logs / name))
-            for name, module in FORMS.items()
-        }
-        for router in routers.values():
-            router.cost(4 * REQUESTS)
-        costs: dict[str, list[float]] = {name: [] for name in FORMS}
-        for number in range(ROUNDS):
-            # Whoever comes second may find warmer caches: they take turns at that, too.
-            for name in sorted(FORMS, reverse=bool(number % 2)):
-                costs[name].append(routers[name].cost(REQUESTS))
-        return costs
+def compared(blocks: Sequence[Sequence[float]]) -> tuple[Found, Found]:
+    """What one process shows: of looking, and of blocks without any."""
+    looking, nothing = Found(), Found()
+    for number, costs in enumerate(blocks):
+        if number >= WARM:
+            (nothing if number % 2 else looking).add(number, costs)
+    return looking, nothing

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import checks
 
-from tests.acceptance.api import log_in, make_tenant
+from tests.acceptance.api import Session, log_in, make_tenant
 from tests.acceptance.fleet import LocalFleet
 
 described = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi.json")
@@ -36,7 +36,7 @@ class Caller:
     """An administrator, at the fleet's address."""
 
     base_url: str
-    bearer: str
+    session: Session
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_any_batch_gets_a_documented_answer(
 def validate(case: Any, caller: Caller) -> None:
     case.call_and_validate(
         base_url=caller.base_url,
-        headers={"Authorization": f"Bearer {caller.bearer}"},
+        headers={"Authorization": f"Bearer {caller.session.token}"},
         timeout=10,
         checks=[
             checks.not_a_server_error,

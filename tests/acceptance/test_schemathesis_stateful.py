@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.errors import Flaky
 from schemathesis import checks
 
-from tests.acceptance.api import Tenant, log_in, make_tenant
+from tests.acceptance.api import Session, Tenant, log_in, make_tenant
 from tests.acceptance.fleet import LocalFleet
 
 # Links follow from the description itself: what an answer calls `id` of a document is the
@@ -29,7 +29,7 @@ class Machine(Linked):  # type: ignore[misc]  # made at run time, from the descr
     """Chains of calls by one administrator; what belongs to a client, belongs to one that is."""
 
     fleet: ClassVar[str]
-    bearer: ClassVar[str]
+    session: ClassVar[Session]
     client_id: ClassVar[str]
     seen: ClassVar[Counter[tuple[str, int]]] = Counter()
     faults: ClassVar[list[BaseException]] = []
@@ -49,7 +49,7 @@ class Machine(Linked):  # type: ignore[misc]  # made at run time, from the descr
     def get_call_kwargs(self, case: Any) -> dict[str, Any]:
         return {
             "base_url": self.fleet,
-            "headers": {"Authorization": f"Bearer {self.bearer}"},
+            "headers": {"Authorization": f"Bearer {self.session.token}"},
             "allow_redirects": False,
             "timeout": 10,
         }
@@ -92,7 +92,7 @@ def test_chains_of_calls_get_documented_answers(
     fleet: LocalFleet, admin: httpx.Client, a_tenant: Tenant
 ) -> None:
     a_tenant.put(a_tenant.make_document(), b"some bytes")
-    Machine.fleet, Machine.bearer, Machine.client_id = fleet.api, log_in(fleet), a_tenant.id
+    Machine.fleet, Machine.session, Machine.client_id = fleet.api, log_in(fleet), a_tenant.id
     for number in takewhile(lambda _: Machine.chains < CHAINS and not Machine.faults, count()):
         # What a call answers depends on what earlier chains left behind: where a chain that begins
         # alike is answered otherwise, hypothesis ends the round, and the next one starts.

@@ -103,10 +103,13 @@ class Postgres:
         try:
             yield Database(self, chosen)
         finally:
-            with psycopg.connect(self.conninfo(), autocommit=True) as connection:
-                connection.execute(
-                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(chosen))
-                )
+            self._drop(chosen)
+
+    def _drop(self, name: str) -> None:
+        with psycopg.connect(self.conninfo(), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
     def _clone(self, name: str, template: str) -> None:
         new, old = sql.Identifier(name), sql.Identifier(template)

@@ -137,6 +137,16 @@ def test_a_histogram_counts_what_is_at_most_its_bound() -> None:
     ]
 
 
+def test_a_histogram_has_what_was_only_noted_yet_and_all_before_it() -> None:
+    counted = Histogram((0.1, 1.0))
+    for number in range(250):
+        counted.observe(0.05 if number % 2 else 0.5)
+        if number in (0, 99, 100, 249):
+            assert sum(counted.counts) == number + 1
+    assert counted.counts == [125, 125, 0]
+    assert counted.seconds == pytest.approx(125 * 0.55)
+
+
 def test_a_samples_labels_are_read_as_they_were_written() -> None:
     labels = {"shard": 'a"b\\n\n{,}=', "kind": "x"}
     assert parsed(labelled("h_count", labels)) == ("h_count", labels)

@@ -90,6 +90,14 @@ def _mounted(made: Volume, log: Path) -> bool:
     return made.holder.name() == "sleep"
 
 
+class Lone(Postgres):
+    """A server of one test. Its databases go when it goes: dropping one makes a checkpoint, and a
+    server whose volume is full of its own log dies of that."""
+
+    def _drop(self, name: str) -> None:
+        """Leave it."""
+
+
 @dataclass
 class SmallServer:
     """A PostgreSQL server of which a part lies on a small volume."""
@@ -141,7 +149,7 @@ def small_server(site: Site, volume: Volume, *, only_log: bool) -> Iterator[Smal
     roomy = site.folder / f"{volume.folder.name}-roomy"
     data = (roomy if only_log else volume.folder) / "data"
     log = (volume.folder if only_log else roomy) / "wal"
-    small = SmallServer(site, volume, data, Postgres(ports.free(), site.password))
+    small = SmallServer(site, volume, data, Lone(ports.free(), site.password))
     volume.run("/bin/mkdir", str(roomy))
     volume.run("/bin/cp", "-a", str(site.template), str(data))
     volume.run("/bin/mv", str(data / "pg_wal"), str(log))
