@@ -85,4 +85,4 @@ async def _send(raw: RawConnection, works: Sequence[Work], ending: str) -> Done:
         answers.append(await cursor.fetchall() if cursor.description else [])
         more = cursor.nextset()
     _, *rows, (written,), _, (ended,) = answers
-    return Done(rows, Position(**ended, **written))
+    return Done(rows, Position.told(written, ended))

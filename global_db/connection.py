@@ -51,20 +51,19 @@ _ROLLBACK_SECONDS = 2.0
 
 # READ COMMITTED whatever the server's default: the fence needs a fresh snapshot for each statement.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-# One message, so one round trip. `lsn` is read after COMMIT, so it is behind the commit record, and
-# it is what is flushed rather than what is inserted: other sessions' records that wait for the WAL
-# writer reach no replica meanwhile, and a place that ends a page is never reached as an insert
-# position. Only a session that does not wait for its own flush needs the latter. The timeline comes
-# from the WAL file's name: pg_control keeps the old one for seconds after a promotion.
+# One message, so one round trip; `Position.told` reads its answer. `lsn` is read after COMMIT, so
+# it is behind the commit record, and it is what is flushed rather than what is inserted: other
+# sessions' records that wait for the WAL writer reach no replica meanwhile, and a place that ends a
+# page is never reached as an insert position. Only a session that does not wait for its own flush
+# needs the latter. The timeline comes from the name of the WAL file that is written now: pg_control
+# keeps the old one for seconds after a promotion. Nothing is calculated here: it is planned anew
+# with each transaction, and each operator and cast is looked up.
 COMMIT = """
-    SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint AS written,
-           pg_current_xact_id_if_assigned()::text::bigint AS xid;
+    SELECT pg_current_wal_insert_lsn() AS written, pg_current_xact_id_if_assigned() AS xid;
     COMMIT;
-    SELECT (p.lsn - '0/0'::pg_lsn)::bigint AS lsn,
-           ('x' || substr(pg_walfile_name(p.lsn), 1, 8))::bit(32)::int AS timeline
-      FROM (SELECT CASE current_setting('synchronous_commit') WHEN 'off'
-                   THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn()
-                   END AS lsn) AS p
+    SELECT CASE current_setting('synchronous_commit') WHEN 'off'
+           THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn() END AS lsn,
+           pg_walfile_name(pg_current_wal_insert_lsn()) AS file
 """
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,24 @@ class Position:
     lsn: int
     written: int
     xid: int | None = None
+
+    @classmethod
+    def told(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> Position:
+        """From what the server says before COMMIT and behind it: LSNs, a transaction's number and
+        a WAL file's name, as PostgreSQL writes them."""
+        xid = before["xid"]
+        return cls(
+            timeline=int(after["file"][:8], 16),
+            lsn=lsn_bytes(after["lsn"]),
+            written=lsn_bytes(before["written"]),
+            xid=None if xid is None else int(xid),
+        )
+
+
+def lsn_bytes(lsn: str) -> int:
+    """Where an LSN is, in bytes from the WAL's start."""
+    high, low = lsn.split("/")
+    return int(high, 16) << 32 | int(low, 16)
 
 
 class Fate(Enum):

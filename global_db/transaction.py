@@ -99,7 +99,7 @@ class Transaction(WriteConnection):
             raise
         if outcome != "COMMIT" or row is None or found is None:
             raise psycopg.errors.InFailedSqlTransaction("the transaction had failed before COMMIT")
-        self._position = Position(**row, **found)
+        self._position = Position.told(found, row)
 
     async def send_early(self) -> None:
         """Send what must not go with COMMIT: what somebody may still read, or is too much, or would

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from global_db.at_once import Work
 from global_db.cluster import Cluster, Role
 from global_db.connection import RawConnection, Row
 from global_db.errors import ClusterError
+from global_db.position import lsn_bytes
 from global_db.servers import Servers
 from global_db.statement import read, write
 from shards.copying.batch import Mover, Stream
@@ -95,7 +96,7 @@ async def exported(
         Unready: no slot is free, or a transaction that runs for seconds is in the way; says which.
     """
     async with _made(source, mover, mover.forward, "export", seconds) as row:
-        yield Snapshot(row["snapshot_name"], _bytes(row["consistent_point"]))
+        yield Snapshot(row["snapshot_name"], lsn_bytes(row["consistent_point"]))
 
 
 async def make_back(target: Cluster, mover: Mover) -> None:
@@ -228,8 +229,3 @@ async def _dropped(connection: RawConnection, stream: Stream) -> bool:
     except psycopg.errors.ObjectInUse:
         return False
     return True
-
-
-def _bytes(lsn: Any) -> int:
-    high, low = str(lsn).split("/")
-    return (int(high, 16) << 32) + int(low, 16)

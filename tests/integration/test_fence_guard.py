@@ -1,5 +1,6 @@
 """I3: the application role cannot go past the fence, whatever it sends."""
 
+import asyncio
 from typing import LiteralString
 
 import pytest
@@ -58,16 +59,17 @@ async def test_a_write_after_a_read_has_not_entered(scene: Scene) -> None:
     assert await scene.documents() == []
 
 
+AUDIT = """
+    INSERT INTO docshard.audit_logs (client_id, id, action, entity_type, entity_id, content_hash)
+    VALUES (%(client)s, %(id)s, 'a', 'document', %(id)s, '')
+"""
 CHANGES: tuple[LiteralString, ...] = (
     INSERT,
     INSERT + " ON CONFLICT (client_id, id) DO UPDATE SET original_name = 'b'",
     INSERT + " ON CONFLICT DO NOTHING",
     "UPDATE docshard.documents SET original_name = 'b' WHERE client_id = %(client)s",
     "DELETE FROM docshard.uploads WHERE client_id = %(client)s",
-    """
-    INSERT INTO docshard.audit_logs (client_id, id, action, entity_type, entity_id, content_hash)
-    VALUES (%(client)s, %(id)s, 'a', 'document', %(id)s, '')
-    """,
+    AUDIT,
     """
     WITH changed AS (
         UPDATE docshard.documents SET original_name = 'b'
@@ -145,6 +147,60 @@ async def test_the_settings_of_one_transaction_are_not_the_next_ones(scene: Scen
     await scene.write(scene.app)
     with pytest.raises(errors.InsufficientPrivilege):
         await scene.insert(scene.app)
+
+
+async def test_what_is_undone_to_a_savepoint_was_not_entered(scene: Scene) -> None:
+    """The lock goes with the savepoint, so a mover need not wait: what was learned while it was
+    held is gone as well, and asked for again where somebody sets what entering had set."""
+    async with scene.app.transaction():
+        await scene.app.execute("SAVEPOINT before")
+        await scene.enter(scene.app)
+        await scene.insert(scene.app)
+        await scene.app.execute("ROLLBACK TO before")
+        with refusal(NOT_ENTERED, INSUFFICIENT_PRIVILEGE):
+            async with scene.app.transaction():
+                await scene.insert(scene.app)
+        await asyncio.wait_for(fence(scene.mover, scene.client), 10)
+        await scene.forge(scene.app)
+        with refusal(FENCED):
+            await scene.insert(scene.app)
+    assert await scene.documents() == []
+
+
+async def test_who_entered_one_tenant_has_not_entered_the_next(scene: Scene) -> None:
+    """With its lock held all the same: the guard asks for the tenant that is set, each time."""
+    neighbour = await scene.shard.admit()
+    await fence(scene.mover, neighbour)
+    for target, states in ((neighbour, FENCED), (scene.client, INSUFFICIENT_PRIVILEGE)):
+        with refusal(states):
+            async with scene.app.transaction():
+                await scene.enter(scene.app)
+                await scene.insert(scene.app)
+                await scene.app.execute(
+                    "SELECT set_config('app.client_id', %s, true)", [str(neighbour)]
+                )
+                await scene.insert(scene.app, target)
+    assert await scene.documents() == []
+
+
+async def test_a_change_with_its_audit_row_enters_once(scene: Scene) -> None:
+    """The guards ask the fence in their own statements. By `enter_write` they did under two
+    search_paths in turn, the queue's function having one of its own, and each change of it made
+    PostgreSQL parse and plan anew all that stands in there: a fifth of a create."""
+    async with scene.shard.session() as app, app.transaction():
+        # Before the role: only a superuser may count calls.
+        await app.execute("SET LOCAL track_functions = 'all'")
+        await app.execute("SET LOCAL ROLE docshard_app")
+        await scene.enter(app)
+        document = await scene.insert(app)
+        await app.execute(AUDIT, {"client": scene.client, "id": document})
+        cursor = await app.execute(
+            "SELECT funcname, calls FROM pg_stat_xact_user_functions"
+            " WHERE funcname IN ('enter_write', 'guard_fence', 'guard_row')"
+        )
+        calls = {row["funcname"]: row["calls"] for row in await cursor.fetchall()}
+    # documents, audit_logs, audit_pending
+    assert calls == {"enter_write": 1, "guard_fence": 3, "guard_row": 3}
 
 
 async def test_a_session_setting_enters_nothing_that_is_fenced(scene: Scene) -> None:

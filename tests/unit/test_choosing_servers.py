@@ -35,6 +35,28 @@ def test_what_becomes_of_a_position(
     assert fate(AT, timeline, ancestors) is expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            {"written": "0/90", "xid": "7"},
+            {"lsn": "0/A8", "file": "000000020000000000000000"},
+            Position(timeline=2, lsn=0xA8, written=0x90, xid=7),
+        ),
+        # The lower half has no leading noughts, and both count in 32 bits.
+        (
+            {"written": "A/0", "xid": None},
+            {"lsn": "7FFFFFFF/FFFFFFFF", "file": "0000001A7FFFFFFF000000FF"},
+            Position(timeline=26, lsn=2**63 - 1, written=10 * 2**32, xid=None),
+        ),
+    ],
+)
+def test_a_position_is_read_from_what_the_server_says(
+    before: dict[str, str | None], after: dict[str, str], expected: Position
+) -> None:
+    assert Position.told(before, after) == expected
+
+
 def test_what_changed_nothing_needs_no_commit_record() -> None:
     assert fate(Position(2, 100, 90, None), 3, {2: 95}) is Fate.KEPT
 
