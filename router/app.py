@@ -69,7 +69,7 @@ def create_app(
                 open_resources(settings) as resources,
                 read_log(resources) as reads,
                 open_feed(resources.data, waiting) as feed,
-                open_page(resources, watch.figures) as page,
+                open_page(resources, watch.families) as page,
             ):
                 opened = Opened(resources, reads, feed, page)
                 edge = app.state.edge = make_edge(opened, edge_settings)

@@ -16,7 +16,6 @@ from services.exposition.family import Family, Histogram, counter, gauge, histog
 BOUNDS: Final = (0.025, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Seconds; objectives are among them."""
 _GONE: Final = "gone"
-_AT_ONCE: Final = 100
 _STATUSES: Final = (_GONE, "1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -32,33 +31,21 @@ class RequestFigures:
     """The counts of one worker since it started."""
 
     def __init__(self) -> None:
-        self.running = 0
-        """Requests that are served now."""
         self._routes: dict[str, _Route] = {}
         self._problems: Counter[str] = Counter()
-        self._noted: list[tuple[str, int, float, str | None]] = []
 
-    def answered(self, route: str, status: int, seconds: float, problem: str | None) -> None:
+    def count(self, route: str, status: int, seconds: float, problem: str | None) -> None:
         """Count one answer, and how long its first byte took; status 0: nobody waited for it."""
-        # Noted only, as `Histogram` does.
-        self._noted.append((route, status, seconds, problem))
-        if len(self._noted) == _AT_ONCE:
-            self._count()
+        counts = self._routes.get(route)
+        if counts is None:
+            counts = self._routes[route] = _Route()
+        counts.statuses[status // 100] += 1
+        counts.seconds.observe(seconds)
+        if problem is not None:
+            self._problems[problem] += 1
 
-    def _count(self) -> None:
-        for route, status, seconds, problem in self._noted:
-            counts = self._routes.get(route)
-            if counts is None:
-                counts = self._routes[route] = _Route()
-            counts.statuses[status // 100] += 1
-            counts.seconds.observe(seconds)
-            if problem is not None:
-                self._problems[problem] += 1
-        self._noted.clear()
-
-    def families(self) -> Iterator[Family]:
-        """As Prometheus reads them."""
-        self._count()
+    def families(self, running: int) -> Iterator[Family]:
+        """As Prometheus reads them; `running` requests are served now."""
         yield counter(
             "docshard_requests_total",
             "Answers, by operation and the first digit of their status.",
@@ -79,6 +66,4 @@ class RequestFigures:
             "Answers that were problems, by code.",
             (({"code": code}, number) for code, number in self._problems.items()),
         )
-        yield gauge(
-            "docshard_requests_running", "Requests that are served now.", [({}, self.running)]
-        )
+        yield gauge("docshard_requests_running", "Requests that are served now.", [({}, running)])

@@ -1,11 +1,10 @@
 """The page of figures, and how several workers of one router come to one."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-from router.figures import RequestFigures
 from services import metrics
 from services.exposition.family import Family
 from services.exposition.places import Place
@@ -13,6 +12,8 @@ from services.metrics_settings import MetricsSettings
 from services.repeating import repeating
 from services.resources import Resources
 
+Count = Callable[[], Iterator[Family]]
+"""What this worker has counted of requests."""
 _log = logging.getLogger(__name__)
 WRITE_SECONDS: Final = 5.0
 
@@ -20,7 +21,7 @@ WRITE_SECONDS: Final = 5.0
 class FiguresPage:
     """The page of figures: of this worker, or of all that have a place in the same folder."""
 
-    def __init__(self, resources: Resources, requests: RequestFigures, place: Place | None) -> None:
+    def __init__(self, resources: Resources, requests: Count, place: Place | None) -> None:
         self._resources = resources
         self._requests = requests
         self._place = place
@@ -45,11 +46,11 @@ class FiguresPage:
             _log.warning("the other workers do not hear of this one's figures: %s", error)
 
     def _own(self) -> list[Family]:
-        return [*self._requests.families(), *metrics.figures(self._resources)]
+        return [*self._requests(), *metrics.figures(self._resources)]
 
 
 @asynccontextmanager
-async def open_page(resources: Resources, requests: RequestFigures) -> AsyncIterator[FiguresPage]:
+async def open_page(resources: Resources, requests: Count) -> AsyncIterator[FiguresPage]:
     """The page, kept fresh for the other workers until the block ends."""
     with _place(resources.settings.metrics) as place:
         page = FiguresPage(resources, requests, place)

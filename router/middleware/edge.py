@@ -54,7 +54,6 @@ class EdgeMiddleware:
         self._app = app
         self._max_running = max_running
         self._watch = watch
-        self._figures = watch.figures
         self._waiting: OrderedDict[asyncio.Timeout, None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,9 +68,9 @@ class EdgeMiddleware:
         collect_served(context.served)
         body = _Body(scope["headers"], receive, self._while_waiting, self._idle)
         answer = _Answer(context, body, send)
-        self._figures.running += 1
+        self._watch.running += 1
         try:
-            if self._figures.running > self._max_running and scope["path"] not in _ALWAYS_SERVED:
+            if self._watch.running > self._max_running and scope["path"] not in _ALWAYS_SERVED:
                 await problem_response(scope, Overloaded())(scope, receive, answer.send)
             else:
                 await self._app(scope, body.receive, answer.send)
@@ -82,7 +81,7 @@ class EdgeMiddleware:
             if not answer.started:
                 await problem_response(scope, InternalError())(scope, receive, answer.send)
         finally:
-            self._figures.running -= 1
+            self._watch.running -= 1
             self._watch.answered(scope, context)
 
     async def _while_waiting(self, receive: Receive) -> Message:
@@ -106,11 +105,11 @@ class EdgeMiddleware:
     @contextmanager
     def _idle(self) -> Iterator[None]:
         """Who only waits for the other side takes nobody's place."""
-        self._figures.running -= 1
+        self._watch.running -= 1
         try:
             yield
         finally:
-            self._figures.running += 1
+            self._watch.running += 1
 
     def _end_longest(self) -> None:
         if len(self._waiting) > self._max_running:

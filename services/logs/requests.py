@@ -1,18 +1,15 @@
 """A line for each request, made by hand: `logging` would cost more than all the rest of it.
 
-What they say is gathered, and lines are made of it and written a few times a second: a request
-leaves nothing of such code in the processor's caches, so that alone each line takes ten times as
-long as one that is made behind another. What a process that is killed had not written yet is lost,
-and what it failed at is written at once by `logging` anyway.
+Objects are made of several requests, one behind the other, and written together. What a process
+that is killed had not written yet is lost, and what it failed at is written at once by `logging`
+anyway.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -23,23 +20,21 @@ from services.logs.lines import FIELDS, moment
 from services.logs.redaction import Redactor
 
 LOGGER: Final = "docshard.requests"
-_GATHER_SECONDS: Final = 0.2
-_MOST_LINES: Final = 100
-"""Of one writing: they keep requests waiting for half a millisecond."""
 _LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
 _log = logging.getLogger(LOGGER)
 
 Write = Callable[[bytes], object]
-Describe = Callable[[], "Answered"]
 
 
 class Answered(NamedTuple):
     """One request and its answer. `seconds` of ours went by until the answer's first byte; `status`
     is 0 when nobody waited for it. `own_id` says that we named the request, and not its caller.
+    `ended`: of the epoch.
 
     A tuple, since there is one for each line: a frozen dataclass takes three times as long to make.
     """
 
+    ended: float
     request_id: str
     own_id: bool
     route: str
@@ -61,51 +56,40 @@ class RequestLog:
         self._slow_seconds = settings.slow_seconds
         self._redactor = redactor
         self._write = write
-        self._gathered: list[tuple[float, Describe]] = []
 
-    def wants(self, status: int, seconds: float) -> bool:
-        """Whether such a request gets a line: asked before anything is put together."""
-        if self._none:
-            return False
-        return self._all or status >= 500 or seconds > self._slow_seconds
+    @property
+    def waits(self) -> bool:
+        """Whether lines may be told later and together: `logging` gives each its own time."""
+        return self._write is not None
 
-    def tell(self, describe: Describe) -> None:
-        """Write the line of a request that is over now; `describe` tells of it when it is made."""
+    def tell(self, requests: Iterable[Answered]) -> None:
+        """Write the lines of those that get one."""
+        wanted = [] if self._none else [one for one in requests if self._all or self._bad(one)]
         if self._write is None:
-            level, fields = self._told(describe())
-            _log.log(_LEVELS[level], "request", extra={FIELDS: fields})
-            return
-        if not self._gathered:
-            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.flush)
-        self._gathered.append((time.time(), describe))
-        if len(self._gathered) == _MOST_LINES:
-            self.flush()
+            for one in wanted:
+                _log.log(_LEVELS[self._level(one)], "request", extra={FIELDS: self._fields(one)})
+        elif wanted:
+            process = os.getpid()
+            self._write(b"".join([self._line(one, process) for one in wanted]))
 
-    def flush(self) -> None:
-        """Write what was gathered."""
-        if self._write is not None and self._gathered:
-            gathered, self._gathered = self._gathered, []
-            self._write(b"".join([self._line(ended, describe()) for ended, describe in gathered]))
+    def _bad(self, one: Answered) -> bool:
+        return one.status >= 500 or one.seconds > self._slow_seconds
 
-    def _line(self, ended: float, one: Answered) -> bytes:
-        level, fields = self._told(one)
+    def _level(self, one: Answered) -> str:
+        if one.status >= 500:
+            return "error"
+        return "warning" if one.seconds > self._slow_seconds else "info"
+
+    def _line(self, one: Answered, process: int) -> bytes:
         line = {
-            "time": moment(ended),
-            "level": level,
+            "time": moment(one.ended),
+            "level": self._level(one),
             "logger": LOGGER,
-            "process": os.getpid(),
+            "process": process,
             "message": "request",
-            **fields,
+            **self._fields(one),
         }
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-
-    def _told(self, one: Answered) -> tuple[str, dict[str, Any]]:
-        """The line's level, and what it says."""
-        slow = one.seconds > self._slow_seconds
-        fields = self._fields(one)
-        if slow:
-            fields["slow"] = True
-        return "error" if one.status >= 500 else "warning" if slow else "info", fields
 
     def _fields(self, one: Answered) -> dict[str, Any]:
         # All else is of our own making: names of routes and shards, numbers, ids.
@@ -122,4 +106,6 @@ class RequestLog:
         }
         if one.problem is not None:
             fields["code"] = one.problem
+        if one.seconds > self._slow_seconds:
+            fields["slow"] = True
         return fields

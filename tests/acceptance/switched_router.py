@@ -114,7 +114,6 @@ class SwitchedWatch(Watch):
         super().__init__(log)
         self._meter = Meter()
         self._look: Call = super().answered
-        self._lines = log
         self._looks = True
         self._clocks: list[int] = []
         self._left = READS
@@ -143,13 +142,13 @@ class SwitchedWatch(Watch):
         last, self._meter = self._meter, Meter()
         self._looks, self._left = True, -1
         self._look = self._meter.timed(super().answered)
-        vars(self._lines)["flush"] = self._meter.timed(partial(RequestLog.flush, self._lines))
+        vars(self)["catch_up"] = self._meter.timed(super().catch_up)
         for cluster in (data.global_db, *data.registry.clusters()):
             cluster.tally = Metered(self._meter)
         return last.paid, last.rest
 
     def _next(self) -> None:
-        self._lines.flush()
+        self.catch_up()
         self._clocks.append(time.process_time_ns())
         self._left = READS
         self._looks = looks(len(self._clocks) - 1)

@@ -252,10 +252,9 @@ settings = LogSettings(format="json")
 configure(settings, Redactor())
 logging.getLogger("other").error("nobody hears this")
 requests = open_request_log(settings, Redactor())
-one = Answered("r-1", True, "get_document", "GET", 200, 0.1, None, None, None, "nobody reads " * 20)
+one = Answered(0.0, "r-1", True, "get_document", "GET", 200, 0.1, None, None, None, "nobody " * 40)
 for _ in range(1000):
-    requests._gathered.append((0.0, lambda: one))
-    requests.flush()
+    requests.tell([one])
     logging.getLogger("other").error("nobody hears this %s", "either" * 100)
 print("and goes on")
 """

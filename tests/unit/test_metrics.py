@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,15 +93,15 @@ def every_request() -> RequestFigures:
         for status in (200, 404, 503):
             for seconds in (0.001, 0.05, 0.2, 0.3, 0.7, 2.0, 9.0):
                 for _ in range(123):
-                    figures.answered(name, status, seconds, None)
+                    figures.count(name, status, seconds, None)
     for code in STATUS:
-        figures.answered("none", 400, 0.1, code)
+        figures.count("none", 400, 0.1, code)
     return figures
 
 
 @pytest.fixture(scope="module")
 async def largest_page() -> bytes:
-    return text([*every_request().families(), *metrics.figures(busy_fleet(SHARDS))])
+    return text([*every_request().families(0), *metrics.figures(busy_fleet(SHARDS))])
 
 
 def test_64_busy_shards_stay_below_200_kb(largest_page: bytes) -> None:
@@ -211,11 +212,11 @@ def test_what_was_not_written_to_its_end_keeps_nobody_from_starting(tmp_path: Pa
 async def test_figures_are_told_while_the_disk_is_full(tmp_path: Path) -> None:
     """I10: when there is room again, the others hear of them again."""
     requests, other = RequestFigures(), Place(tmp_path)
-    page = FiguresPage(busy_fleet(1), requests, Place(tmp_path))
+    page = FiguresPage(busy_fleet(1), partial(requests.families, 0), Place(tmp_path))
     no_room = tmp_path / "1.new"
     no_room.mkdir()  # so it cannot be written
     await page.write()
-    requests.answered("get_document", 200, 0.1, None)
+    requests.count("get_document", 200, 0.1, None)
     counted_one = {'docshard_requests_total{route="get_document",status="2xx"}': 1}.items()
     assert counted_one <= told(page.families()).items()
     assert not counted_one <= told(other.all()).items()
