@@ -252,7 +252,7 @@ settings = LogSettings(format="json")
 configure(settings, Redactor())
 logging.getLogger("other").error("nobody hears this")
 requests = open_request_log(settings, Redactor())
-one = Answered(0.0, "r-1", True, "get_document", "GET", 200, 0.1, None, None, None, "nobody " * 40)
+one = Answered(0.0, "r-1", True, "get_document", "GET", 200, 0.1, None, None, None, b"nobody " * 40)
 for _ in range(1000):
     requests.tell([one])
     logging.getLogger("other").error("nobody hears this %s", "either" * 100)
