@@ -56,6 +56,20 @@ class Stanza:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What one repository keeps of one cluster: how many backups, and the bytes they take there."""
+
+    repository: int
+    cluster: str
+    backups: int
+    stored_bytes: int
+
+    def monthly_cost(self, price: float) -> float:
+        """At a price of 10^9 bytes for a month."""
+        return self.stored_bytes / 1e9 * price
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """What to restore to: a time, or a restore point at its LSN on its timeline. Neither: all."""
 
@@ -68,6 +82,17 @@ class Moment:
 def read_info(told: list[Mapping[str, Any]]) -> list[Stanza]:
     """What `pgbackrest info --output=json` says."""
     return [_stanza(one) for one in told]
+
+
+def kept(stanzas: Iterable[Stanza]) -> list[Kept]:
+    """What is kept, by repository and cluster; WAL is not in it, whose size the tool does not tell.
+
+    A backup that others build on is counted once: each tells what it added.
+    """
+    taken: dict[tuple[int, str], list[int]] = {}
+    for one in (backup for stanza in stanzas for backup in stanza.backups):
+        taken.setdefault((one.repository, one.cluster), []).append(one.stored)
+    return [Kept(*place, len(stored), sum(stored)) for place, stored in sorted(taken.items())]
 
 
 def begin_with(backups: Iterable[Backup], moment: Moment, repository: int | None) -> Backup | None:

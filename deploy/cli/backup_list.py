@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deploy.backups.history import Stanza
+from deploy.backups.history import Kept, Stanza, kept
 from deploy.backups.installation import find_installation
 from deploy.backups.taking import history
 from deploy.backups.tool import Tool
@@ -25,9 +25,11 @@ _POINTS_SHOWN = 10
 
 @click.command("list")
 @click.option("--points", default=_POINTS_SHOWN, show_default=True, help="Restore points to show.")
+@click.option("--price", type=click.FloatRange(0), help="Of a GB a month: what keeping costs.")
 @output_option
-def list_backups(points: int, output: Format) -> None:
-    """Show backups by cluster and repository, the WAL behind them, and the last restore points."""
+def list_backups(points: int, price: float | None, output: Format) -> None:
+    """Show backups by cluster and repository, what they take there, the WAL behind them, and the
+    last restore points."""
     tool = Tool(find_installation(service_settings().backup))
     stanzas = [
         history(tool, tool.installation.any_of(cluster)) for cluster in tool.installation.clusters()
@@ -39,12 +41,15 @@ def list_backups(points: int, output: Format) -> None:
         click.echo(f"restore points are not shown: {error.happened}", err=True)
         found = []
     rows = [_row(one) for stanza in stanzas for one in map(asdict, stanza.backups)]
+    held = [_kept(one, price) for one in kept(stanzas)]
     named = [{"label": one.label, "id": one.id, "created_at": one.created_at} for one in found]
     if output is Format.JSON:
         clusters = [_whole(stanza) for stanza in stanzas]
-        show_json({"clusters": clusters, "backups": rows, "points": found})
+        show_json({"clusters": clusters, "backups": rows, "kept": held, "points": found})
         return
     show_rows("backups", [_for_people(row) for row in rows], output)
+    click.echo()
+    show_rows("kept", [_for_people(row) for row in held], output)
     click.echo()
     show_rows("WAL", [row for stanza in stanzas for row in _wal(stanza)], output)
     click.echo()
@@ -80,8 +85,13 @@ def _row(backup: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _kept(one: Kept, price: float | None) -> dict[str, Any]:
+    cost = {} if price is None else {"monthly_cost": round(one.monthly_cost(price), 2)}
+    return asdict(one) | cost
+
+
 def _for_people(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"bytes": size(row["bytes"]), "stored_bytes": size(row["stored_bytes"])}
+    return row | {name: size(row[name]) for name in ("bytes", "stored_bytes") if name in row}
 
 
 def _wal(stanza: Stanza) -> list[dict[str, Any]]:

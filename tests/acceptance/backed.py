@@ -15,8 +15,10 @@ import psycopg
 import pytest
 
 from deploy.fleet.environment import parse_environment
-from deploy.local.engines import find_pgbackrest
+from deploy.local.engines import find_pgbackrest, server_user
 from deploy.local.home import Home
+from deploy.local.postgres import ENVIRONMENT
+from deploy.local.processes import run_tool
 from tests.acceptance.api import Tenant
 from tests.acceptance.fleet import LocalFleet, local_fleet, until
 from tests.lacking import lacking
@@ -25,11 +27,11 @@ PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 
 
 @contextmanager
-def backed_fleet(*options: str) -> Iterator[LocalFleet]:
-    """A fleet of one shard that is backed up; `options` of `docshard up` besides."""
+def backed_fleet(*options: str, shards: int = 1) -> Iterator[LocalFleet]:
+    """A fleet that is backed up; `options` of `docshard up` besides."""
     if find_pgbackrest() is None or not PROGRAMS.exists():
         lacking("pgBackRest or PostgreSQL 15 is not installed")
-    with local_fleet(shards=1) as fleet:
+    with local_fleet(shards=shards) as fleet:
         fleet.environment["DOCSHARD_POSTGRES"] = str(PROGRAMS)
         fleet.run("up", "--no-demo", "--backups", *options)
         yield fleet
@@ -69,6 +71,18 @@ def mover(fleet: LocalFleet, port: int) -> psycopg.Connection[Any]:
         password=password,
         autocommit=True,
     )
+
+
+@contextmanager
+def started(fleet: LocalFleet, data: Path, port: int) -> Iterator[psycopg.Connection[Any]]:
+    """The restored server, as an operator starts it."""
+    pg_ctl = [str(PROGRAMS / "pg_ctl"), "-D", str(data), "-l", str(data / "again.log"), "-w"]
+    run_tool([*pg_ctl, "start"], server_user(), ENVIRONMENT)
+    try:
+        with mover(fleet, port) as connection:
+            yield connection
+    finally:
+        run_tool([*pg_ctl, "-m", "fast", "stop"], server_user(), ENVIRONMENT)
 
 
 def make_documents(tenant: Tenant, number: int) -> set[str]:

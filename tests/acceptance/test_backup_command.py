@@ -7,30 +7,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from deploy.errors import Exit
-from deploy.local.engines import server_user
-from deploy.local.postgres import ENVIRONMENT
-from deploy.local.processes import run_tool
 from tests.acceptance.api import connect, log_in, make_tenant
 from tests.acceptance.backed import (
-    PROGRAMS,
     await_archived,
     backed,
     buckets,
     data_of,
     into,
     make_documents,
-    mover,
+    started,
     wal_keys,
 )
 from tests.acceptance.fleet import LocalFleet
@@ -39,18 +31,6 @@ __all__ = ["backed", "into"]
 
 # Two minutes of servers that are made, backed up, destroyed and restored.
 pytestmark = pytest.mark.torture
-
-
-@contextmanager
-def started(fleet: LocalFleet, data: Path, port: int) -> Iterator[psycopg.Connection[Any]]:
-    """The restored server, as an operator starts it."""
-    pg_ctl = [str(PROGRAMS / "pg_ctl"), "-D", str(data), "-l", str(data / "again.log"), "-w"]
-    run_tool([*pg_ctl, "start"], server_user(), ENVIRONMENT)
-    try:
-        with mover(fleet, port) as connection:
-            yield connection
-    finally:
-        run_tool([*pg_ctl, "-m", "fast", "stop"], server_user(), ENVIRONMENT)
 
 
 def test_a_destroyed_shard_is_restored_to_a_moment(backed: LocalFleet, into: Path) -> None:

@@ -28,6 +28,7 @@ from tests.acceptance.backed import (
     wal_keys,
 )
 from tests.acceptance.fleet import LocalFleet, until
+from tests.faults.writers import writing
 
 __all__ = ["backed", "into"]
 
@@ -110,6 +111,22 @@ def test_a_drill_measures_what_a_disaster_costs(backed: LocalFleet) -> None:
         assert one["checked"]["audit_rows"] > 0
     past = json.loads(backed.run("backup", "drill", "--history", "-o", "json").stdout)
     assert [one["cluster"] for one in past["drills"]] == ["global", "shard-1"]
+
+
+def test_a_drill_of_a_busy_cluster(backed: LocalFleet, tenant: Tenant) -> None:
+    """RPO and RTO within the goals while it is written to, before and meanwhile."""
+    drilled = ("backup", "drill", "--shard", "shard-1", "-o", "json")
+    with writing(tenant) as writers:
+        until(partial(_planned, backed, drilled), 300, 5)
+        told = json.loads(backed.run(*drilled, "--reason", "a trial under load").stdout)
+    (one,) = told["drills"]
+    assert (one["findings"], told["good"]) == ([], True)
+    assert 0 < told["rpo_seconds"] <= 300
+    assert 0 < told["rto_seconds"] <= 3600
+    sys.stdout.write(
+        f"busy, {sum(bool(one.document) for one in writers.tries)} documents made meanwhile: RPO "
+        f"{told['rpo_seconds']:.0f} s, RTO {told['rto_seconds']:.0f} s\n"
+    )
 
 
 def test_a_drill_that_fails_leaves_others_theirs(backed: LocalFleet, into: Path) -> None:

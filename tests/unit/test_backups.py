@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from deploy.backups.history import Backup, Moment, begin_with, read_info
+from deploy.backups.history import Backup, Kept, Moment, Stanza, begin_with, kept, read_info
 from deploy.backups.verifying import read_report
 from deploy.fleet.file import FleetFileFault, read_fleet_file
 from deploy.fleet.pgbackrest import knows, parse_release
@@ -80,6 +80,20 @@ def test_what_the_repositories_hold_is_read() -> None:
     assert (backup.repository, backup.timeline, backup.stop_lsn) == (2, 2, 0x107003630)
     assert backup.faulty
     assert stanza.newest() == backup
+
+
+def test_what_is_kept_is_added_up_where_it_lies() -> None:
+    twin = replace(FULL, repository=2, stored=7)
+    (first, second, other) = kept(
+        [
+            Stanza("shard-1", "ok", (FULL, replace(LATER, stored=50), twin), {}, {}),
+            Stanza("shard-2", "ok", (replace(FULL, cluster="shard-2"),), {}, {}),
+        ]
+    )
+    assert first == Kept(1, "shard-1", 2, 150)
+    assert second == Kept(1, "shard-2", 1, 100)
+    assert other == Kept(2, "shard-1", 1, 7)
+    assert Kept(1, "shard-1", 1, 3 * 10**9).monthly_cost(0.02) == pytest.approx(0.06)
 
 
 def test_a_report_of_verify_names_what_is_not_whole() -> None:
