@@ -74,7 +74,7 @@ class RequestLog:
         elif self._write is None:
             for one in wanted:
                 told = self._told(one)
-                fields = {name: told[name] for name in told.keys() - _HEAD}
+                fields = {name: value for name, value in told.items() if name not in _HEAD}
                 _log.log(_LEVELS[told["level"]], "request", extra={FIELDS: fields})
 
     def _bad(self, one: Answered) -> bool:
