@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deploy.fleet.pgbackrest import cluster_of
+from global_db.position import lsn_bytes
 
 SEGMENT_BYTES = 16 * 1024**2
 _LONGEST = 200
@@ -110,12 +111,6 @@ def begin_with(backups: Iterable[Backup], moment: Moment, repository: int | None
     return max(fit, key=lambda one: (one.stopped_at, -one.repository), default=None)
 
 
-def lsn_of(text: str) -> int:
-    """PostgreSQL writes a position as two hexadecimal halves."""
-    high, low = text.split("/")
-    return (int(high, 16) << 32) + int(low, 16)
-
-
 def end_of_wal(stanza: Stanza) -> int:
     """Where the WAL in the repositories ends, in bytes: of the one that has most."""
     ends = [last for _, last in stanza.wal.values() if last is not None]
@@ -164,8 +159,8 @@ def _backup(cluster: str, told: Mapping[str, Any]) -> Backup:
         type=told["type"],
         started_at=datetime.fromtimestamp(told["timestamp"]["start"], UTC),
         stopped_at=datetime.fromtimestamp(told["timestamp"]["stop"], UTC),
-        start_lsn=lsn_of(told["lsn"]["start"]),
-        stop_lsn=lsn_of(told["lsn"]["stop"]),
+        start_lsn=lsn_bytes(told["lsn"]["start"]),
+        stop_lsn=lsn_bytes(told["lsn"]["stop"]),
         timeline=int(told["archive"]["stop"][:8], 16),
         size=told["info"]["size"],
         stored=told["info"]["repository"]["delta"],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.backups.history import Backup, Moment, begin_with, lsn_of
+from deploy.backups.history import Backup, Moment, begin_with
 from deploy.backups.installation import Installation
 from deploy.backups.taking import history
 from deploy.backups.tool import Tool
@@ -14,6 +14,7 @@ from deploy.cli.service import run_told
 from deploy.errors import NotFound, Refused, UsageFault
 from deploy.local.apart import has_socket
 from deploy.local.engines import passable
+from global_db.position import lsn_bytes
 from services.fleet.point_manifests import open_manifests
 from services.fleet.restore_points import RestorePoint
 from services.settings import Settings
@@ -100,7 +101,9 @@ def _moment(point: RestorePoint, cluster: str) -> Moment:
     position = point.positions.get(cluster)
     if position is None:
         raise NotFound(f"{cluster} was not part of the fleet at the restore point {point.label}.")
-    return Moment(point=point.name, lsn=lsn_of(position["lsn"]), timeline=int(position["timeline"]))
+    return Moment(
+        point=point.name, lsn=lsn_bytes(position["lsn"]), timeline=int(position["timeline"])
+    )
 
 
 def _time(text: str) -> datetime | None:
