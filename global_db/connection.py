@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -205,13 +206,16 @@ def is_connection_failure(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
-class deadline:  # noqa: N801 - reads as a function, and is one to its callers
+def deadline(raw: psycopg.AsyncConnection[Any], seconds: float) -> AbstractContextManager[None]:
     """Cut the connection when the block takes longer: its statements then fail as if it were lost.
 
     Cancelling instead would ask the server to agree, and one that hangs answers nothing: psycopg
     waits 10 s for that.
     """
+    return _Deadline(raw, seconds)
 
+
+class _Deadline:
     __slots__ = ("_raw", "_seconds", "_timer")
 
     def __init__(self, raw: psycopg.AsyncConnection[Any], seconds: float) -> None:

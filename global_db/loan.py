@@ -163,5 +163,5 @@ class ReadLoan:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._deadline.__exit__()
+        self._deadline.__exit__(kind, error, trace)
         await self._loan.__aexit__(kind, error, trace)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
@@ -76,9 +77,12 @@ def note_statement(text: str, began: float) -> None:
         spent.spans.append(Span("sql", began, time.perf_counter(), attributes))
 
 
-class measured:  # noqa: N801 - reads as a function, and is one to its callers
+def measured(name: str) -> AbstractContextManager[None]:
     """Add the block's time under `name`."""
+    return _Measured(name)
 
+
+class _Measured:
     __slots__ = ("_name", "_started")
 
     def __init__(self, name: str) -> None:

@@ -133,7 +133,6 @@ class GuardedRoute(APIRoute):
         edge = scope["app"].state.edge
         limits: BodyLimits = edge.json_limits if self._takes_json else edge.content_limits
         call = Call(scope, receive, limits)
-        call.edge = edge
         try:
             response = await self._answer(call)
         except _DENIALS as error:

@@ -7,8 +7,9 @@ security. See migrations/sql/0001_residency.sql for the argument.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -136,11 +137,12 @@ async def state(connection: ReadConnection, client_id: UUID) -> tuple[int, str] 
     return None if row is None else (row["epoch"], row["state"])
 
 
-class refusals:  # noqa: N801 - reads as a function, and is one to its callers
+def refusals() -> AbstractContextManager[None]:
     """Turn the fence's SQLSTATEs into `Refused`."""
+    return _TURNING
 
-    __slots__ = ()
 
+class _Turning:
     def __enter__(self) -> None:
         pass
 
@@ -151,3 +153,6 @@ class refusals:  # noqa: N801 - reads as a function, and is one to its callers
             refusal = _REFUSALS.get(error.sqlstate or "")
             if refusal is not None:
                 raise refusal(str(error).strip()) from error
+
+
+_TURNING: Final = _Turning()

@@ -36,11 +36,11 @@ async def framework(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def nothing() -> Message:
-    raise NotImplementedError
+    pytest.fail("nobody reads a body here")
 
 
 async def never(_: Message) -> None:
-    raise NotImplementedError
+    pytest.fail("nobody answers here")
 
 
 def chosen(method: str, path: str) -> GuardedRoute | None:
