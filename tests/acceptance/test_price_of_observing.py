@@ -4,6 +4,9 @@ Two processes of one program differ by several parts in a hundred for as long as
 things lie in memory. So both kinds of turns are those of one process, each a few milliseconds, in
 the order ABBA or BAAB: what slows the machine down slows neighbours down, and who comes second has
 no advantage. Blocks in which nothing is switched show what the measure makes of nothing.
+
+A routed read is more than its router: what poolers and databases take for one is measured, too, and
+what both together take is what looking is held against.
 """
 
 import json
@@ -12,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -27,6 +31,7 @@ import pytest
 from deploy.fleet.environment import parse_environment
 from deploy.local import ports
 from deploy.local.home import Home
+from loadtests.bench.processor import Family
 from router.figures_page import WRITE_SECONDS
 from tests.acceptance.api import Tenant
 from tests.acceptance.fleet import LocalFleet, until
@@ -35,6 +40,9 @@ from tests.acceptance.switched_router import READS, TURNS, first_kind
 DEAREST = 0.03
 """Of a read, at most so much may be for looking at it."""
 PROCESSES, BLOCKS, PAGES, CALLERS, METERED = 4, 200, 2, 8, 4000
+IDLE_SECONDS: Final = 2.0
+BEHIND: Final = ("primary", "replica", "pgbouncer")
+"""Roles of what serves a read behind its router."""
 WARM: Final = 4
 """So many blocks of a process are not looked at."""
 
@@ -63,12 +71,54 @@ class Line:
             return False
 
 
+class Behind:
+    """The poolers and databases of a fleet."""
+
+    def __init__(self, fleet: LocalFleet) -> None:
+        parts = [one for one in fleet.status().values() if one.role in BEHIND]
+        self._families = [Family(one.pid) for one in parts if one.pid is not None]
+        assert {one.role for one in parts} == set(BEHIND)
+
+    def nanoseconds(self) -> int:
+        """Processor time that they have taken so far."""
+        return sum(one.nanoseconds() for one in self._families)
+
+    def idle_share(self) -> float:
+        """Of a processor, while nobody reads."""
+        before, begun = self.nanoseconds(), time.monotonic_ns()
+        time.sleep(IDLE_SECONDS)
+        return (self.nanoseconds() - before) / (time.monotonic_ns() - begun)
+
+
+@dataclass(frozen=True)
+class Price:
+    """Microseconds of processor time of a read."""
+
+    looking: float
+    """Where it stands."""
+    router: float
+    """For all else."""
+    behind: float
+    """Of poolers and databases."""
+
+    @property
+    def of_router(self) -> float:
+        """What looking costs of what the router does."""
+        return self.looking / self.router
+
+    @property
+    def of_read(self) -> float:
+        """What looking costs of the whole read."""
+        return self.looking / (self.router + self.behind)
+
+
 class Router:
     """One worker that looks by turns, and callers that read one document again and again."""
 
-    def __init__(self, lines: Sequence[Line], path: str) -> None:
+    def __init__(self, lines: Sequence[Line], path: str, behind: Behind) -> None:
         self._lines = lines
         self._path = path
+        self._behind = behind
 
     def costs(self, path: str, blocks: int) -> list[list[float]]:
         """Microseconds of processor time of one request, turn by turn of each block."""
@@ -82,12 +132,15 @@ class Router:
         """Of reads of the document."""
         return self.costs(self._path, WARM + BLOCKS)
 
-    def price(self) -> tuple[float, float]:
-        """Microseconds of a read: for looking where it stands, and all else; turns are over."""
+    def price(self) -> Price:
+        """What a read costs; turns are over."""
+        idle = self._behind.idle_share()
         self._lines[0].get("/meter")
+        before, begun = self._behind.nanoseconds(), time.monotonic_ns()
         self._ask(self._path, METERED)
-        paid, rest = json.loads(self._lines[0].get("/meter"))
-        return paid / METERED / 1000, rest / METERED / 1000
+        behind = self._behind.nanoseconds() - before - idle * (time.monotonic_ns() - begun)
+        looking, router = json.loads(self._lines[0].get("/meter"))
+        return Price(*(spent / METERED / 1000 for spent in (looking, router, behind)))
 
     def _ask(self, path: str, requests: int) -> None:
         share = math.ceil(requests / len(self._lines))
@@ -166,7 +219,7 @@ def serving(fleet: LocalFleet, tenant: Tenant, log: Path) -> Iterator[Router]:
         bearer = {"Authorization": tenant.http.headers["Authorization"]}
         lines = [Line(port, bearer) for _ in range(CALLERS)]
         until(lines[0].ready, seconds=90)
-        yield Router(lines, tenant.path(tenant.make_document()))
+        yield Router(lines, tenant.path(tenant.make_document()), Behind(fleet))
 
 
 @pytest.mark.torture
@@ -180,30 +233,40 @@ def test_figures_and_logs_cost_little_of_a_read(
         with serving(fleet, tenant, log) as router:
             here, nothing_here = compared(router.read_costs())
             pages += [cost for turns in router.costs("/metrics", PAGES) for cost in turns]
-            paid, rest = router.price()
-            prices.append(paid / rest)
-            sys.stdout.write(
-                f"process {number + 1}: {paid:.1f} µs of looking beside {rest:.0f} µs\n"
-            )
+            price = router.price()
+            prices.append(price)
         lines = log.read_text().count('"route":"get_document"')
         assert lines >= BLOCKS // 2 * TURNS // 2 * READS
-        sys.stdout.write(f"process {number + 1}: {here.told()}; nothing: {nothing_here.told()}\n")
+        tell(
+            f"process {number + 1}: {price.looking:.1f} µs of looking beside {price.router:.0f} µs"
+            f" of the router and {price.behind:.0f} µs behind it\n"
+            f"process {number + 1}: {here.told()}; nothing: {nothing_here.told()}"
+        )
         looking += here
         nothing += nothing_here
     page = statistics.median(pages)
     # Workers of one router write it as often for one another; who collects comes more rarely.
     of_pages = page / 1e6 / WRITE_SECONDS
-    price = statistics.median(prices) + of_pages
-    sys.stdout.write(
-        f"a read takes {statistics.median(looking.second):.0f} µs of processor time without\n"
-        f"by turns: {looking.told()}; nothing switched: {nothing.told()}\n"
+    in_place = statistics.median(one.of_read for one in prices) + of_pages
+    of_router = statistics.median(one.of_router for one in prices) + of_pages
+    share = statistics.median(one.router / (one.router + one.behind) for one in prices)
+    by_turns = looking.price()[1] * share + of_pages
+    tell(
+        f"a read takes {statistics.median(looking.second):.0f} µs of processor time without, which"
+        f" is {share:.0%} of a routed read\n"
+        f"by turns, of the router: {looking.told()}; nothing switched: {nothing.told()}\n"
         f"the page of figures takes {page:.0f} µs: {of_pages:.3%} of a process, each"
         f" {WRITE_SECONDS:.0f} s\n"
-        f"figures and a line for each read, where they stand, and the page: {price:.2%}\n"
+        f"figures and a line for each read, and the page, where they stand: {of_router:.2%} of the"
+        f" router, {in_place:.2%} of a routed read; by turns: {by_turns:.2%} of a routed read"
     )
-    assert price <= DEAREST
+    assert in_place <= DEAREST
     # What looking costs others, whose caches it takes, only turns can show.
-    assert looking.price()[0] <= DEAREST
+    assert by_turns <= DEAREST
+
+
+def tell(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
 
 
 def compared(blocks: Sequence[Sequence[float]]) -> tuple[Found, Found]:
