@@ -96,10 +96,11 @@ class Cluster(Servers):
         """The primary.
 
         Raises:
-            ClusterUnavailable: none is known.
+            ClusterUnavailable: none is known; it is looked for.
         """
         found = self._find_primary()
         if found is None:
+            self._poller.ring()
             raise self.tally.failed(ClusterUnavailable(self.name, "no primary answers"))
         return found
 
@@ -119,8 +120,7 @@ class Cluster(Servers):
 
     async def next_answer(self) -> None:
         """Ask every node, and wait until one has answered or not."""
-        for node in self.nodes:
-            node.alarm.set()
+        self._poller.ring()
         await self._answered.wait()
 
     async def settle(self) -> None:
