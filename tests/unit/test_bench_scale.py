@@ -13,7 +13,13 @@ def sample(server: float, database: float, rate: float = 100) -> Sample:
 def test_the_cost_is_of_router_and_databases_together_round_by_round() -> None:
     small = [sample(300, 100), sample(600, 200), sample(300, 100)]
     grown = [sample(300, 140), sample(600, 280), sample(300, 180)]
-    assert Compared("point read", small, grown).ratio.value == pytest.approx(1.1)
+    assert Compared("point read", small, grown).ratio().value == pytest.approx(1.1)
+
+
+def test_what_two_fleets_differ_by_before_one_grows_is_no_growth() -> None:
+    small, grown = [sample(300, 100)] * 3, [sample(360, 100)] * 3
+    found = Compared("point read", small, grown)
+    assert found.ratio(before=1.15).value == pytest.approx(1)
 
 
 def test_medians_are_told_of_both() -> None:
