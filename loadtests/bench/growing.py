@@ -89,6 +89,8 @@ def more_tenants(grown: Subject, number: int) -> None:
     """Put tenants into the directory, until it has so many."""
     with grown.directory.session("docshard_admin") as directory:
         directory.execute(_TENANTS, {"tenants": number, "shard": grown.shard})
+    # In a session of its own: see `file_more`.
+    with grown.directory.session("docshard_admin") as directory:
         directory.execute("SET ROLE docshard_owner")
         directory.execute("VACUUM (ANALYZE) docshard.clients")
 

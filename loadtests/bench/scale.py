@@ -85,7 +85,7 @@ def _cost(sample: Sample) -> float:
 @click.command(help="Measure what growth of directory, tenants and catalog costs a request.")
 @click.option("--tenants", type=click.IntRange(SMALL_TENANTS), default=1_000_000, show_default=True)
 @click.option(
-    "--documents", type=click.IntRange(SMALL_DOCUMENTS), default=1_000_000, show_default=True
+    "--documents", type=click.IntRange(2 * SMALL_DOCUMENTS), default=1_000_000, show_default=True
 )
 @click.option("--shards", type=click.IntRange(LIVING_SHARDS), default=64, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
