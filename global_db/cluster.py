@@ -96,7 +96,7 @@ class Cluster(Servers):
         """The primary.
 
         Raises:
-            ClusterUnavailable: none is known; it is looked for.
+            ClusterUnavailable: none is known; all nodes are asked for it.
         """
         found = self._find_primary()
         if found is None:

@@ -5,8 +5,8 @@ primary. While reads may go to replicas every node is asked every 100 ms, so tha
 replicas is that old; an idle fleet is left in peace.
 
 One that is away is asked four times a second at first, and less and less often, so that a shard
-that is gone for good costs next to nothing: nobody learns of its return later than by a tenth of
-the time that it was away, or two seconds. Whoever misses it meanwhile has it asked at once.
+that is gone for good costs next to nothing: in the end every two seconds, and never later than by a
+tenth of the time that it was away. Whoever finds no primary has all nodes asked at once.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _command(home: Home) -> str:
     """How to call this program for this home from the present folder."""
     program = Path(sys.argv[0])
     known = shutil.which("docshard")
-    # Called by its bare name, as who makes no file of it does, it is the one that is found.
+    # A caller may have given the bare name, which is no file here: it meant the one that is found.
     ours = known and (not program.exists() or Path(known).samefile(program))
     name = "docshard" if ours else _near(program.absolute())
     default = home.path == Path(".docshard").absolute()

@@ -86,7 +86,7 @@ class Behind:
     def idle_share(self) -> float:
         """Of a processor, while nobody reads."""
         before, begun = self.nanoseconds(), time.monotonic_ns()
-        time.sleep(IDLE_SECONDS)
+        time.sleep(IDLE_SECONDS)  # nothing is awaited: what goes on while time passes is measured
         return (self.nanoseconds() - before) / (time.monotonic_ns() - begun)
 
 
